@@ -1,0 +1,26 @@
+import { fileURLToPath } from 'node:url'
+import swc from 'unplugin-swc'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('.', import.meta.url))
+
+/** Nest needs decorator metadata, which Vite's own transform drops. */
+const decorators = () => swc.vite({ jsc: { transform: { legacyDecorator: true, decoratorMetadata: true } } })
+
+/** `#libs/<name>` means the door file of a lib, in tests from its source. */
+const alias = [{ find: /^#libs\/(.+)$/, replacement: `${root}libs/$1/src/index.ts` }]
+
+const project = (name: string, include: string[], more: object = {}) => ({
+  plugins: [decorators()],
+  resolve: { alias },
+  test: { name, include, ...more },
+})
+
+export default defineConfig({
+  test: {
+    reporters: ['default', `${root}test/support/count-reporter.ts`],
+    projects: [
+      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts']),
+    ],
+  },
+})
