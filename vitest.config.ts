@@ -8,7 +8,10 @@ const root = fileURLToPath(new URL('.', import.meta.url))
 const decorators = () => swc.vite({ jsc: { transform: { legacyDecorator: true, decoratorMetadata: true } } })
 
 /** `#libs/<name>` means the door file of a lib, in tests from its source. */
-const alias = [{ find: /^#libs\/(.+)$/, replacement: `${root}libs/$1/src/index.ts` }]
+const alias = [
+  { find: /^#libs\/([^/]+)$/, replacement: `${root}libs/$1/src/index.ts` },
+  { find: /^#libs\/([^/]+)\/([^/]+)$/, replacement: `${root}libs/$1/src/$2/index.ts` },
+]
 
 const project = (name: string, include: string[], more: object = {}) => ({
   plugins: [decorators()],
@@ -19,8 +22,6 @@ const project = (name: string, include: string[], more: object = {}) => ({
 export default defineConfig({
   test: {
     reporters: ['default', `${root}test/support/count-reporter.ts`],
-    projects: [
-      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts']),
-    ],
+    projects: [project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'])],
   },
 })

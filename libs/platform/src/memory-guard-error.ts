@@ -1,0 +1,63 @@
+/** Every code an error of ours can carry. Stable: clients, rows and dashboards read them. */
+export const errorCodes = [
+  'CONFIG_INVALID',
+  'REQUEST_INVALID',
+  'REQUEST_TOO_LARGE',
+  'REQUEST_MEDIA_TYPE_UNSUPPORTED',
+  'ACCESS_KEY_MISSING',
+  'ACCESS_KEY_INVALID',
+  'ACCESS_ROLE_MISSING',
+  'RESOURCE_NOT_FOUND',
+  'RESOURCE_GONE',
+  'IDEMPOTENCY_KEY_REUSED',
+  'TASK_STATE_CONFLICT',
+  'TASK_UNKNOWN',
+  'TASK_HARD_TIME_LIMIT',
+  'TASK_SOFT_TIME_LIMIT',
+  'TASK_REVOKED',
+  'TASK_POISON',
+  'TASK_CHILD_LOST',
+  'TASK_FAILED',
+  'MODEL_UNKNOWN',
+  'MODEL_NOT_READY',
+  'MODEL_INVALID',
+  'MODEL_INPUT_INVALID',
+  'MODEL_OUTPUT_INVALID',
+  'DATABASE_UNAVAILABLE',
+  'BROKER_UNAVAILABLE',
+  'INTERNAL',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** One fault of an input: where it is (RFC 6901 pointer) and what would be accepted. Never the value itself. */
+export interface InputFault {
+  readonly pointer: string
+  readonly message: string
+}
+
+export interface MemoryGuardErrorOptions {
+  /** Faults of the input, all at once. */
+  readonly faults?: readonly InputFault[]
+  /** Whether the same work may succeed if it is tried again, unchanged. Default: false. */
+  readonly retryable?: boolean
+  readonly cause?: unknown
+}
+
+/**
+ * The one base of expected failures. `message` is shown to callers and stored with a task, so it holds no
+ * health data; what must stay private goes into `cause`, which only the log sees.
+ */
+export class MemoryGuardError extends Error {
+  readonly code: ErrorCode
+  readonly faults: readonly InputFault[]
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options: MemoryGuardErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'MemoryGuardError'
+    this.code = code
+    this.faults = options.faults ?? []
+    this.retryable = options.retryable ?? false
+  }
+}
