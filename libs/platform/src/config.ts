@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
+
+/** The four queues. The order is the order of every list that names them. */
+export const queueNames = ['predictions', 'batch', 'explanations', 'forecasts'] as const
+export type QueueName = (typeof queueNames)[number]
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+
+const url = (protocols: readonly string[], what: string) =>
+  z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)) && URL.canParse(text), {
+    error: `must be ${what}, starting with ${protocols.map((protocol) => `${protocol}://`).join(' or ')}`,
+  })
+const seconds = (min: number, max = 31_536_000) =>
+  z.coerce.number({ error: 'must be a number of seconds' }).min(min).max(max)
+const count = (min: number, max: number) => z.coerce.number({ error: 'must be a whole number' }).int().min(min).max(max)
+const queueList = z
+  .string()
+  .transform((text) => [...new Set(text.split(',').map((name) => name.trim()))])
+  .pipe(z.array(z.enum(queueNames, { error: `must be a list of queues out of ${queueNames.join(', ')}` })).min(1))
+
+/** One environment variable: its schema, its description, and whether it must never be shown. */
+interface Variable<Schema extends z.ZodType = z.ZodType> {
+  readonly schema: Schema
+  readonly description: string
+  readonly secret: boolean
+}
+
+const variable = <Schema extends z.ZodType>(schema: Schema, description: string): Variable<Schema> => ({
+  schema,
+  description,
+  secret: false,
+})
+/** A secret is also read from the file that `<NAME>_FILE` points to. */
+const secret = <Schema extends z.ZodType>(schema: Schema, description: string): Variable<Schema> => ({
+  schema,
+  description,
+  secret: true,
+})
+
+/** Every variable the product reads, in the order of the documentation. */
+export const variables = {
+  DATABASE_URL: secret(
+    url(['postgres', 'postgresql'], 'a PostgreSQL URL').optional(),
+    'PostgreSQL 13 or newer. Empty: `memoryguard start` runs its own PostgreSQL in `MEMORYGUARD_HOME`.',
+  ),
+  BROKER_URL: secret(
+    url(['redis', 'rediss'], 'a Redis URL').optional(),
+    'Redis or Valkey for the queues. Empty: the queues live in the same PostgreSQL.',
+  ),
+  HOST: variable(z.string().min(1).default('127.0.0.1'), 'Address the API listens on.'),
+  PORT: variable(count(0, 65_535).default(3000), 'Port the API listens on.'),
+  MEMORYGUARD_HOME: variable(
+    z.string().min(1).default('.memoryguard'),
+    'Folder of the embedded database and of the first admin key.',
+  ),
+  ADMIN_API_KEY: secret(
+    z
+      .string()
+      .regex(/^mg_[A-Za-z0-9_-]{20,}$/, 'must be mg_ and at least 20 letters, digits, - or _')
+      .optional(),
+    'A fixed first admin key, for automation. Empty: one is made at the first start.',
+  ),
+  LOG_LEVEL: variable(z.enum(logLevels).default('info'), `One of ${logLevels.join(', ')}.`),
+  MODELS_DIR: variable(z.string().min(1).default('models'), 'Folder that holds `<name>/<version>/` model folders.'),
+  DEFAULT_MODEL: variable(
+    z.string().min(1).default('impairment-screen'),
+    'Model of a prediction that names none: `name` (its newest version here) or `name@version`.',
+  ),
+  DATABASE_POOL_SIZE: variable(
+    count(2, 200).default(6),
+    'Most PostgreSQL connections of one process, queues excluded.',
+  ),
+  WORKER_QUEUES: variable(queueList.default([...queueNames]), 'Queues a worker consumes, separated by commas.'),
+  WORKER_CONCURRENCY: variable(
+    count(1, 256).default(Math.max(1, availableParallelism())),
+    'Number of compute children of a worker. Default: the number of CPUs.',
+  ),
+  WORKER_NAME: variable(z.string().min(1).max(120).default('memoryguard@%h'), 'Name of a worker; %h is the host name.'),
+  WORKER_POOL: variable(
+    z.enum(['prefork', 'solo']).default('prefork'),
+    'prefork computes in child processes; solo in the worker itself (debugging only).',
+  ),
+  WORKER_HEALTH_PORT: variable(
+    count(0, 65_535).default(8081),
+    'Port of a worker for probes and metrics; 0 picks a free one.',
+  ),
+  WORKER_MAX_TASKS_PER_CHILD: variable(
+    count(0, 1_000_000_000).default(1000),
+    'A child is replaced after this many tasks; 0: never.',
+  ),
+  WORKER_MAX_MEMORY_PER_CHILD_KB: variable(
+    count(0, 1_000_000_000).default(500_000),
+    'A child is replaced when its resident memory has passed this many KiB; 0: never.',
+  ),
+  WORKER_DRAIN_SECONDS: variable(seconds(0, 3600).default(25), 'How long a warm shutdown waits for running tasks.'),
+  TASK_MAX_RETRIES: variable(count(0, 1000).default(3), 'Retries of a task after transient failures.'),
+  TASK_RETRY_DELAY_SECONDS: variable(seconds(0).default(60), 'Delay before a retry, +- 10 % jitter.'),
+  TASK_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1800), 'Hard time limit: the computing child is killed.'),
+  TASK_SOFT_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1500), 'Soft time limit: the task is asked to stop.'),
+  TASK_LOCK_SECONDS: variable(seconds(1, 600).default(15), 'How long a silent worker keeps its running tasks.'),
+  RECONCILE_INTERVAL_SECONDS: variable(
+    seconds(0.2, 600).default(5),
+    'How often the database is compared with the queues.',
+  ),
+} as const
+
+type Variables = typeof variables
+export type VariableName = keyof Variables
+type Values = { [Name in VariableName]: z.infer<Variables[Name]['schema']> }
+
+/** Reads the text of a variable: itself, or for a secret the file that `<NAME>_FILE` names. Empty means absent. */
+const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv): string | undefined => {
+  const direct = env[name]
+  if (direct) return direct
+  const file = isSecret ? env[`${name}_FILE`] : undefined
+  return file ? readFileSync(file, 'utf8').trim() || undefined : undefined
+}
+
+const parseVariables = (env: NodeJS.ProcessEnv): Values => {
+  const values: Record<string, unknown> = {}
+  const faults: InputFault[] = []
+  for (const [name, { schema, secret: isSecret }] of Object.entries(variables)) {
+    try {
+      const parsed = schema.safeParse(readText(name, isSecret, env))
+      if (parsed.success) values[name] = parsed.data
+      else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
+    } catch (cause) {
+      const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
+      faults.push({ pointer: `${name}_FILE`, message: `cannot be read (${reason})` })
+    }
+  }
+  if (faults.length > 0) {
+    const list = faults.map(({ pointer, message }) => `  ${pointer}: ${message}`).join('\n')
+    throw new MemoryGuardError('CONFIG_INVALID', `The configuration has ${faults.length} fault(s):\n${list}`, {
+      faults,
+    })
+  }
+  return values as Values
+}
+
+const section = (values: Values) => ({
+  database: { url: values.DATABASE_URL, poolSize: values.DATABASE_POOL_SIZE },
+  broker: { url: values.BROKER_URL },
+  http: { host: values.HOST, port: values.PORT },
+  home: resolve(values.MEMORYGUARD_HOME),
+  adminApiKey: values.ADMIN_API_KEY,
+  log: { level: values.LOG_LEVEL },
+  models: { folder: resolve(values.MODELS_DIR), default: values.DEFAULT_MODEL },
+  worker: {
+    queues: values.WORKER_QUEUES,
+    concurrency: values.WORKER_CONCURRENCY,
+    name: values.WORKER_NAME,
+    pool: values.WORKER_POOL,
+    healthPort: values.WORKER_HEALTH_PORT,
+    maxTasksPerChild: values.WORKER_MAX_TASKS_PER_CHILD,
+    maxMemoryPerChildKb: values.WORKER_MAX_MEMORY_PER_CHILD_KB,
+    drainSeconds: values.WORKER_DRAIN_SECONDS,
+  },
+  task: {
+    maxRetries: values.TASK_MAX_RETRIES,
+    retryDelaySeconds: values.TASK_RETRY_DELAY_SECONDS,
+    timeLimitSeconds: values.TASK_TIME_LIMIT_SECONDS,
+    softTimeLimitSeconds: values.TASK_SOFT_TIME_LIMIT_SECONDS,
+    lockSeconds: values.TASK_LOCK_SECONDS,
+    reconcileIntervalSeconds: values.RECONCILE_INTERVAL_SECONDS,
+  },
+})
+
+/** The checked configuration of a process, by section. Frozen; durations carry their unit. */
+export type Config = ReturnType<typeof section>
+
+/**
+ * Checks the environment and gives the configuration.
+ * @throws MemoryGuardError CONFIG_INVALID, which lists every faulty variable and never a value.
+ */
+export const loadConfig = (env: NodeJS.ProcessEnv): Config => Object.freeze(section(parseVariables(env)))
+
+/** The values in force by variable name, secrets masked, for `memoryguard config print`. */
+export const printableConfig = (env: NodeJS.ProcessEnv): Record<string, string> => {
+  const values = parseVariables(env)
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => {
+      if (value === undefined) return [name, '']
+      return [name, variables[name as VariableName].secret ? '********' : String(value)]
+    }),
+  )
+}
+
+/** The environment of this process, with `.env` of the working folder under it (what is set already wins). */
+export const readEnvironment = (): NodeJS.ProcessEnv => {
+  try {
+    process.loadEnvFile()
+  } catch (error) {
+    // No .env file is the normal case; an unreadable one is not.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+  return process.env
+}
