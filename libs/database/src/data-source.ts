@@ -1,0 +1,77 @@
+import { DataSource } from 'typeorm'
+import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
+import { ApiKeyEntity } from './entities/api-key.entity.js'
+import { PredictionEntity } from './entities/prediction.entity.js'
+import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
+import { TaskEntity } from './entities/task.entity.js'
+import { WorkerEntity } from './entities/worker.entity.js'
+import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
+
+/** Of all processes that migrate, one does; the number is arbitrary and ours. */
+const migrationLock = 7_301_964
+
+/**
+ * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
+ * embedded server.
+ * @throws MemoryGuardError CONFIG_INVALID without a URL.
+ */
+export const createDataSource = (config: Config): DataSource => {
+  if (!config.database.url) {
+    throw new MemoryGuardError(
+      'CONFIG_INVALID',
+      'DATABASE_URL is not set. Set it to a PostgreSQL URL, or run `npm start`, which brings its own PostgreSQL.',
+    )
+  }
+  return new DataSource({
+    type: 'postgres',
+    url: config.database.url,
+    poolSize: config.database.poolSize,
+    connectTimeoutMS: 5_000,
+    entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity],
+    migrations: [FirstTables1764000000000],
+    migrationsTransactionMode: 'each',
+    synchronize: false,
+    installExtensions: false,
+    extra: { keepAlive: true },
+  })
+}
+
+/** Brings the schema up to date; of several processes that call it at once, one works and the others wait for it. */
+export const runMigrations = async (dataSource: DataSource): Promise<readonly string[]> => {
+  const runner = dataSource.createQueryRunner()
+  await runner.connect()
+  try {
+    await runner.query('SELECT pg_advisory_lock($1)', [migrationLock])
+    try {
+      const done = await dataSource.runMigrations()
+      return done.map(({ name }) => name)
+    } finally {
+      await runner.query('SELECT pg_advisory_unlock($1)', [migrationLock])
+    }
+  } finally {
+    await runner.release()
+  }
+}
+
+/** Connects and waits until the schema is up to date; a process never alters it by itself. */
+export const connectWhenMigrated = async (
+  dataSource: DataSource,
+  log: Logger,
+  { retryMs = 500, signal }: { retryMs?: number; signal?: AbortSignal } = {},
+): Promise<void> => {
+  let said = ''
+  for (;;) {
+    signal?.throwIfAborted()
+    let reason: string
+    try {
+      if (!dataSource.isInitialized) await dataSource.initialize()
+      if (!(await dataSource.showMigrations())) return
+      reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
+    } catch (error) {
+      reason = `The database does not answer (${error instanceof Error ? error.message : String(error)}). Trying again.`
+    }
+    if (reason !== said) log.warn(reason)
+    said = reason
+    await new Promise((resolve) => setTimeout(resolve, retryMs))
+  }
+}

@@ -1,0 +1,49 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm'
+
+export type WorkerState = 'starting' | 'ready' | 'draining' | 'stopped'
+
+/** The heartbeat of one worker process: a hung worker shows as stale, not as missing. */
+@Entity('workers')
+export class WorkerEntity {
+  /** Identity of this incarnation. */
+  @PrimaryColumn('uuid')
+  id!: string
+
+  @Column('text')
+  name!: string
+
+  @Column('text')
+  hostname!: string
+
+  @Column('integer')
+  pid!: number
+
+  @Column('text')
+  state!: WorkerState
+
+  @Column('text', { array: true })
+  queues!: string[]
+
+  @Column('text')
+  pool!: string
+
+  @Column('integer')
+  concurrency!: number
+
+  /** Counters and gauges of the process. */
+  @Column('jsonb')
+  stats!: Record<string, number>
+
+  /** `name@version` of the models that are ready. */
+  @Column('text', { array: true })
+  models!: string[]
+
+  @Column('jsonb')
+  versions!: Record<string, string>
+
+  @Column('timestamptz', { name: 'started_at' })
+  startedAt!: Date
+
+  @Column('timestamptz', { name: 'heartbeat_at' })
+  heartbeatAt!: Date
+}

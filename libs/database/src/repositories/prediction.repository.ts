@@ -1,0 +1,231 @@
+import type { QueueName } from '#libs/platform'
+import { isTerminal, type TaskState } from '#libs/tasks/contracts'
+import type { DataSource } from 'typeorm'
+import type { StoredOutput } from '../entities/prediction.entity.js'
+import { timelineEntry } from '../task-sql.js'
+import type { TaskRepository } from './task.repository.js'
+
+/** A prediction to be stored with its task, before anything is queued. */
+export interface NewPrediction {
+  /** UUID version 7 of its task. */
+  readonly taskId: string
+  readonly taskName: string
+  readonly queue: QueueName
+  readonly userId: number
+  /** `name@version` */
+  readonly model: string
+  readonly healthMetrics: Readonly<Record<string, number>>
+  readonly warnings: readonly string[]
+  /** With a key of the caller, one submission however often it is sent; `hash` tells another body apart. */
+  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
+}
+
+/** What was stored. `isNew` is false where the idempotency key had been used before, then `hash` is the first body's. */
+export interface SubmittedPrediction {
+  readonly id: number
+  readonly taskId: string
+  readonly createdAt: Date
+  readonly isNew: boolean
+  readonly hash: string | null
+}
+
+/** The answer of a model for one prediction. */
+export interface PredictionAnswer {
+  readonly taskId: string
+  readonly attempt: number
+  readonly predictionId: number
+  readonly riskScore: number
+  readonly riskCategory: string
+  readonly level: number | null
+  readonly primary: StoredOutput
+  readonly outputs: Readonly<Record<string, StoredOutput>>
+}
+
+/** A prediction with the state of its task. */
+export interface PredictionView {
+  readonly id: number
+  readonly taskId: string
+  readonly userId: number
+  readonly model: string
+  readonly healthMetrics: Record<string, number>
+  readonly warnings: string[]
+  readonly riskScore: number | null
+  readonly riskCategory: string | null
+  readonly outputs: Record<string, StoredOutput> | null
+  readonly state: TaskState
+  readonly errorCode: string | null
+  readonly errorMessage: string | null
+  readonly createdAt: Date
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+}
+
+export interface PredictionFilter {
+  readonly userId?: number | undefined
+  readonly state?: TaskState | undefined
+  /** Only predictions with a smaller id. */
+  readonly before?: number | undefined
+  readonly limit: number
+}
+
+interface ViewRow {
+  id: string
+  task_id: string
+  user_id: string
+  model: string
+  health_metrics: Record<string, number>
+  warnings: string[]
+  risk_score: number | null
+  risk_category: string | null
+  outputs: Record<string, StoredOutput> | null
+  state: TaskState
+  error_code: string | null
+  error_message: string | null
+  created_at: Date
+  started_at: Date | null
+  finished_at: Date | null
+}
+
+const viewColumns = `p.id, p.task_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
+  p.outputs, t.state, t.error_code, t.error_message, p.created_at, t.started_at, t.finished_at`
+
+const toView = (row: ViewRow): PredictionView => ({
+  id: Number(row.id),
+  taskId: row.task_id,
+  userId: Number(row.user_id),
+  model: row.model,
+  healthMetrics: row.health_metrics,
+  warnings: row.warnings,
+  riskScore: row.risk_score,
+  riskCategory: row.risk_category,
+  outputs: row.outputs,
+  state: row.state,
+  errorCode: row.error_code,
+  errorMessage: row.error_message,
+  createdAt: row.created_at,
+  startedAt: row.started_at,
+  finishedAt: isTerminal(row.state) ? row.finished_at : null,
+})
+
+/** Predictions and, in the same statements, the tasks that compute them. */
+export class PredictionRepository {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly tasks: TaskRepository,
+  ) {}
+
+  /**
+   * Stores predictions with their tasks in one statement; answers in the order given. With an idempotency key that
+   * has been used, nothing is stored and the first submission is answered.
+   */
+  async submit(predictions: readonly NewPrediction[]): Promise<readonly SubmittedPrediction[]> {
+    const input = predictions.map(({ idempotency, ...prediction }) => ({
+      ...prediction,
+      scope: idempotency?.scope,
+      key: idempotency?.key,
+      hash: idempotency?.hash,
+    }))
+    const rows: { task_id: string; prediction_id: string; created_at: Date }[] = await this.dataSource.query(
+      `WITH input AS MATERIALIZED (
+         SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
+           "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
+           warnings jsonb, scope text, key text, hash text)
+       ), t AS (
+         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, timeline,
+           idempotency_scope, idempotency_key, idempotency_hash)
+         SELECT "taskId", "taskName", queue, 'queued',
+           jsonb_build_object('prediction_id', prediction_id, 'user_id', "userId"), "userId", prediction_id,
+           ${timelineEntry(`'queued'`).replace('t.timeline', `'[]'::jsonb`)}, scope, key, hash
+         FROM input
+         ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+         RETURNING t.id, t.prediction_id, t.created_at
+       ), p AS (
+         INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
+         SELECT t.prediction_id, t.id, i."userId", i.model, i."healthMetrics", i.warnings
+         FROM t JOIN input i ON i."taskId" = t.id
+       )
+       SELECT id AS task_id, prediction_id, created_at FROM t`,
+      [JSON.stringify(input)],
+    )
+    const stored = new Map(rows.map((row) => [row.task_id, row]))
+    const answers: SubmittedPrediction[] = []
+    for (const prediction of predictions) {
+      const row = stored.get(prediction.taskId)
+      answers.push(
+        row
+          ? {
+              id: Number(row.prediction_id),
+              taskId: row.task_id,
+              createdAt: row.created_at,
+              isNew: true,
+              hash: prediction.idempotency?.hash ?? null,
+            }
+          : await this.getSubmitted(prediction),
+      )
+    }
+    return answers
+  }
+
+  private async getSubmitted({ taskId, idempotency }: NewPrediction): Promise<SubmittedPrediction> {
+    const [row]: { id: string; prediction_id: string; created_at: Date; idempotency_hash: string }[] =
+      await this.dataSource.query(
+        `SELECT id, prediction_id, created_at, idempotency_hash FROM tasks
+         WHERE idempotency_scope = $1 AND idempotency_key = $2`,
+        [idempotency?.scope, idempotency?.key],
+      )
+    if (!row) throw new Error(`Task ${taskId} was neither stored nor found by its idempotency key`)
+    return {
+      id: Number(row.prediction_id),
+      taskId: row.id,
+      createdAt: row.created_at,
+      isNew: false,
+      hash: row.idempotency_hash,
+    }
+  }
+
+  /** Stores answers, each only if its attempt still holds the task; answers the task ids that were stored. */
+  async storeAnswers(answers: readonly PredictionAnswer[]): Promise<ReadonlySet<string>> {
+    return this.tasks.succeed(
+      answers.map((answer) => ({
+        id: answer.taskId,
+        attempt: answer.attempt,
+        result: {
+          prediction_id: answer.predictionId,
+          risk_score: answer.riskScore,
+          risk_category: answer.riskCategory,
+          confidence_interval:
+            answer.level !== null && answer.primary.lower !== undefined && answer.primary.upper !== undefined
+              ? { lower: answer.primary.lower, upper: answer.primary.upper, level: answer.level }
+              : null,
+        },
+        value: { risk_score: answer.riskScore, risk_category: answer.riskCategory, outputs: answer.outputs },
+      })),
+      `, answers AS (
+        UPDATE predictions p SET
+          risk_score = (s.value->>'risk_score')::double precision, risk_category = s.value->>'risk_category',
+          outputs = s.value->'outputs', attempt = s.attempt
+        FROM settled s WHERE p.id = s.prediction_id
+      )`,
+    )
+  }
+
+  async find(id: number): Promise<PredictionView | null> {
+    const [row]: ViewRow[] = await this.dataSource.query(
+      `SELECT ${viewColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1`,
+      [id],
+    )
+    return row ? toView(row) : null
+  }
+
+  /** Newest first. */
+  async list({ userId, state, before, limit }: PredictionFilter): Promise<readonly PredictionView[]> {
+    const rows: ViewRow[] = await this.dataSource.query(
+      `SELECT ${viewColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id
+       WHERE ($1::bigint IS NULL OR p.user_id = $1) AND ($2::text IS NULL OR t.state = $2)
+         AND ($3::bigint IS NULL OR p.id < $3)
+       ORDER BY p.id DESC LIMIT $4`,
+      [userId ?? null, state ?? null, before ?? null, limit],
+    )
+    return rows.map(toView)
+  }
+}

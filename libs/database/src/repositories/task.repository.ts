@@ -1,0 +1,265 @@
+import type { QueueName } from '#libs/platform'
+import { isTerminal, type TaskState } from '#libs/tasks/contracts'
+import type { DataSource } from 'typeorm'
+import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
+import { TaskAttemptEntity } from '../entities/task-attempt.entity.js'
+import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
+import { finishedChannel, settleStatement, sourceList, timelineEntry } from '../task-sql.js'
+
+/** What a job of the broker says: this task may start its `attempt`-th attempt. */
+export interface TaskJob {
+  readonly taskId: string
+  readonly attempt: number
+}
+
+/** A job with what the broker needs to place it. */
+export interface DispatchableTask extends TaskJob {
+  readonly queue: QueueName
+  readonly name: string
+  readonly priority: number
+  /** Milliseconds until it may start; 0 for at once. */
+  readonly delayMs: number
+}
+
+/** A task that this worker has started; only it may end this attempt. */
+export interface ClaimedTask {
+  readonly id: string
+  readonly name: string
+  readonly attempt: number
+  readonly retries: number
+  readonly crashes: number
+  readonly args: Record<string, unknown>
+  readonly limits: TaskLimits | null
+  readonly userId: string | null
+  /** The input snapshot, for tasks about a prediction. */
+  readonly prediction: { id: string; model: string; healthMetrics: Record<string, number> } | null
+}
+
+/** How an attempt ends. `state` must be one that `running` may become. */
+export interface AttemptEnd {
+  readonly id: string
+  readonly attempt: number
+  readonly state: TaskState
+  readonly outcome: AttemptOutcome
+  readonly result?: unknown
+  readonly errorCode?: string
+  readonly errorMessage?: string
+  /** For `retrying`: when it may start again. */
+  readonly availableAt?: Date
+  /** A retry of the allowance was used. */
+  readonly countsAsRetry?: boolean
+  /** A worker or child died under it. */
+  readonly countsAsCrash?: boolean
+}
+
+/** A result with what a CTE of the caller stores beside it. */
+export interface AttemptSuccess {
+  readonly id: string
+  readonly attempt: number
+  readonly result: unknown
+  readonly value?: unknown
+}
+
+interface ClaimedRow {
+  id: string
+  name: string
+  attempt: number
+  retries: number
+  crashes: number
+  args: Record<string, unknown>
+  limits: TaskLimits | null
+  user_id: string | null
+  prediction_id: string | null
+  model: string | null
+  health_metrics: Record<string, number> | null
+}
+
+/** Owner of every legal change of a task's state. */
+export class TaskRepository {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /**
+   * Starts attempts in one statement. A task that is finished, running elsewhere, already further on, not yet due or
+   * past its expiry is left alone and is missing from the answer.
+   */
+  async claim(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly ClaimedTask[]> {
+    const rows: ClaimedRow[] = await this.dataSource.query(
+      `WITH input AS MATERIALIZED (
+         SELECT * FROM jsonb_to_recordset($1::jsonb) AS r("taskId" uuid, attempt integer)
+       ), claimed AS (
+         UPDATE tasks t SET
+           state = 'running', attempt = i.attempt, worker = $2, started_at = now(),
+           lease_expires_at = now() + make_interval(secs => $3),
+           timeline = ${timelineEntry(`'running'`, `, 'attempt', i.attempt, 'worker', $2::text`)}
+         FROM input i
+         WHERE t.id = i."taskId" AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
+           AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
+         RETURNING t.id, t.name, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
+       )
+       SELECT c.*, p.model, p.health_metrics FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
+      [JSON.stringify(jobs), worker, leaseSeconds],
+    )
+    return rows.map((row) => ({
+      id: row.id,
+      name: row.name,
+      attempt: row.attempt,
+      retries: row.retries,
+      crashes: row.crashes,
+      args: row.args,
+      limits: row.limits,
+      userId: row.user_id,
+      prediction:
+        row.prediction_id !== null && row.model !== null && row.health_metrics !== null
+          ? { id: row.prediction_id, model: row.model, healthMetrics: row.health_metrics }
+          : null,
+    }))
+  }
+
+  /** Keeps running attempts of this worker; rows that another statement is just ending are passed over. */
+  async renewLeases(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<void> {
+    await this.dataSource.query(
+      `UPDATE tasks t SET lease_expires_at = now() + make_interval(secs => $3)
+       WHERE t.id IN (
+         SELECT t2.id FROM tasks t2 JOIN jsonb_to_recordset($1::jsonb) AS i("taskId" uuid, attempt integer)
+           ON t2.id = i."taskId" AND t2.attempt = i.attempt
+         WHERE t2.state = 'running' AND t2.worker = $2
+         FOR UPDATE OF t2 SKIP LOCKED)`,
+      [JSON.stringify(jobs), worker, leaseSeconds],
+    )
+  }
+
+  /** Ends attempts; answers the ids of those that were still this attempt's to end. */
+  async settle(ends: readonly AttemptEnd[]): Promise<ReadonlySet<string>> {
+    const input = ends.map((end) => ({
+      id: end.id,
+      attempt: end.attempt,
+      state: end.state,
+      outcome: end.outcome,
+      terminal: isTerminal(end.state),
+      available_at: end.availableAt,
+      retried: end.countsAsRetry ? 1 : 0,
+      crashed: end.countsAsCrash ? 1 : 0,
+      result: end.result,
+      error_code: end.errorCode,
+      error_message: end.errorMessage,
+    }))
+    const rows: { id: string }[] = await this.dataSource.query(settleStatement(), [JSON.stringify(input)])
+    return new Set(rows.map(({ id }) => id))
+  }
+
+  /** Stores results with `also` in the same statement; answers the ids that were still this attempt's to end. */
+  async succeed(successes: readonly AttemptSuccess[], also = ''): Promise<ReadonlySet<string>> {
+    const input = successes.map((success) => ({
+      ...success,
+      state: 'succeeded' satisfies TaskState,
+      outcome: 'succeeded' satisfies AttemptOutcome,
+      terminal: true,
+    }))
+    const rows: { id: string }[] = await this.dataSource.query(settleStatement(also), [JSON.stringify(input)])
+    return new Set(rows.map(({ id }) => id))
+  }
+
+  /**
+   * Takes back the attempts of workers that have fallen silent: each is recorded as lost and queued again, or, when
+   * workers died under it `maxCrashes` times, ended as poison.
+   */
+  async takeBackExpiredLeases(maxCrashes: number): Promise<readonly DispatchableTask[]> {
+    const rows: DispatchRow[] = await this.dataSource.query(
+      `WITH lost AS (
+         SELECT id FROM tasks WHERE finished_at IS NULL AND state = 'running' AND lease_expires_at < now()
+         FOR UPDATE SKIP LOCKED LIMIT 1000
+       ), taken AS (
+         UPDATE tasks t SET
+           state = CASE WHEN t.crashes + 1 >= $1 THEN 'failed' ELSE 'queued' END,
+           finished_at = CASE WHEN t.crashes + 1 >= $1 THEN now() END,
+           error_code = CASE WHEN t.crashes + 1 >= $1 THEN 'TASK_POISON' END,
+           error_message = CASE WHEN t.crashes + 1 >= $1 THEN 'Its worker died ' || $1 || ' times while it ran.' END,
+           crashes = t.crashes + 1, lease_expires_at = NULL, available_at = now(),
+           timeline = ${timelineEntry(`CASE WHEN t.crashes + 1 >= $1 THEN 'failed' ELSE 'queued' END`, `, 'attempt', t.attempt, 'reason', 'worker lost'`)}
+         FROM lost WHERE t.id = lost.id
+         RETURNING t.*
+       ), attempts AS (
+         INSERT INTO task_attempts (task_id, attempt, worker, outcome, error_code, error_message, started_at)
+         SELECT id, attempt, worker, 'lost', 'TASK_CHILD_LOST', 'The worker fell silent.', started_at FROM taken
+       ), told AS (
+         SELECT pg_notify('${finishedChannel}', id::text) FROM taken WHERE finished_at IS NOT NULL
+       )
+       SELECT id, name, queue, attempt, priority, 0 AS delay_ms, finished_at IS NULL AS waiting,
+         (SELECT count(*) FROM told) FROM taken`,
+      [maxCrashes],
+    )
+    return rows.filter(({ waiting }) => waiting).map(toDispatchable)
+  }
+
+  /** Ends waiting tasks whose expiry has passed; answers how many. */
+  async expireOverdue(): Promise<number> {
+    const rows: unknown[] = await this.dataSource.query(
+      `WITH overdue AS (
+         SELECT id FROM tasks
+         WHERE finished_at IS NULL AND expires_at < now() AND state IN (${sourceList('expired')})
+         FOR UPDATE SKIP LOCKED LIMIT 1000
+       ), ended AS (
+         UPDATE tasks t SET state = 'expired', finished_at = now(), timeline = ${timelineEntry(`'expired'`)}
+         FROM overdue WHERE t.id = overdue.id RETURNING t.id
+       )
+       SELECT pg_notify('${finishedChannel}', id::text) FROM ended`,
+    )
+    return rows.length
+  }
+
+  /** How many tasks of a queue wait for a start and have done so for longer than `olderThanSeconds`. */
+  async countWaiting(queue: QueueName, olderThanSeconds: number): Promise<number> {
+    const [row]: { count: string }[] = await this.dataSource.query(
+      `SELECT count(*) FROM tasks WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')})
+         AND greatest(available_at, created_at) < now() - make_interval(secs => $2)`,
+      [queue, olderThanSeconds],
+    )
+    return Number(row?.count ?? 0)
+  }
+
+  /** Tasks that the broker should hold: waiting for longer than `olderThanSeconds`, after `afterId`, by id. */
+  async listWaiting(
+    queue: QueueName,
+    olderThanSeconds: number,
+    afterId: string,
+    limit: number,
+  ): Promise<readonly DispatchableTask[]> {
+    const rows: DispatchRow[] = await this.dataSource.query(
+      `SELECT id, name, queue, attempt, priority,
+         greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms
+       FROM tasks WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')})
+         AND greatest(available_at, created_at) < now() - make_interval(secs => $2) AND id > $3
+       ORDER BY id LIMIT $4`,
+      [queue, olderThanSeconds, afterId, limit],
+    )
+    return rows.map(toDispatchable)
+  }
+
+  async find(id: string): Promise<TaskEntity | null> {
+    return this.dataSource.getRepository(TaskEntity).findOneBy({ id })
+  }
+
+  /** The ended attempts of a task, first to last. */
+  async listAttempts(taskId: string): Promise<readonly TaskAttemptEntity[]> {
+    return this.dataSource.getRepository(TaskAttemptEntity).find({ where: { taskId }, order: { attempt: 'ASC' } })
+  }
+}
+
+interface DispatchRow {
+  id: string
+  name: string
+  queue: QueueName
+  attempt: number
+  priority: number
+  delay_ms: string | number
+  waiting?: boolean
+}
+
+const toDispatchable = (row: DispatchRow): DispatchableTask => ({
+  taskId: row.id,
+  attempt: row.attempt + 1,
+  name: row.name,
+  queue: row.queue,
+  priority: row.priority,
+  delayMs: Number(row.delay_ms),
+})

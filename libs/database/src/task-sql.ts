@@ -1,0 +1,49 @@
+import { sourcesOf, type TaskState } from '#libs/tasks/contracts'
+
+/** Channel on which finished tasks are told: payload is their ids, separated by commas. */
+export const finishedChannel = 'memoryguard_finished'
+
+/** `'a', 'b'`: the states that may become `next`, for an IN list. The states are constants of ours. */
+export const sourceList = (next: TaskState): string =>
+  sourcesOf(next)
+    .map((state) => `'${state}'`)
+    .join(', ')
+
+/** SQL that appends one line to `timeline` of the task row with the alias `t`. */
+export const timelineEntry = (state: string, more = ''): string =>
+  `t.timeline || jsonb_build_object('state', ${state}, 'at', now()${more})`
+
+/**
+ * The one statement that ends attempts. `$1` is a JSON array of outcomes; a row is changed only if it is running
+ * and still holds the same attempt (fencing), so that a late, duplicate or zombie worker changes nothing. The
+ * attempt is recorded, listeners are told of finished tasks, and `also` (a further CTE that reads `settled` and
+ * `input`) writes what belongs to the outcome in the same transaction.
+ */
+export const settleStatement = (also = ''): string => `
+  WITH input AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(
+      id uuid, attempt integer, state text, outcome text, terminal boolean, available_at timestamptz,
+      retried integer, crashed integer, result jsonb, error_code text, error_message text, value jsonb)
+  ), settled AS (
+    UPDATE tasks t SET
+      state = i.state,
+      finished_at = CASE WHEN i.terminal THEN now() END,
+      lease_expires_at = NULL,
+      available_at = coalesce(i.available_at, t.available_at),
+      retries = t.retries + coalesce(i.retried, 0),
+      crashes = t.crashes + coalesce(i.crashed, 0),
+      result = i.result,
+      error_code = i.error_code,
+      error_message = i.error_message,
+      timeline = ${timelineEntry('i.state', `, 'attempt', t.attempt`)}
+    FROM input i
+    WHERE t.id = i.id AND t.attempt = i.attempt AND t.state = 'running'
+    RETURNING t.id, t.attempt, t.worker, t.started_at, t.prediction_id, i.terminal, i.outcome, i.error_code,
+      i.error_message, i.value
+  ), attempts AS (
+    INSERT INTO task_attempts (task_id, attempt, worker, outcome, error_code, error_message, started_at)
+    SELECT id, attempt, worker, outcome, error_code, error_message, started_at FROM settled
+  ), told AS (
+    SELECT pg_notify('${finishedChannel}', string_agg(id::text, ',')) FROM settled WHERE terminal HAVING count(*) > 0
+  )${also}
+  SELECT id, (SELECT count(*) FROM told) FROM settled`

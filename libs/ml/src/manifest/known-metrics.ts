@@ -1,0 +1,33 @@
+/** What must hold of a metric's value. */
+export interface MetricRange {
+  readonly unit: string
+  readonly min: number
+  readonly max: number
+}
+
+/**
+ * Health metrics that callers commonly hold. One that the chosen model does not use is stored all the same and named
+ * in the answer's warnings; a name that is neither here nor in a manifest is taken for a slip and refused. The ranges
+ * are those of the instruments, or generous physical bounds.
+ */
+export const knownMetrics: Readonly<Record<string, MetricRange>> = {
+  age: { unit: 'years', min: 18, max: 120 },
+  sex: { unit: '0 female, 1 male', min: 0, max: 1 },
+  education_years: { unit: 'years', min: 0, max: 30 },
+  mmse_score: { unit: 'points', min: 0, max: 30 },
+  moca_score: { unit: 'points', min: 0, max: 30 },
+  cdr: { unit: 'points', min: 0, max: 3 },
+  cdr_sob: { unit: 'points', min: 0, max: 18 },
+  adas_cog: { unit: 'points', min: 0, max: 85 },
+  faq: { unit: 'points', min: 0, max: 30 },
+  apoe_e4: { unit: 'number of e4 alleles', min: 0, max: 2 },
+  csf_abeta42: { unit: 'pg/mL', min: 0, max: 5000 },
+  csf_tau: { unit: 'pg/mL', min: 0, max: 5000 },
+  csf_ptau: { unit: 'pg/mL', min: 0, max: 1000 },
+  hippocampal_volume: { unit: 'mm3', min: 500, max: 15_000 },
+  systolic_bp: { unit: 'mmHg', min: 50, max: 300 },
+  diastolic_bp: { unit: 'mmHg', min: 20, max: 200 },
+  bmi: { unit: 'kg/m2', min: 8, max: 100 },
+  total_cholesterol: { unit: 'mmol/L', min: 1, max: 20 },
+  glucose: { unit: 'mmol/L', min: 1, max: 60 },
+}

@@ -1,0 +1,57 @@
+import { MemoryGuardError } from '#libs/platform'
+import { knownMetrics, type MetricRange } from './known-metrics.js'
+import type { RiskManifest } from './manifest.schema.js'
+import { referenceOf, type ModelFolder } from './model-folder.js'
+
+const byVersion = new Intl.Collator('en', { numeric: true })
+
+/** The models on offer, by name and version, and every metric that any of them or the vocabulary knows. */
+export class ModelCatalogue {
+  private readonly byReference: ReadonlyMap<string, ModelFolder>
+  private readonly metrics: ReadonlyMap<string, MetricRange>
+
+  constructor(
+    readonly models: readonly ModelFolder[],
+    private readonly defaultReference: string,
+  ) {
+    this.byReference = new Map(models.map((model) => [referenceOf(model.manifest), model]))
+    this.metrics = new Map([
+      ...Object.entries(knownMetrics),
+      ...models.flatMap(({ manifest }) => manifest.inputs.map((input) => [input.name, input] as const)),
+    ])
+  }
+
+  /** What is known of a metric that a model does not use. */
+  findMetric(name: string): MetricRange | undefined {
+    return this.metrics.get(name)
+  }
+
+  get metricNames(): readonly string[] {
+    return [...this.metrics.keys()].sort()
+  }
+
+  /**
+   * The risk model of a reference: `name@version`, or `name` for its newest version; nothing for the default.
+   * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are.
+   */
+  getRiskModel(reference: string = this.defaultReference): ModelFolder & { readonly manifest: RiskManifest } {
+    const candidates = reference.includes('@')
+      ? [this.byReference.get(reference)].filter((model) => model !== undefined)
+      : this.models
+          .filter(({ manifest }) => manifest.name === reference)
+          .sort((a, b) => byVersion.compare(b.manifest.version, a.manifest.version))
+    const model = candidates[0]
+    if (model && isRisk(model)) return model
+    const there = this.models.filter(isRisk).map(({ manifest }) => referenceOf(manifest))
+    throw new MemoryGuardError(
+      'MODEL_UNKNOWN',
+      `There is no such risk model. There are: ${there.join(', ') || 'none'}.`,
+      {
+        faults: [{ pointer: '/model', message: `must be one of ${there.join(', ')}` }],
+      },
+    )
+  }
+}
+
+const isRisk = (model: ModelFolder): model is ModelFolder & { readonly manifest: RiskManifest } =>
+  model.manifest.kind === 'risk'

@@ -1,0 +1,53 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { GraphSpec, OutputTensor, OutputTensors } from './compute-pool.js'
+
+interface LoadedGraph {
+  readonly spec: GraphSpec
+  readonly session: InferenceSession
+}
+
+/** Loads and runs graphs in this process. A run blocks the thread that calls it. */
+export class OnnxEngine {
+  private readonly graphs = new Map<string, LoadedGraph>()
+
+  /** @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors. */
+  async load(spec: GraphSpec): Promise<void> {
+    const session = await InferenceSession.create(spec.file, {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+    })
+    if (!session.inputNames.includes(spec.input)) {
+      throw new Error(`The graph has no input "${spec.input}"; it has ${session.inputNames.join(', ')}`)
+    }
+    for (const output of spec.outputs) {
+      if (!session.outputNames.includes(output)) {
+        throw new Error(`The graph has no output "${output}"; it has ${session.outputNames.join(', ')}`)
+      }
+    }
+    this.graphs.set(spec.key, { spec, session })
+  }
+
+  async run(key: string, rows: Float32Array, count: number): Promise<OutputTensors> {
+    const graph = this.graphs.get(key)
+    if (!graph) throw new Error(`The model ${key} is not loaded`)
+    const { spec, session } = graph
+    const shape = [count, spec.width]
+    const input =
+      spec.dtype === 'float32'
+        ? new Tensor('float32', rows, shape)
+        : new Tensor('float64', Float64Array.from(rows), shape)
+    const answer = await session.run({ [spec.input]: input }, [...spec.outputs])
+    const outputs: Record<string, OutputTensor> = {}
+    for (const name of spec.outputs) {
+      const tensor = answer[name]
+      const data = tensor?.data
+      if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length % count !== 0) {
+        throw new Error(`The output "${name}" is no matrix of floating-point numbers with a row for each input row`)
+      }
+      outputs[name] = { data, columns: data.length / count }
+    }
+    return outputs
+  }
+}

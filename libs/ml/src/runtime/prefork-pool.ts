@@ -1,0 +1,182 @@
+import { MemoryGuardError, type Logger } from '#libs/platform'
+import { ChildProcessHandle } from './child-process-handle.js'
+import type { ComputeChild, ComputePool, GraphSpec, OutputTensors, RunRequest } from './compute-pool.js'
+
+export interface PreforkOptions {
+  /** Number of children. */
+  readonly size: number
+  /** A child is replaced after this many rows; 0: never. */
+  readonly maxTasksPerChild: number
+  /** A child is replaced when its resident memory has passed this many KiB; 0: never. */
+  readonly maxMemoryPerChildKb: number
+  /** The child's program; default: the compiled one beside this file. */
+  readonly entry?: URL
+}
+
+interface QueuedRun {
+  readonly request: RunRequest
+  readonly resolve: (outputs: OutputTensors) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Longest time that a due replacement waits for a moment without work. */
+const recyclePatienceMs = 10_000
+/** Longest time that a child may take to start and load a graph. */
+const loadTimeoutMs = 60_000
+/** Wait before the next try when a child cannot start. */
+const respawnDelayMs = 1_000
+
+/**
+ * Computes in child processes, one run at a time in each. A child that passes the hard limit is killed by SIGKILL and
+ * replaced; one that dies takes only its own run with it. A child that is due for replacement goes when no work
+ * waits, at the latest ten seconds later, and its successor is ready before it leaves: recycling costs no throughput.
+ */
+export class PreforkPool implements ComputePool {
+  private readonly graphs = new Map<string, GraphSpec>()
+  private readonly members = new Set<ChildProcessHandle>()
+  private readonly queue: QueuedRun[] = []
+  private size: number
+  private isStopped = false
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly options: PreforkOptions,
+    private readonly log: Logger,
+  ) {
+    this.size = options.size
+    for (let index = 0; index < this.size; index += 1) void this.add()
+  }
+
+  get children(): readonly ComputeChild[] {
+    return [...this.members]
+  }
+
+  async load(graph: GraphSpec): Promise<void> {
+    const members = [...this.members]
+    await Promise.all(members.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
+    this.graphs.set(graph.key, graph)
+    // A child that was born meanwhile did not know of the graph.
+    const late = [...this.members].filter((child) => !members.includes(child))
+    await Promise.all(late.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
+  }
+
+  run(request: RunRequest): Promise<OutputTensors> {
+    if (this.isStopped) return Promise.reject(stoppedError())
+    return new Promise((resolve, reject) => {
+      this.queue.push({ request, resolve, reject })
+      this.pump()
+    })
+  }
+
+  async resize(size: number): Promise<void> {
+    this.size = size
+    const staying = [...this.members].filter(({ isRetiring }) => !isRetiring)
+    for (const child of staying.slice(size)) this.retire(child)
+    await Promise.all(Array.from({ length: Math.max(0, size - staying.length) }, () => this.add()))
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    clearTimeout(this.timer)
+    for (const { reject } of this.queue.splice(0)) reject(stoppedError())
+    await Promise.all([...this.members].map((child) => child.kill()))
+  }
+
+  /** Starts one child; it takes work once every graph is loaded into it. */
+  private async add(): Promise<ChildProcessHandle | undefined> {
+    const entry = this.options.entry ?? new URL('./compute-child.js', import.meta.url)
+    const child = new ChildProcessHandle(entry, (reason) => this.onExit(child, reason))
+    this.members.add(child)
+    try {
+      for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
+      child.isReady = true
+      this.pump()
+      return child
+    } catch (error) {
+      this.log.error({ child: child.pid, err: error }, 'a compute child could not load its models')
+      await child.kill()
+      return undefined
+    }
+  }
+
+  private onExit(child: ChildProcessHandle, reason: string): void {
+    this.members.delete(child)
+    if (this.isStopped || child.isRetiring) return
+    this.log.warn({ child: child.pid, reason }, 'a compute child ended and is replaced')
+    if (child.isReady) void this.add()
+    else this.wakeIn(respawnDelayMs)
+  }
+
+  /** Gives waiting runs to free children and lets due children go. */
+  private pump(): void {
+    for (const child of this.members) {
+      if (this.queue.length === 0) break
+      if (!child.isFree) continue
+      const run = this.queue.shift()
+      if (run) void this.execute(child, run)
+    }
+    this.recycleDue()
+  }
+
+  private async execute(child: ChildProcessHandle, { request, resolve, reject }: QueuedRun): Promise<void> {
+    const { key, rows, count, timeoutMs } = request
+    try {
+      const outputs = await child.send({ kind: 'run', key, rows, count }, timeoutMs)
+      if (!outputs) throw new Error('The child answered without outputs')
+      resolve(outputs)
+    } catch (cause) {
+      const failure = `The model ${key} failed.`
+      reject(
+        cause instanceof MemoryGuardError
+          ? cause
+          : new MemoryGuardError('MODEL_OUTPUT_INVALID', failure, { cause, retryable: true }),
+      )
+    }
+    child.tasks += count
+    if (this.isDue(child)) child.recycleDueAt ??= Date.now()
+    if (child.isRetiring && !child.busy) await child.kill()
+    this.pump()
+  }
+
+  private isDue({ tasks, rssBytes }: ChildProcessHandle): boolean {
+    const { maxTasksPerChild, maxMemoryPerChildKb } = this.options
+    return (
+      (maxTasksPerChild > 0 && tasks >= maxTasksPerChild) ||
+      (maxMemoryPerChildKb > 0 && rssBytes > maxMemoryPerChildKb * 1024)
+    )
+  }
+
+  /** Replaces one due child at a time. */
+  private recycleDue(): void {
+    if (this.isStopped || [...this.members].some(({ isReady, isRetiring }) => !isReady || isRetiring)) return
+    const due = [...this.members].find(({ recycleDueAt }) => recycleDueAt !== undefined)
+    if (due?.recycleDueAt === undefined) return
+    const patienceMs = due.recycleDueAt + recyclePatienceMs - Date.now()
+    const isIdle = this.queue.length === 0 && !due.busy
+    if (isIdle || patienceMs <= 0) void this.replace(due)
+    else this.wakeIn(patienceMs)
+  }
+
+  private async replace(due: ChildProcessHandle): Promise<void> {
+    due.recycleDueAt = undefined
+    const successor = await this.add()
+    if (successor) this.retire(due)
+  }
+
+  private retire(child: ChildProcessHandle): void {
+    child.isRetiring = true
+    if (!child.busy) void child.kill()
+  }
+
+  private wakeIn(delayMs: number): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined
+      if (this.isStopped) return
+      for (let missing = this.size - this.members.size; missing > 0; missing -= 1) void this.add()
+      this.pump()
+    }, delayMs)
+  }
+}
+
+const stoppedError = (): MemoryGuardError =>
+  new MemoryGuardError('TASK_CHILD_LOST', 'The compute pool has been stopped.', { retryable: true })

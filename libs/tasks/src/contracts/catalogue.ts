@@ -1,0 +1,12 @@
+import { healthCheck } from './health-check.task.js'
+import { processPrediction } from './process-prediction.task.js'
+
+/** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
+export const catalogue = {
+  [processPrediction.name]: processPrediction,
+  [healthCheck.name]: healthCheck,
+} as const
+
+export type TaskName = keyof typeof catalogue
+
+export const isTaskName = (name: string): name is TaskName => Object.hasOwn(catalogue, name)

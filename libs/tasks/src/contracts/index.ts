@@ -1,0 +1,5 @@
+export * from './catalogue.js'
+export * from './define-task.js'
+export * from './health-check.task.js'
+export * from './process-prediction.task.js'
+export * from './task-states.js'

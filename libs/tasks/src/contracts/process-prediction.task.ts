@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import { defineTask } from './define-task.js'
+
+/** Positive integers, as in the replaced system; the bound is the largest integer that JSON keeps exactly. */
+export const entityId = z.int().positive()
+
+/** A metric's name to its number; words such as `"female"` are accepted where the model's manifest has them. */
+export const healthMetrics = z.record(z.string().min(1).max(64), z.union([z.number(), z.string().max(64)]))
+
+/** Risk of one person, from the metrics stored with the prediction. */
+export const processPrediction = defineTask({
+  name: 'ml.process_prediction',
+  queue: 'predictions',
+  args: z.strictObject({ prediction_id: entityId, user_id: entityId, health_metrics: healthMetrics.optional() }),
+  result: z.strictObject({
+    prediction_id: entityId,
+    risk_score: z.number(),
+    risk_category: z.string(),
+    confidence_interval: z.strictObject({ lower: z.number(), upper: z.number(), level: z.number() }).nullable(),
+  }),
+})
