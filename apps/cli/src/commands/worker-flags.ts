@@ -16,12 +16,6 @@ export const workerFlags: readonly WorkerFlag[] = [
   flag('-l, --loglevel <level>', 'loglevel', 'LOG_LEVEL', 'debug, info, warning, error or critical'),
   flag('-P, --pool <pool>', 'pool', 'WORKER_POOL', 'prefork (compute in children) or solo (debugging)'),
   flag(
-    '--autoscale <max,min>',
-    'autoscale',
-    'WORKER_AUTOSCALE',
-    'grow and shrink the number of children with the load',
-  ),
-  flag(
     '--max-tasks-per-child <count>',
     'maxTasksPerChild',
     'WORKER_MAX_TASKS_PER_CHILD',
@@ -42,6 +36,12 @@ export const workerFlags: readonly WorkerFlag[] = [
   ),
   flag('--health-port <port>', 'healthPort', 'WORKER_HEALTH_PORT', 'port for probes and metrics; 0 takes a free one'),
 ]
+
+/** Celery's `--autoscale max,min`, which here asks for `max` children. */
+export const autoscaleFlag = {
+  flags: '--autoscale <max,min>',
+  description: 'as many children as the first number; unlike --concurrency it may be followed by a second',
+} as const
 
 /** Names of Celery's log levels that are called otherwise here. */
 const logLevels: Readonly<Record<string, string>> = { warning: 'warn', critical: 'fatal' }
@@ -71,6 +71,12 @@ export function translateWorkerFlags(
     const excluded = excludeQueues.split(',').map((name) => name.trim())
     const asked = values['queues'] === undefined ? allQueues : String(values['queues']).split(',')
     variables['WORKER_QUEUES'] = asked.filter((name) => !excluded.includes(name.trim())).join(',')
+  }
+  const { autoscale } = values
+  if (typeof autoscale === 'string') {
+    const [most = ''] = autoscale.split(',')
+    warnings.push(`--autoscale ${autoscale}: the number of children stays at ${most}`)
+    variables['WORKER_CONCURRENCY'] = most
   }
   const level = variables['LOG_LEVEL']?.toLowerCase()
   if (level !== undefined) variables['LOG_LEVEL'] = logLevels[level] ?? level
