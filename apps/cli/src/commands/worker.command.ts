@@ -60,7 +60,7 @@ export function workerCommand(): Command {
       })
       throw new CommandError(`The worker cannot start:\n${lines.join('\n')}`, { cause: error })
     }
-    const { runWorker } = await import('../../../worker/src/main.js')
-    await runWorker()
+    // The main file runs as it loads, and reads the environment set above.
+    await import('../../../worker/src/main.js')
   })
 }

@@ -20,7 +20,6 @@ import { submitExample, summaryOf } from './worked-example.js'
 /** Compiled main files, from this file's place in `dist`. */
 const mainOf = (app: string) => fileURLToPath(new URL(`../../../${app}/src/main.js`, import.meta.url))
 
-const loopback = '127.0.0.1'
 const readyMs = 60_000
 const pollMs = 50
 
@@ -84,7 +83,7 @@ async function run(
   await migrate(shared, signal)
   print('The database is ready')
 
-  const healthPort = env['WORKER_HEALTH_PORT'] ? config.worker.healthPort : await findFreePort(loopback)
+  const healthPort = env['WORKER_HEALTH_PORT'] ? config.worker.healthPort : await findFreePort(config.http.host)
   const supervise = (name: string, more: NodeJS.ProcessEnv, stopMs: number) => {
     const logPath = join(logFolder(home), `${name}.log`)
     const supervised = new SupervisedProcess({
@@ -112,7 +111,7 @@ async function run(
   const ready = async () => {
     await Promise.all([
       untilReady('api', url, signal).then(() => api.markProven()),
-      untilReady('worker', `http://${loopback}:${healthPort}`, signal).then(() => worker.markProven()),
+      untilReady('worker', baseUrl(config.http.host, healthPort), signal).then(() => worker.markProven()),
     ])
     undos.push(announceUrl(home, url))
     print('api and worker are ready')
