@@ -1,0 +1,97 @@
+import type { DispatchableTask } from '#libs/database'
+import { MemoryGuardError, queueNames, type Config, type Logger, type QueueName } from '#libs/platform'
+import { Queue } from 'bullmq'
+import { z } from 'zod'
+import { brokerOptions } from './broker-options.js'
+
+/** What a job carries: identifiers, and nothing of the person. */
+export const jobPayload = z.strictObject({ task_id: z.uuid(), attempt: z.int().positive() })
+
+/** Longest time that a call to the broker may take before the caller goes on without it. */
+const callTimeoutMs = 5_000
+
+/** Jobs that a queue holds, by what they wait for. */
+export interface QueueDepth {
+  readonly waiting: number
+  readonly active: number
+  readonly delayed: number
+}
+
+const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) => ({
+  name,
+  data: { task_id: taskId, attempt } satisfies z.infer<typeof jobPayload>,
+  opts: {
+    jobId: `task-${taskId}-${attempt}`,
+    ...(priority > 0 && { priority }),
+    ...(delayMs > 0 && { delay: delayMs }),
+  },
+})
+
+/**
+ * The producer's side of the queues. A job's id is its task and attempt, so that dispatching twice is harmless: the
+ * second is ignored while the first exists, and finished jobs are not kept.
+ */
+export class Broker {
+  private readonly queues: ReadonlyMap<QueueName, Queue>
+
+  constructor(config: Config, log: Logger) {
+    const options = brokerOptions(config, 'producer')
+    let said = ''
+    this.queues = new Map(
+      queueNames.map((name) => {
+        const queue = new Queue(name, options)
+        queue.on('error', (error) => {
+          if (error.message !== said) log.warn({ err: error }, 'the broker does not answer')
+          said = error.message
+        })
+        return [name, queue]
+      }),
+    )
+  }
+
+  private get(name: QueueName): Queue {
+    const queue = this.queues.get(name)
+    if (!queue) throw new Error(`There is no queue ${name}`)
+    return queue
+  }
+
+  /** @throws MemoryGuardError BROKER_UNAVAILABLE; the tasks stand in the database and are dispatched later. */
+  async add(tasks: readonly DispatchableTask[]): Promise<void> {
+    const jobs = new Map<QueueName, ReturnType<typeof toJob>[]>()
+    for (const task of tasks) {
+      const members = jobs.get(task.queue)
+      if (members) members.push(toJob(task))
+      else jobs.set(task.queue, [toJob(task)])
+    }
+    await inTime(Promise.all([...jobs].map(([queue, members]) => this.get(queue).addBulk(members))))
+  }
+
+  /** @throws MemoryGuardError BROKER_UNAVAILABLE */
+  async depth(queue: QueueName): Promise<QueueDepth> {
+    const counts = await inTime(this.get(queue).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
+    return {
+      waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
+      active: counts['active'] ?? 0,
+      delayed: counts['delayed'] ?? 0,
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.queues.values()].map((queue) => queue.close()))
+  }
+}
+
+/** BullMQ waits without end for a connection that was never there; a caller of ours does not. */
+const inTime = async <Answer>(call: Promise<Answer>): Promise<Answer> => {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${callTimeoutMs} ms`)), callTimeoutMs)
+  })
+  try {
+    return await Promise.race([call, limit])
+  } catch (cause) {
+    throw new MemoryGuardError('BROKER_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true })
+  } finally {
+    clearTimeout(timer)
+  }
+}

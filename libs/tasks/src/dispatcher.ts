@@ -1,0 +1,41 @@
+import type { DispatchableTask } from '#libs/database'
+import { MicroBatcher, type Logger } from '#libs/platform'
+import type { Broker } from './broker/broker.js'
+
+/** Most tasks of one bulk enqueue. */
+const maxBatch = 256
+/** Beyond this many waiting tasks the rest is left to the reconciler, so that a broker outage costs no memory. */
+const maxWaiting = 20_000
+
+/**
+ * Hands committed tasks to the broker, many at once. It never fails: what the broker does not take stands in the
+ * database, and the reconciler dispatches it when the broker is back.
+ */
+export class Dispatcher {
+  private readonly batcher: MicroBatcher<DispatchableTask, undefined>
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly log: Logger,
+  ) {
+    this.batcher = new MicroBatcher({
+      maxSize: maxBatch,
+      maxInFlight: 2,
+      maxWaitMs: 2,
+      flush: async (tasks) => {
+        await this.broker.add(tasks)
+        return tasks.map(() => ({ value: undefined }))
+      },
+    })
+  }
+
+  /** Resolves when the task has been handed over or given up to the reconciler. */
+  async dispatch(task: DispatchableTask): Promise<void> {
+    if (this.batcher.size >= maxWaiting) return
+    try {
+      await this.batcher.add(task)
+    } catch (error) {
+      this.log.debug({ err: error, task: task.taskId }, 'not dispatched; the reconciler will do it')
+    }
+  }
+}

@@ -1,0 +1,5 @@
+export * from './broker/broker-options.js'
+export * from './broker/broker.js'
+export * from './dispatcher.js'
+export * from './queue-settings.js'
+export * from './reconciler.js'

@@ -1,0 +1,20 @@
+import type { QueueName } from '#libs/platform'
+
+/** What must be decided for each queue. Adding a queue without deciding it does not compile. */
+export interface QueueSettings {
+  /** Most tasks that share one claim, one inference call and one result write. */
+  readonly batchSize: number
+  /** Longest time that a task waits for company while other batches are under way. */
+  readonly batchWaitMs: number
+  /** Batches under way at once, beyond one for each compute child: they talk to the database while children compute. */
+  readonly extraBatches: number
+  /** Most redeliveries after a lost lock, by the broker's count. The database decides, so it is only a safety net. */
+  readonly maxStalledCount: number
+}
+
+export const queueSettings: Readonly<Record<QueueName, QueueSettings>> = {
+  predictions: { batchSize: 64, batchWaitMs: 2, extraBatches: 1, maxStalledCount: 1_000 },
+  batch: { batchSize: 1, batchWaitMs: 0, extraBatches: 0, maxStalledCount: 1_000 },
+  explanations: { batchSize: 1, batchWaitMs: 0, extraBatches: 0, maxStalledCount: 1_000 },
+  forecasts: { batchSize: 1, batchWaitMs: 0, extraBatches: 0, maxStalledCount: 1_000 },
+}
