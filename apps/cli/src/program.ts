@@ -4,6 +4,7 @@ import { apiCommand } from './commands/api.command.js'
 import { callCommand } from './commands/call.command.js'
 import { configCommand } from './commands/config.command.js'
 import { migrateCommand } from './commands/migrate.command.js'
+import { modelsCommand } from './commands/models.command.js'
 import { resultCommand } from './commands/result.command.js'
 import { startCommand } from './commands/start.command.js'
 import { statusCommand } from './commands/status.command.js'
@@ -26,4 +27,5 @@ export function createProgram(): Command {
     .addCommand(callCommand())
     .addCommand(resultCommand())
     .addCommand(statusCommand())
+    .addCommand(modelsCommand())
 }

@@ -25,6 +25,6 @@ export function apiCommand(): Command {
         if (isNew) process.stderr.write(`A first admin key was made and is kept in ${path}\n`)
       }
       // The main file runs as it loads, and reads the environment set above.
-      await runApi()
+      await import('../../../api/src/main.js')
     })
 }
