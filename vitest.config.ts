@@ -22,6 +22,10 @@ const project = (name: string, include: string[], more: object = {}) => ({
 export default defineConfig({
   test: {
     reporters: ['default', `${root}test/support/count-reporter.ts`],
-    projects: [project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'])],
+    projects: [
+      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts']),
+      project('medium', ['test/medium/**/*.spec.ts'], { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('e2e', ['test/e2e/**/*.spec.ts'], { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
+    ],
   },
 })

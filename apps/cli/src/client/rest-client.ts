@@ -1,0 +1,76 @@
+import { CommandError } from '../command-error.js'
+
+/** One call of the REST API. */
+export interface RestRequest {
+  readonly method?: 'GET' | 'POST' | 'DELETE'
+  /** Path and query, from the root. */
+  readonly path: string
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+/** An answer of the API with a status below 400. */
+export interface RestAnswer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** Speaks with the API as any client does. */
+export class RestClient {
+  constructor(
+    /** Base URL without a path. */
+    readonly url: string,
+    private readonly apiKey: string | undefined,
+  ) {}
+
+  /** @throws {CommandError} with the problem's title, detail and faulty fields, or that nothing answers. */
+  async send({ method = 'GET', path, body, headers = {}, signal }: RestRequest): Promise<RestAnswer> {
+    const response = await this.fetch(path, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(this.apiKey === undefined ? {} : { authorization: `Bearer ${this.apiKey}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    })
+    const text = await response.text()
+    const content = parse(text)
+    if (!response.ok) throw new CommandError(describeProblem(response.status, content))
+    return { status: response.status, body: content }
+  }
+
+  private async fetch(path: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(new URL(path, this.url), init)
+    } catch (cause) {
+      if (init.signal?.aborted) throw cause
+      throw new CommandError(
+        `No MemoryGuard answers at ${this.url}. Start it with "npm start", or name another with --url.`,
+        { cause },
+      )
+    }
+  }
+}
+
+function parse(text: string): unknown {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** A problem of RFC 9457 as text: title, detail, and one line for each faulty field. */
+export function describeProblem(status: number, content: unknown): string {
+  if (typeof content !== 'object' || content === null) return `The API answered ${status}.`
+  const { title, detail, errors } = content as { title?: unknown; detail?: unknown; errors?: unknown }
+  const head = [title, detail].filter((part) => typeof part === 'string' && part !== '').join(': ')
+  const faults = (Array.isArray(errors) ? errors : []) as { pointer?: unknown; message?: unknown }[]
+  const lines = faults.map(({ pointer, message }) => `  ${String(pointer)}: ${String(message)}`)
+  return [head || `The API answered ${status}.`, ...lines].join('\n')
+}

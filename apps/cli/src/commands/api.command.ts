@@ -1,0 +1,30 @@
+import { Command } from 'commander'
+
+interface ApiFlags {
+  readonly port?: string
+  readonly host?: string
+}
+
+/** `memoryguard api`: the HTTP API alone, in this process. */
+export function apiCommand(): Command {
+  return new Command('api')
+    .description('run the HTTP API')
+    .option('-p, --port <port>', 'port to listen on (default: PORT, or 3000)')
+    .option('--host <address>', 'address to listen on (default: HOST, or 127.0.0.1)')
+    .action(async ({ port, host }: ApiFlags) => {
+      const { loadConfig, readEnvironment } = await import('#libs/platform')
+      const { ensureAdminKey } = await import('../start/admin-key.js')
+      const { openHome } = await import('../start/home-folder.js')
+      const env = readEnvironment()
+      if (port !== undefined) env['PORT'] = port
+      if (host !== undefined) env['HOST'] = host
+      const config = loadConfig(env)
+      if (config.adminApiKey === undefined) {
+        const { key, path, isNew } = ensureAdminKey(openHome(config.home))
+        env['ADMIN_API_KEY'] = key
+        if (isNew) process.stderr.write(`A first admin key was made and is kept in ${path}\n`)
+      }
+      // The main file runs as it loads, and reads the environment set above.
+      await import('../../../api/src/main.js')
+    })
+}

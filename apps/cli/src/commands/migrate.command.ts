@@ -1,0 +1,18 @@
+import { Command } from 'commander'
+import { print } from '../output.js'
+
+/** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
+export function migrateCommand(): Command {
+  return new Command('migrate').description('bring the database to the schema of this version').action(async () => {
+    const { loadConfig, readEnvironment } = await import('#libs/platform')
+    const { createDataSource, runMigrations } = await import('#libs/database')
+    const dataSource = createDataSource(loadConfig(readEnvironment()))
+    await dataSource.initialize()
+    try {
+      const applied = await runMigrations(dataSource)
+      print(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
+    } finally {
+      await dataSource.destroy()
+    }
+  })
+}

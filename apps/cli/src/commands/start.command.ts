@@ -1,0 +1,18 @@
+import { Command } from 'commander'
+
+interface StartFlags {
+  readonly port?: string
+}
+
+/** `memoryguard start`: everything on this machine. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('run everything on this machine: PostgreSQL (unless DATABASE_URL is set), api and worker')
+    .option('-p, --port <port>', 'port of the API (default: PORT, or 3000; 0 takes a free one)')
+    .action(async ({ port }: StartFlags) => {
+      const { readEnvironment } = await import('#libs/platform')
+      const { runStart } = await import('../start/run-start.js')
+      const env = readEnvironment()
+      process.exitCode = await runStart(port === undefined ? env : { ...env, PORT: port })
+    })
+}

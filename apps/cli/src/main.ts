@@ -1,0 +1,16 @@
+import { createProgram } from './program.js'
+import { warn } from './output.js'
+
+try {
+  await createProgram().parseAsync(process.argv)
+} catch (error) {
+  warn(describe(error))
+  process.exitCode = 1
+}
+
+/** Expected failures explain themselves; of the others the stack is what helps. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const isExpected = error.name === 'MemoryGuardError' || error.name === 'CommandError'
+  return isExpected ? error.message : (error.stack ?? error.message)
+}

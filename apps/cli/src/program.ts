@@ -1,0 +1,31 @@
+import { createRequire } from 'node:module'
+import { Command, Option } from 'commander'
+import { apiCommand } from './commands/api.command.js'
+import { callCommand } from './commands/call.command.js'
+import { configCommand } from './commands/config.command.js'
+import { migrateCommand } from './commands/migrate.command.js'
+import { modelsCommand } from './commands/models.command.js'
+import { resultCommand } from './commands/result.command.js'
+import { startCommand } from './commands/start.command.js'
+import { statusCommand } from './commands/status.command.js'
+import { workerCommand } from './commands/worker.command.js'
+import { warn } from './output.js'
+
+/** The `memoryguard` command. Each subcommand loads what it needs when it runs, so that `--help` is quick. */
+export function createProgram(): Command {
+  const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
+  return new Command('memoryguard')
+    .description('Asynchronous dementia-risk predictions. Decision support, not diagnosis.')
+    .version(version)
+    .addOption(new Option('-A, --app <name>').hideHelp())
+    .on('option:app', () => warn('--app has no meaning here and is ignored'))
+    .addCommand(startCommand())
+    .addCommand(apiCommand())
+    .addCommand(workerCommand())
+    .addCommand(migrateCommand())
+    .addCommand(configCommand())
+    .addCommand(callCommand())
+    .addCommand(resultCommand())
+    .addCommand(statusCommand())
+    .addCommand(modelsCommand())
+}

@@ -1,0 +1,28 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+
+/** A TCP port that nothing listens on at this moment, given by the system. */
+export async function findFreePort(host: string): Promise<number> {
+  const port = await tryToListen(0, host)
+  if (port === undefined) throw new Error(`the system has no free TCP port on ${host}`)
+  return port
+}
+
+/** Whether a server could listen on this port now. */
+export async function isPortFree(port: number, host: string): Promise<boolean> {
+  return (await tryToListen(port, host)) !== undefined
+}
+
+async function tryToListen(port: number, host: string): Promise<number | undefined> {
+  const server = createServer().listen({ port, host, exclusive: true })
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined
+    throw error
+  }
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address ? address.port : undefined
+}

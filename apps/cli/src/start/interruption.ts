@@ -1,0 +1,30 @@
+/** Ctrl-C and the signals that end a program. */
+export interface Interruption {
+  /** Aborted by the first signal. */
+  readonly signal: AbortSignal
+  /** Hands the signals back to Node's default. */
+  release(): void
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** npm passes on the Ctrl-C that the terminal already sent to us: a second signal this early is the same one. */
+const sameSignalMs = 1000
+
+/** Listens for the request to end; a second one, by a person who does not want to wait, calls `onForce`. */
+export function listenForInterruption(onForce: () => void): Interruption {
+  const controller = new AbortController()
+  let firstAt: number | undefined
+  const listener = () => {
+    const now = performance.now()
+    if (firstAt === undefined) {
+      firstAt = now
+      controller.abort()
+    } else if (now - firstAt > sameSignalMs) onForce()
+  }
+  for (const signal of signals) process.on(signal, listener)
+  return {
+    signal: controller.signal,
+    release: () => signals.forEach((signal) => process.off(signal, listener)),
+  }
+}

@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join, relative } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { loadConfig, type Config } from '#libs/platform'
+import { announceUrl, baseUrl } from '../client/connect.js'
+import { RestClient } from '../client/rest-client.js'
+import { CommandError } from '../command-error.js'
+import { print, warn } from '../output.js'
+import { ensureAdminKey } from './admin-key.js'
+import { findFreePort, isPortFree } from './free-port.js'
+import { logFolder, openHome } from './home-folder.js'
+import { listenForInterruption } from './interruption.js'
+import { acquireProcessLock } from './process-lock.js'
+import { SupervisedPostgres } from './supervised-postgres.js'
+import { SupervisedProcess } from './supervised-process.js'
+import { submitExample, summaryOf } from './worked-example.js'
+
+/** Compiled main files, from this file's place in `dist`. */
+const mainOf = (app: string) => fileURLToPath(new URL(`../../../${app}/src/main.js`, import.meta.url))
+
+const readyMs = 60_000
+const pollMs = 50
+
+/** How long the children of a killed run may take to notice and give the port back. */
+const orphanMs = 30_000
+
+const apiStopMs = 10_000
+
+/** What a step of the start has set up, and how to take it down. */
+type Undo = () => void | Promise<void>
+
+/**
+ * Runs everything on this machine until it is interrupted: PostgreSQL unless DATABASE_URL is set, api and worker.
+ * Returns the exit code.
+ *
+ * @throws {CommandError | MemoryGuardError} with what to do, if something cannot start; nothing is left running.
+ */
+export async function runStart(env: NodeJS.ProcessEnv): Promise<number> {
+  const undos: Undo[] = []
+  const processes: SupervisedProcess[] = []
+  const interruption = listenForInterruption(() => {
+    warn('Ending at once')
+    for (const supervised of processes) supervised.kill()
+    process.exit(130)
+  })
+  const { signal } = interruption
+  try {
+    await run(env, signal, undos, processes)
+    return 0
+  } catch (error) {
+    if (signal.aborted) return 0
+    throw error
+  } finally {
+    if (signal.aborted) print('\nStopping ...')
+    for (const undo of undos.reverse()) await undo()
+    if (signal.aborted) print('Stopped. The data is kept.')
+    interruption.release()
+  }
+}
+
+async function run(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  undos: Undo[],
+  processes: SupervisedProcess[],
+): Promise<void> {
+  const startedAt = performance.now()
+  const config = loadConfig(env)
+  const home = openHome(config.home)
+  const isAfterCrash = lockHome(home, undos)
+  const port = await reservePort(config, isAfterCrash ? orphanMs : 0)
+  const url = baseUrl(config.http.host, port)
+  const adminKey = config.adminApiKey ?? ensureAdminKey(home).key
+  const adminKeySource =
+    config.adminApiKey === undefined ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
+
+  const postgres = config.database.url === undefined ? await SupervisedPostgres.start(home, print) : undefined
+  if (postgres) undos.push(() => postgres.stop())
+  signal.throwIfAborted()
+  const shared = { ...env, MEMORYGUARD_HOME: home, DATABASE_URL: postgres?.url ?? config.database.url }
+  await migrate(shared, signal)
+  print('The database is ready')
+
+  const healthPort = env['WORKER_HEALTH_PORT'] ? config.worker.healthPort : await findFreePort(config.http.host)
+  const supervise = (name: string, more: NodeJS.ProcessEnv, stopMs: number) => {
+    const logPath = join(logFolder(home), `${name}.log`)
+    const supervised = new SupervisedProcess({
+      name,
+      main: mainOf(name),
+      env: { ...shared, ...more },
+      logPath,
+      stopMs,
+      log: warn,
+    })
+    processes.push(supervised)
+    undos.push(() => supervised.stop())
+    return supervised
+  }
+  // Taken down in reverse: the api first, so that nothing new arrives while the worker finishes.
+  const worker = supervise(
+    'worker',
+    { WORKER_HEALTH_PORT: String(healthPort) },
+    (config.worker.drainSeconds + 10) * 1000,
+  )
+  const api = supervise('api', { PORT: String(port), ADMIN_API_KEY: adminKey }, apiStopMs)
+  const ends = [api.end, worker.end, ...(postgres ? [postgres.end] : []), onceAborted(signal)]
+
+  const client = new RestClient(url, adminKey)
+  const ready = async () => {
+    await Promise.all([
+      untilReady('api', url, signal).then(() => api.markProven()),
+      untilReady('worker', baseUrl(config.http.host, healthPort), signal).then(() => worker.markProven()),
+    ])
+    undos.push(announceUrl(home, url))
+    print('api and worker are ready')
+    const prediction = await submitExample(client, signal).catch((error: unknown) => {
+      signal.throwIfAborted()
+      warn(`The worked example failed. ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    })
+    const seconds = (performance.now() - startedAt) / 1000
+    const facts = { url, adminKey, adminKeySource, logFolder: shown(logFolder(home)), seconds }
+    for (const line of summaryOf(prediction, facts)) print(line)
+  }
+  await Promise.race([ready(), ...ends])
+  await Promise.race(ends)
+}
+
+/** Makes this the only start on `home`; tells whether the last one was killed. */
+function lockHome(home: string, undos: Undo[]): boolean {
+  const lock = acquireProcessLock(join(home, 'start.lock'))
+  if ('heldBy' in lock) {
+    throw new CommandError(
+      `MemoryGuard already runs on ${shown(home)} (process ${lock.heldBy}). Stop it with Ctrl-C in its terminal or\n` +
+        `"kill ${lock.heldBy}", or run a second one beside it: MEMORYGUARD_HOME=another-folder npm start -- --port 3001`,
+    )
+  }
+  undos.push(() => lock.release())
+  return lock.isAfterCrash
+}
+
+async function reservePort({ http: { host, port } }: Config, patienceMs: number): Promise<number> {
+  if (port === 0) return findFreePort(host)
+  const deadline = Date.now() + patienceMs
+  const isFree = () =>
+    isPortFree(port, host).catch((cause: NodeJS.ErrnoException) => {
+      throw new CommandError(`The API cannot listen on ${host}, port ${port} (${cause.code}): see HOST and PORT.`, {
+        cause,
+      })
+    })
+  while (!(await isFree())) {
+    if (Date.now() > deadline) {
+      throw new CommandError(
+        `Port ${port} on ${host} is in use by another program. Choose another: npm start -- --port ${port + 1}  (or set PORT).`,
+      )
+    }
+    await wait(pollMs)
+  }
+  return port
+}
+
+/** In a process of its own, so that the database library does not stay in the memory of this one. */
+async function migrate(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const child = spawn(process.execPath, [mainOf('cli'), 'migrate'], {
+    env,
+    signal,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let words = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (words += chunk))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new CommandError(`The database could not be brought to this version's schema.\n${words.trim()}`)
+}
+
+async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + readyMs
+  while (!(await isReady(url, signal))) {
+    if (Date.now() > deadline)
+      throw new CommandError(`The ${name} was not ready after ${readyMs / 1000} s: see its log.`)
+    await wait(pollMs, undefined, { signal })
+  }
+}
+
+async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const response = await fetch(new URL('/readyz', url), { signal })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    signal.throwIfAborted()
+    return false
+  }
+}
+
+function onceAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+/** A path as short as a reader in the working folder needs it. */
+function shown(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short.startsWith('..') ? path : short || '.'
+}

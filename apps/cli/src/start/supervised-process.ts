@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
+import { CommandError } from '../command-error.js'
+import { openLogFile, readLastLines, type LogFile } from './log-file.js'
+
+/** A program that `start` keeps running. */
+export interface SupervisedProgram {
+  readonly name: string
+  /** Compiled main file, and its arguments. */
+  readonly main: string
+  readonly env: NodeJS.ProcessEnv
+  readonly logPath: string
+  /** How long it may take to end after SIGTERM before it is killed. */
+  readonly stopMs: number
+  readonly log: (line: string) => void
+}
+
+const firstDelayMs = 250
+const longestDelayMs = 10_000
+
+/** A process that lived this long was healthy: its next death is not part of a crash loop. */
+const healthyMs = 30_000
+
+/** So many deaths in a row before the program was ever ready mean that it cannot start. */
+const startAttempts = 3
+
+/** One program, started again whenever it dies, until it is stopped. */
+export class SupervisedProcess {
+  private child: ChildProcess | undefined
+  private logFile: LogFile | undefined
+  private readonly stopping = new AbortController()
+  private readonly ended: Promise<void>
+  private isProven = false
+
+  constructor(private readonly program: SupervisedProgram) {
+    this.ended = this.keepRunning()
+  }
+
+  /** Resolves once it is stopped. @throws {CommandError} if the program cannot start, with its last words. */
+  get end(): Promise<void> {
+    return this.ended
+  }
+
+  /** It has been ready once: from now on it is started again for ever. */
+  markProven(): void {
+    this.isProven = true
+  }
+
+  /** Asks it to end and returns when it has; kills it after its time. */
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    const { child } = this
+    if (!child || hasEnded(child)) return
+    const killer = setTimeout(() => this.kill(), this.program.stopMs)
+    child.kill('SIGTERM')
+    await onceExited(child)
+    clearTimeout(killer)
+  }
+
+  /** Ends it at once, with the compute children in its process group. */
+  kill(): void {
+    this.stopping.abort()
+    const { child } = this
+    if (child?.pid === undefined || hasEnded(child)) return
+    // Windows knows no process groups.
+    if (process.platform === 'win32') child.kill('SIGKILL')
+    else process.kill(-child.pid, 'SIGKILL')
+  }
+
+  private async keepRunning(): Promise<void> {
+    const { name, log } = this.program
+    let delayMs = 0
+    let deaths = 0
+    while (!this.stopping.signal.aborted) {
+      const startedAt = performance.now()
+      const child = this.launch()
+      await onceExited(child)
+      if (this.stopping.signal.aborted) return
+      deaths += 1
+      const isHealthy = performance.now() - startedAt > healthyMs
+      if (!this.isProven && deaths >= startAttempts) throw new CommandError(this.describeFailure())
+      delayMs = isHealthy ? firstDelayMs : Math.min(Math.max(2 * delayMs, firstDelayMs), longestDelayMs)
+      log(`The ${name} ended (${child.signalCode ?? `exit code ${child.exitCode}`}): starting it again`)
+      await wait(delayMs, undefined, { signal: this.stopping.signal }).catch(ignoreAbort)
+    }
+  }
+
+  private launch(): ChildProcess {
+    const { main, env, logPath } = this.program
+    const logFile = openLogFile(logPath)
+    const child = spawn(process.execPath, [main], {
+      env,
+      // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().
+      detached: true,
+      windowsHide: true,
+      // The channel carries nothing: its end tells the program that the supervisor is gone.
+      stdio: ['ignore', logFile.descriptor, logFile.descriptor, 'ipc'],
+    })
+    closeSync(logFile.descriptor)
+    this.child = child
+    this.logFile = logFile
+    return child
+  }
+
+  private describeFailure(): string {
+    const { name, logPath } = this.program
+    const words = this.logFile ? readLastLines(this.logFile) : ''
+    return `The ${name} does not start. Its last words (all in ${logPath}):\n${words}`
+  }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
+
+function onceExited(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return Promise.resolve()
+  return new Promise((resolve, reject) => child.once('exit', () => resolve()).once('error', reject))
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs'
+
+const main = new URL('../dist/apps/cli/src/main.js', import.meta.url)
+
+if (existsSync(main)) {
+  await import(main.href)
+} else {
+  process.stderr.write(
+    'MemoryGuard is not built yet: run "npm start" (it builds and starts), or "npm ci && npm run build".\n',
+  )
+  process.exitCode = 1
+}

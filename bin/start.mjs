@@ -1,0 +1,86 @@
+// `npm start`: from a fresh clone to a running MemoryGuard. Plain Node without dependencies, in a syntax that old
+// versions of Node can still parse, so that they get to the message about their version.
+import { spawn } from 'child_process'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'fs'
+import { join } from 'path'
+import { fileURLToPath, pathToFileURL } from 'url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const builtStamp = join(root, 'dist', '.built')
+
+assertNodeVersion()
+process.chdir(root)
+if (isInstallNeeded()) await run('Installing packages (once, about a minute)', npm(['ci', '--include=dev']))
+if (isBuildNeeded()) {
+  await run('Building', npm(['run', '--silent', 'build']))
+  writeFileSync(builtStamp, '')
+}
+process.argv.splice(2, 0, 'start')
+await import(pathToFileURL(join(root, 'dist/apps/cli/src/main.js')).href)
+
+function assertNodeVersion() {
+  const wanted = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    .engines.node.match(/\d+/g)
+    .map(Number)
+  const found = process.versions.node.split('.').map(Number)
+  if (found[0] > wanted[0] || (found[0] === wanted[0] && found[1] >= wanted[1])) return
+  process.stderr.write(
+    `MemoryGuard needs Node.js ${wanted.join('.')} or newer; this is ${process.version} (${process.execPath}).\n` +
+      'Get a current version from https://nodejs.org and run "npm start" again.\n',
+  )
+  process.exit(1)
+}
+
+function isInstallNeeded() {
+  return modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json')
+}
+
+function isBuildNeeded() {
+  const sources = ['package.json', 'tsconfig.json'].concat(...['apps', 'libs'].map(sourcesBelow))
+  const newest = Math.max(...sources.map(modifiedAt))
+  return !existsSync(join(root, 'dist/apps/cli/src/main.js')) || modifiedAt('dist/.built') < newest
+}
+
+function sourcesBelow(folder) {
+  const paths = []
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory() && entry.name !== 'node_modules') paths.push(...sourcesBelow(path))
+    if (entry.isFile() && entry.name.endsWith('.ts')) paths.push(path)
+  }
+  return paths
+}
+
+/** Milliseconds since 1970, or 0 if there is no such file. */
+function modifiedAt(path) {
+  const full = join(root, path)
+  return existsSync(full) ? statSync(full).mtimeMs : 0
+}
+
+/** The npm that runs this script, by the same Node. */
+function npm(args) {
+  const cli = process.env.npm_execpath
+  return cli && cli.endsWith('.js') ? [process.execPath, cli].concat(args) : ['npm'].concat(args)
+}
+
+async function run(title, command) {
+  const startedAt = Date.now()
+  process.stdout.write(`${title} ...\n`)
+  const child = spawn(command[0], command.slice(1), {
+    cwd: root,
+    stdio: 'inherit',
+    // Its install script would download GPU libraries; the CPU library is in the package.
+    env: Object.assign({}, process.env, { ONNXRUNTIME_NODE_INSTALL: 'skip' }),
+  })
+  const forward = (signal) => child.kill(signal)
+  process.on('SIGTERM', forward).on('SIGINT', forward)
+  const outcome = await new Promise((resolve, reject) => {
+    child.once('error', reject).once('exit', (code, signal) => resolve({ code, signal }))
+  })
+  process.off('SIGTERM', forward).off('SIGINT', forward)
+  if (outcome.code !== 0) {
+    process.stderr.write(`${command.slice(-2).join(' ')} failed (${outcome.signal || `exit code ${outcome.code}`}).\n`)
+    process.exit(1)
+  }
+  process.stdout.write(`${title} took ${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`)
+}
