@@ -80,12 +80,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-/** A server on a new folder that `stop` deletes: for tests, so without fsync. */
-export async function startTemporaryPostgres(options: Pick<EmbeddedPostgresOptions, 'log'>): Promise<EmbeddedPostgres> {
+/** A server on a new folder that `stop` deletes: for tests, so without fsync unless asked for. */
+export async function startTemporaryPostgres(
+  options: Pick<EmbeddedPostgresOptions, 'log' | 'durable'>,
+): Promise<EmbeddedPostgres> {
   const home = mkdtempSync(join(tmpdir(), 'memoryguard-'))
   // The account the server runs as must be able to enter.
   chmodSync(home, 0o711)
-  const server = await startEmbeddedPostgres({ ...options, home, durable: false })
+  const server = await startEmbeddedPostgres({ ...options, home, durable: options.durable ?? false })
   return {
     ...server,
     async stop() {

@@ -5,6 +5,8 @@ import { processPrediction } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
 
+const gone = 'Its prediction no longer exists.'
+
 /** Computes the risks of many people in one inference call for each model among them. */
 @Injectable()
 export class ProcessPredictionHandler implements TaskHandler<Risk> {
@@ -16,9 +18,7 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
   ) {}
 
   async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
-    const outcomes: Settled<Risk>[] = tasks.map(() => ({
-      error: new MemoryGuardError('RESOURCE_GONE', 'Its prediction no longer exists.'),
-    }))
+    const outcomes = new Array<Settled<Risk>>(tasks.length)
     await Promise.all(
       [...indexesByModel(tasks)].map(async ([model, indexes]) => {
         const settled = await this.computeModel(model, indexes, tasks, context)
@@ -28,7 +28,7 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
         })
       }),
     )
-    return outcomes
+    return Array.from(outcomes, (outcome) => outcome ?? { error: new MemoryGuardError('RESOURCE_GONE', gone) })
   }
 
   store(answers: readonly Answered<Risk>[]): Promise<ReadonlySet<string>> {

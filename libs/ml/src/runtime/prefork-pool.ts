@@ -19,7 +19,9 @@ interface QueuedRun {
   readonly reject: (error: unknown) => void
 }
 
-/** Longest time that a due replacement waits for a moment without work. */
+/** A pool without work for this long is taken for idle: a due child is replaced then. */
+const quietMs = 1_000
+/** Longest time that a due replacement waits for such a moment. */
 const recyclePatienceMs = 10_000
 /** Longest time that a child may take to start and load a graph. */
 const loadTimeoutMs = 60_000
@@ -28,8 +30,9 @@ const respawnDelayMs = 1_000
 
 /**
  * Computes in child processes, one run at a time in each. A child that passes the hard limit is killed by SIGKILL and
- * replaced; one that dies takes only its own run with it. A child that is due for replacement goes when no work
- * waits, at the latest ten seconds later, and its successor is ready before it leaves: recycling costs no throughput.
+ * replaced; one that dies takes only its own run with it. A child that is due for replacement goes when the
+ * pool has been idle for a second, at the latest ten seconds later, and its successor is ready before it leaves:
+ * starting a process costs as much as computing ten thousand rows, so recycling must not happen under every burst.
  */
 export class PreforkPool implements ComputePool {
   private readonly graphs = new Map<string, GraphSpec>()
@@ -37,6 +40,8 @@ export class PreforkPool implements ComputePool {
   private readonly queue: QueuedRun[] = []
   private size: number
   private isStopped = false
+  /** Milliseconds since the epoch. */
+  private lastRunAt = 0
   private timer: NodeJS.Timeout | undefined
 
   constructor(
@@ -93,7 +98,7 @@ export class PreforkPool implements ComputePool {
       this.pump()
       return child
     } catch (error) {
-      this.log.error({ child: child.pid, err: error }, 'a compute child could not load its models')
+      if (!this.isStopped) this.log.error({ child: child.pid, err: error }, 'a compute child could not load its models')
       await child.kill()
       return undefined
     }
@@ -133,6 +138,7 @@ export class PreforkPool implements ComputePool {
       )
     }
     child.tasks += count
+    this.lastRunAt = Date.now()
     if (this.isDue(child)) child.recycleDueAt ??= Date.now()
     if (child.isRetiring && !child.busy) await child.kill()
     this.pump()
@@ -151,10 +157,10 @@ export class PreforkPool implements ComputePool {
     if (this.isStopped || [...this.members].some(({ isReady, isRetiring }) => !isReady || isRetiring)) return
     const due = [...this.members].find(({ recycleDueAt }) => recycleDueAt !== undefined)
     if (due?.recycleDueAt === undefined) return
-    const patienceMs = due.recycleDueAt + recyclePatienceMs - Date.now()
-    const isIdle = this.queue.length === 0 && !due.busy
-    if (isIdle || patienceMs <= 0) void this.replace(due)
-    else this.wakeIn(patienceMs)
+    const now = Date.now()
+    const isIdle = this.queue.length === 0 && !due.busy && now - this.lastRunAt >= quietMs
+    if (isIdle || now - due.recycleDueAt >= recyclePatienceMs) void this.replace(due)
+    else this.wakeIn(quietMs)
   }
 
   private async replace(due: ChildProcessHandle): Promise<void> {

@@ -1,0 +1,173 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { findFreePort } from '../../apps/cli/src/start/free-port.js'
+import { startRedis, type RedisServer } from './redis-server.js'
+import { waitFor } from './wait-for.js'
+
+/** The repository's folder, from the source of this file or from its build. */
+const root = fileURLToPath(import.meta.url).replace(/(\/dist)?\/test\/support\/stack\.[jt]s$/, '')
+
+const mainOf = (app: 'api' | 'worker' | 'cli') => `${root}/dist/apps/${app}/src/main.js`
+
+export type BrokerKind = 'redis' | 'postgres'
+
+export interface StackOptions {
+  readonly broker: BrokerKind
+  /** Number of worker processes. Default 1. */
+  readonly workers?: number
+  readonly env?: Readonly<Record<string, string>>
+  /** Database with fsync, as in production. Default false. */
+  readonly durable?: boolean
+  /** Where the processes' logs go. Default: nowhere. */
+  readonly logs?: 'inherit' | 'ignore'
+}
+
+/** One process of the built product. */
+export interface Program {
+  readonly name: string
+  readonly pid: number
+  readonly isRunning: boolean
+  readonly exited: Promise<number | null>
+  kill(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** The built product, running: PostgreSQL, broker, api and workers as processes of their own. */
+export interface Stack {
+  readonly url: string
+  readonly key: string
+  readonly databaseUrl: string
+  readonly postgresPid: number
+  readonly redis: RedisServer | undefined
+  api: Program
+  readonly workers: Program[]
+  /** Environment of api and workers. */
+  readonly env: NodeJS.ProcessEnv
+  startApi(): Promise<Program>
+  /** Starts a worker; resolves when it is ready. */
+  startWorker(env?: Readonly<Record<string, string>>): Promise<Program & { readonly healthUrl: string }>
+  request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  stop(): Promise<void>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Record<string, unknown>
+}
+
+const key = 'mg_test-key-of-the-stack-0123456789'
+
+const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/readyz`)).ok
+
+/** Starts everything on free ports of 127.0.0.1 and migrates a new database. */
+export const startStack = async (options: StackOptions): Promise<Stack> => {
+  const { broker, workers: workerCount = 1, logs = 'ignore' } = options
+  const [postgres, redis] = await Promise.all([
+    startTemporaryPostgres({ log: () => undefined, durable: options.durable ?? false }),
+    broker === 'redis' ? startRedis() : undefined,
+  ])
+  const port = await findFreePort('127.0.0.1')
+  const url = `http://127.0.0.1:${port}`
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env['PATH'],
+    DATABASE_URL: postgres.url,
+    ...(redis && { BROKER_URL: redis.url }),
+    PORT: String(port),
+    ADMIN_API_KEY: key,
+    MODELS_DIR: `${root}/models`,
+    WORKER_CONCURRENCY: '2',
+    LOG_LEVEL: 'warn',
+    ...options.env,
+  }
+  const programs: Program[] = []
+  const run = (
+    name: string,
+    file: string,
+    args: readonly string[] = [],
+    more: Readonly<Record<string, string>> = {},
+  ) => {
+    const child = spawn(process.execPath, [file, ...args], { env: { ...env, ...more }, stdio: ['ignore', logs, logs] })
+    const program = toProgram(name, child)
+    programs.push(program)
+    return program
+  }
+  const migration = await run('migrate', mainOf('cli'), ['migrate']).exited
+  if (migration !== 0) throw new Error(`The migration ended with ${migration}`)
+
+  const stack: Stack = {
+    url,
+    key,
+    databaseUrl: postgres.url,
+    postgresPid: postgres.pid,
+    redis,
+    env,
+    api: run('api', mainOf('api')),
+    workers: [],
+    startApi: async () => {
+      stack.api = run('api', mainOf('api'))
+      await waitFor(() => isReady(url), { what: 'the api' })
+      return stack.api
+    },
+    startWorker: async (more = {}) => {
+      const healthPort = await findFreePort('127.0.0.1')
+      const healthUrl = `http://127.0.0.1:${healthPort}`
+      const name = `worker${stack.workers.length + 1}@test`
+      const program = run('worker', mainOf('worker'), [], {
+        WORKER_HEALTH_PORT: String(healthPort),
+        WORKER_NAME: name,
+        ...more,
+      })
+      stack.workers.push(program)
+      await waitFor(() => isReady(healthUrl), { what: name })
+      return Object.assign(program, { healthUrl })
+    },
+    request: async (method, path, body, headers = {}) => {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (text ? JSON.parse(text) : {}) as Record<string, unknown>,
+      }
+    },
+    stop: async () => {
+      await Promise.all(programs.map((program) => program.kill('SIGTERM')))
+      await redis?.stop()
+      await postgres.stop()
+    },
+  }
+  try {
+    await waitFor(() => isReady(url), { what: 'the api' })
+    for (let index = 0; index < workerCount; index += 1) await stack.startWorker()
+  } catch (error) {
+    await stack.stop()
+    throw error
+  }
+  return stack
+}
+
+const toProgram = (name: string, child: ChildProcess): Program => {
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
+  return {
+    name,
+    pid: child.pid ?? 0,
+    get isRunning() {
+      return child.exitCode === null && child.signalCode === null
+    },
+    exited,
+    kill: async (signal = 'SIGKILL') => {
+      child.kill(signal)
+      return exited
+    },
+  }
+}
