@@ -1,4 +1,5 @@
 export * from './config.js'
+export * from './config-reference.js'
 export * from './logger.js'
 export * from './memory-guard-error.js'
 export * from './micro-batcher.js'

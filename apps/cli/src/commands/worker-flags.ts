@@ -69,7 +69,8 @@ export function translateWorkerFlags(
   const { excludeQueues } = values
   if (typeof excludeQueues === 'string') {
     const excluded = excludeQueues.split(',').map((name) => name.trim())
-    const asked = values['queues'] === undefined ? allQueues : String(values['queues']).split(',')
+    const { queues } = values
+    const asked = typeof queues === 'string' ? queues.split(',') : allQueues
     variables['WORKER_QUEUES'] = asked.filter((name) => !excluded.includes(name.trim())).join(',')
   }
   const { autoscale } = values

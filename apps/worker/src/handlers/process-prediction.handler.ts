@@ -18,17 +18,17 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
   ) {}
 
   async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
-    const outcomes = new Array<Settled<Risk>>(tasks.length)
+    const outcomes = new Map<number, Settled<Risk>>()
     await Promise.all(
       [...indexesByModel(tasks)].map(async ([model, indexes]) => {
         const settled = await this.computeModel(model, indexes, tasks, context)
         indexes.forEach((index, row) => {
           const outcome = settled[row]
-          if (outcome) outcomes[index] = outcome
+          if (outcome) outcomes.set(index, outcome)
         })
       }),
     )
-    return Array.from(outcomes, (outcome) => outcome ?? { error: new MemoryGuardError('RESOURCE_GONE', gone) })
+    return tasks.map((_, index) => outcomes.get(index) ?? { error: new MemoryGuardError('RESOURCE_GONE', gone) })
   }
 
   store(answers: readonly Answered<Risk>[]): Promise<ReadonlySet<string>> {

@@ -1,0 +1,45 @@
+/**
+ * Writes the files that are made from the code: the OpenAPI document, the configuration's page and .env.example.
+ * With --check it writes nothing and fails if one of them differs. Run it on the compiled build: `npm run generate`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { createApp } from '../dist/apps/api/src/create-app.js'
+import { createOpenApiDocument } from '../dist/apps/api/src/openapi.js'
+import { createDataSource } from '../dist/libs/database/src/index.js'
+import { configurationPage, createLogger, environmentExample, loadConfig } from '../dist/libs/platform/src/index.js'
+import { format, resolveConfig } from 'prettier'
+
+const pathOf = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
+
+// Nothing is connected: the document is read from the routes alone.
+const config = loadConfig({
+  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+  MODELS_DIR: pathOf('models'),
+  LOG_LEVEL: 'fatal',
+})
+const app = await createApp(config, createLogger('generate', 'fatal'), createDataSource(config))
+
+const pretty = async (file, text) => format(text, { ...(await resolveConfig(pathOf(file))), filepath: pathOf(file) })
+const files = {
+  'apps/api/openapi.json': await pretty('apps/api/openapi.json', JSON.stringify(createOpenApiDocument(app))),
+  'docs/configuration.md': await pretty('docs/configuration.md', configurationPage()),
+  '.env.example': environmentExample(),
+}
+
+const read = (file) => {
+  try {
+    return readFileSync(pathOf(file), 'utf8')
+  } catch (error) {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  }
+}
+
+const isCheck = process.argv.includes('--check')
+const stale = Object.entries(files).filter(([file, text]) => read(file) !== text)
+for (const [file, text] of stale) {
+  if (isCheck) process.stderr.write(`${file} is not what the code makes: run "npm run generate" and commit it\n`)
+  else writeFileSync(pathOf(file), text)
+}
+process.exit(isCheck && stale.length > 0 ? 1 : 0)

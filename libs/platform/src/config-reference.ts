@@ -1,0 +1,42 @@
+import { variables } from './config.js'
+
+/** What stands in for a default that depends on the machine. */
+const machineDefaults: Readonly<Record<string, string>> = { WORKER_CONCURRENCY: 'number of CPUs' }
+
+const defaultOf = (name: string, parsed: { readonly success: boolean; readonly data?: unknown }): string => {
+  if (name in machineDefaults) return machineDefaults[name] ?? ''
+  return parsed.success && parsed.data !== undefined ? String(parsed.data) : ''
+}
+
+const rows = () =>
+  Object.entries(variables).map(([name, { schema, description, secret }]) => ({
+    name,
+    description,
+    secret,
+    fallback: defaultOf(name, schema.safeParse(undefined)),
+  }))
+
+/** `docs/configuration.md`, made from the schema. */
+export const configurationPage = (): string => `# Configuration
+
+Every setting is an environment variable; a file \`.env\` in the working folder is read too, and what is set already wins.
+All faults are listed at once when a process starts. A secret may also stand in a file: \`<NAME>_FILE\` holds its path.
+\`npx memoryguard config print\` shows what is in force, secrets masked.
+
+| Variable | Default | Meaning |
+| --- | --- | --- |
+${rows()
+  .map(
+    ({ name, fallback, description, secret }) =>
+      `| \`${name}\`${secret ? ' (secret)' : ''} | ${fallback ? `\`${fallback}\`` : ''} | ${description.replaceAll('|', '\\|')} |`,
+  )
+  .join('\n')}
+`
+
+/** \`.env.example\`, made from the schema. */
+export const environmentExample = (): string =>
+  `# Generated from the schema of libs/platform. Copy to .env and uncomment what you change.\n${rows()
+    .map(
+      ({ name, fallback, description }) => `\n# ${description}\n# ${name}=${name in machineDefaults ? '' : fallback}\n`,
+    )
+    .join('')}`
