@@ -10,7 +10,10 @@ const builtStamp = join(root, 'dist', '.built')
 
 assertNodeVersion()
 process.chdir(root)
-if (isInstallNeeded()) await run('Installing packages (once)', npm(['ci', '--include=dev']))
+// Not `npm ci`: it refuses a lock file without the packages of platforms that the registry in use does not serve.
+// `--no-save` keeps the locked versions and leaves the lock file as it is.
+if (isInstallNeeded())
+  await run('Installing packages (once)', npm(['install', '--no-save', '--include=dev', '--loglevel=error']))
 if (isBuildNeeded()) {
   // Types are checked by `npm run build`; the code that comes out is the same, in half the time.
   await run('Building', [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '--noCheck'])
