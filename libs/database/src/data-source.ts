@@ -1,14 +1,12 @@
 import { DataSource } from 'typeorm'
 import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
+import { advisoryLocks } from './advisory-lock.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
-
-/** Of all processes that migrate, one does; the number is arbitrary and ours. */
-const migrationLock = 7_301_964
 
 /**
  * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
@@ -41,12 +39,12 @@ export const runMigrations = async (dataSource: DataSource): Promise<readonly st
   const runner = dataSource.createQueryRunner()
   await runner.connect()
   try {
-    await runner.query('SELECT pg_advisory_lock($1)', [migrationLock])
+    await runner.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migrations])
     try {
       const done = await dataSource.runMigrations()
       return done.map(({ name }) => name)
     } finally {
-      await runner.query('SELECT pg_advisory_unlock($1)', [migrationLock])
+      await runner.query('SELECT pg_advisory_unlock($1)', [advisoryLocks.migrations])
     }
   } finally {
     await runner.release()

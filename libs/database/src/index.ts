@@ -1,4 +1,7 @@
+export * from './advisory-lock.js'
 export * from './data-source.js'
+export * from './database.module.js'
+export * from './database-unavailable.js'
 export * from './entities/api-key.entity.js'
 export * from './entities/prediction.entity.js'
 export * from './entities/task-attempt.entity.js'

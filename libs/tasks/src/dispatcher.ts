@@ -1,6 +1,7 @@
 import type { DispatchableTask } from '#libs/database'
-import { MicroBatcher, type Logger } from '#libs/platform'
-import type { Broker } from './broker/broker.js'
+import { LOGGER, MicroBatcher, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { Broker } from './broker/broker.js'
 
 /** Most tasks of one bulk enqueue. */
 const maxBatch = 256
@@ -11,12 +12,13 @@ const maxWaiting = 20_000
  * Hands committed tasks to the broker, many at once. It never fails: what the broker does not take stands in the
  * database, and the reconciler dispatches it when the broker is back.
  */
+@Injectable()
 export class Dispatcher {
   private readonly batcher: MicroBatcher<DispatchableTask, undefined>
 
   constructor(
     private readonly broker: Broker,
-    private readonly log: Logger,
+    @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.batcher = new MicroBatcher({
       maxSize: maxBatch,

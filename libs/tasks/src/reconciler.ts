@@ -1,6 +1,7 @@
-import type { TaskRepository } from '#libs/database'
-import type { Logger, QueueName } from '#libs/platform'
-import type { Broker } from './broker/broker.js'
+import { TaskRepository } from '#libs/database'
+import { LOGGER, type Logger, type QueueName } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { Broker } from './broker/broker.js'
 
 /** A task is expected in the broker this long after it was stored or became due. */
 const graceSeconds = 2
@@ -17,11 +18,12 @@ const firstId = '00000000-0000-0000-0000-000000000000'
  * again what waits in the database but is missing in the broker (it was down at submit, it was flushed, or a process
  * died between commit and dispatch). Every step may run twice or in two processes at once.
  */
+@Injectable()
 export class Reconciler {
   constructor(
     private readonly tasks: TaskRepository,
     private readonly broker: Broker,
-    private readonly log: Logger,
+    @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   /** One pass over some queues; answers how many tasks were dispatched again. */

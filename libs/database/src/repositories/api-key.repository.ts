@@ -1,5 +1,6 @@
+import { Injectable } from '@nestjs/common'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { IsNull, type DataSource } from 'typeorm'
+import { DataSource, IsNull } from 'typeorm'
 import { ApiKeyEntity, type Role } from '../entities/api-key.entity.js'
 
 /** A new key; shown once, stored only as its hash. */
@@ -7,6 +8,7 @@ export const createKeyText = (): string => `mg_${randomBytes(32).toString('base6
 
 const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
 
+@Injectable()
 export class ApiKeyRepository {
   constructor(private readonly dataSource: DataSource) {}
 

@@ -1,9 +1,10 @@
+import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { isTerminal, type TaskState } from '#libs/tasks/contracts'
-import type { DataSource } from 'typeorm'
+import { DataSource } from 'typeorm'
 import type { StoredOutput } from '../entities/prediction.entity.js'
 import { timelineEntry } from '../task-sql.js'
-import type { TaskRepository } from './task.repository.js'
+import { TaskRepository } from './task.repository.js'
 
 /** A prediction to be stored with its task, before anything is queued. */
 export interface NewPrediction {
@@ -47,11 +48,11 @@ export interface PredictionView {
   readonly taskId: string
   readonly userId: number
   readonly model: string
-  readonly healthMetrics: Record<string, number>
-  readonly warnings: string[]
+  readonly healthMetrics: Readonly<Record<string, number>>
+  readonly warnings: readonly string[]
   readonly riskScore: number | null
   readonly riskCategory: string | null
-  readonly outputs: Record<string, StoredOutput> | null
+  readonly outputs: Readonly<Record<string, StoredOutput>> | null
   readonly state: TaskState
   readonly errorCode: string | null
   readonly errorMessage: string | null
@@ -108,6 +109,7 @@ const toView = (row: ViewRow): PredictionView => ({
 })
 
 /** Predictions and, in the same statements, the tasks that compute them. */
+@Injectable()
 export class PredictionRepository {
   constructor(
     private readonly dataSource: DataSource,

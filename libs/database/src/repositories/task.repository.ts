@@ -1,6 +1,7 @@
+import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { isTerminal, type TaskState } from '#libs/tasks/contracts'
-import type { DataSource } from 'typeorm'
+import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
 import { TaskAttemptEntity } from '../entities/task-attempt.entity.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
@@ -25,6 +26,8 @@ export interface DispatchableTask extends TaskJob {
 export interface ClaimedTask {
   readonly id: string
   readonly name: string
+  readonly queue: QueueName
+  readonly priority: number
   readonly attempt: number
   readonly retries: number
   readonly crashes: number
@@ -63,6 +66,8 @@ export interface AttemptSuccess {
 interface ClaimedRow {
   id: string
   name: string
+  queue: QueueName
+  priority: number
   attempt: number
   retries: number
   crashes: number
@@ -75,6 +80,7 @@ interface ClaimedRow {
 }
 
 /** Owner of every legal change of a task's state. */
+@Injectable()
 export class TaskRepository {
   constructor(private readonly dataSource: DataSource) {}
 
@@ -94,7 +100,7 @@ export class TaskRepository {
          FROM input i
          WHERE t.id = i."taskId" AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
-         RETURNING t.id, t.name, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
+         RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
        SELECT c.*, p.model, p.health_metrics FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
       [JSON.stringify(jobs), worker, leaseSeconds],
@@ -102,6 +108,8 @@ export class TaskRepository {
     return rows.map((row) => ({
       id: row.id,
       name: row.name,
+      queue: row.queue,
+      priority: row.priority,
       attempt: row.attempt,
       retries: row.retries,
       crashes: row.crashes,
@@ -237,6 +245,15 @@ export class TaskRepository {
 
   async find(id: string): Promise<TaskEntity | null> {
     return this.dataSource.getRepository(TaskEntity).findOneBy({ id })
+  }
+
+  /** Those of the given tasks that have finished. */
+  async listFinished(ids: readonly string[]): Promise<readonly string[]> {
+    const rows: { id: string }[] = await this.dataSource.query(
+      'SELECT id FROM tasks WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL',
+      [ids],
+    )
+    return rows.map(({ id }) => id)
   }
 
   /** The ended attempts of a task, first to last. */

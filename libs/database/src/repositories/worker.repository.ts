@@ -1,9 +1,11 @@
-import type { DataSource } from 'typeorm'
+import { Injectable } from '@nestjs/common'
+import { DataSource } from 'typeorm'
 import { WorkerEntity } from '../entities/worker.entity.js'
 
 /** Everything a heartbeat tells. */
 export type Heartbeat = Omit<WorkerEntity, 'startedAt' | 'heartbeatAt'>
 
+@Injectable()
 export class WorkerRepository {
   constructor(private readonly dataSource: DataSource) {}
 

@@ -30,6 +30,11 @@ export class ModelCatalogue {
     return [...this.metrics.keys()].sort()
   }
 
+  /** The model of a full reference, `name@version`. */
+  find(reference: string): ModelFolder | undefined {
+    return this.byReference.get(reference)
+  }
+
   /**
    * The risk model of a reference: `name@version`, or `name` for its newest version; nothing for the default.
    * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are.

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { MemoryGuardError, type InputFault, type Logger } from '#libs/platform'
+import { LOGGER, MemoryGuardError, type InputFault, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
 import { encodeRows } from '../features/encode-rows.js'
 import { categoryOf, referenceOf, type Golden, type ModelFolder, type RiskManifest } from '../manifest/index.js'
-import type { ComputePool, OutputTensors } from '../runtime/compute-pool.js'
+import { COMPUTE_POOL, type ComputePool, type OutputTensors } from '../runtime/compute-pool.js'
 
 /** Value of one output of a model, with its interval where the model gives one. */
 export interface RiskOutput {
@@ -40,13 +41,14 @@ const selfTestTimeoutMs = 60_000
  * The models that this process may serve. A model is loaded into the compute pool, must reproduce its golden file
  * there, and only then is ready; one that fails stays broken with its reason and the others serve on.
  */
+@Injectable()
 export class ModelRegistry {
   private readonly ready = new Map<string, RiskFolder>()
   private readonly states = new Map<string, { state: ModelState; reason: string | null }>()
 
   constructor(
-    private readonly pool: ComputePool,
-    private readonly log: Logger,
+    @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
+    @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   get models(): readonly RegisteredModel[] {

@@ -53,3 +53,6 @@ export interface ComputePool {
   /** Ends every child at once. Work under way is rejected with TASK_CHILD_LOST. */
   stop(): Promise<void>
 }
+
+/** Injection token of the process's `ComputePool`. */
+export const COMPUTE_POOL = Symbol('COMPUTE_POOL')

@@ -1,5 +1,6 @@
 import type { DispatchableTask } from '#libs/database'
-import { MemoryGuardError, queueNames, type Config, type Logger, type QueueName } from '#libs/platform'
+import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger, type QueueName } from '#libs/platform'
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Queue } from 'bullmq'
 import { z } from 'zod'
 import { brokerOptions } from './broker-options.js'
@@ -31,10 +32,11 @@ const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) =
  * The producer's side of the queues. A job's id is its task and attempt, so that dispatching twice is harmless: the
  * second is ignored while the first exists, and finished jobs are not kept.
  */
-export class Broker {
+@Injectable()
+export class Broker implements OnApplicationShutdown {
   private readonly queues: ReadonlyMap<QueueName, Queue>
 
-  constructor(config: Config, log: Logger) {
+  constructor(@Inject(CONFIG) config: Config, @Inject(LOGGER) log: Logger) {
     const options = brokerOptions(config, 'producer')
     let said = ''
     this.queues = new Map(
@@ -76,7 +78,7 @@ export class Broker {
     }
   }
 
-  async close(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.queues.values()].map((queue) => queue.close()))
   }
 }

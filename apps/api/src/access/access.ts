@@ -1,0 +1,35 @@
+import { roles, type Role } from '#libs/database'
+import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common'
+import type { FastifyRequest } from 'fastify'
+
+/** Who asks. */
+export interface Principal {
+  /** Id of the API key. */
+  readonly id: string
+  readonly role: Role
+  /** Set if the key reaches only this person's data. */
+  readonly userId: number | null
+}
+
+export type RequestWithPrincipal = FastifyRequest & { principal?: Principal }
+
+export const roleMetadata = 'memoryguard:role'
+export const publicMetadata = 'memoryguard:public'
+
+/** The least role that may use a route. A route with neither this nor `@Public()` is refused to everyone. */
+export const RequireRole = (role: Role) => SetMetadata(roleMetadata, role)
+
+/** A route that needs no key. */
+export const Public = () => SetMetadata(publicMetadata, true)
+
+export const mayActAs = (has: Role, needs: Role): boolean => roles.indexOf(has) >= roles.indexOf(needs)
+
+/** The principal of the request; the guard has set it. */
+export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {
+  const { principal } = context.switchToHttp().getRequest<RequestWithPrincipal>()
+  if (!principal) throw new Error('A route with a principal must not be public')
+  return principal
+})
+
+/** Whether the principal reaches this person's data. */
+export const reaches = ({ userId }: Principal, subject: number): boolean => userId === null || userId === subject

@@ -1,0 +1,27 @@
+import { DatabaseModule } from '#libs/database'
+import { PlatformModule, type Config, type Logger } from '#libs/platform'
+import { Module, type DynamicModule } from '@nestjs/common'
+import type { DataSource } from 'typeorm'
+import { AccessModule } from './access/access.module.js'
+import { HealthModule } from './health/health.module.js'
+import { ModelsModule } from './models/models.module.js'
+import { OperationsModule } from './operations/operations.module.js'
+import { PredictionsModule } from './predictions/predictions.module.js'
+
+@Module({})
+export class AppModule {
+  static for(config: Config, log: Logger, dataSource: DataSource): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        PlatformModule.for(config, log),
+        DatabaseModule.for(dataSource),
+        AccessModule,
+        HealthModule,
+        ModelsModule,
+        OperationsModule,
+        PredictionsModule,
+      ],
+    }
+  }
+}

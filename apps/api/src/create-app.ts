@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Config, Logger } from '#libs/platform'
+import { NestFactory } from '@nestjs/core'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { DataSource } from 'typeorm'
+import { AppModule } from './app.module.js'
+import { ApiMetrics } from './health/api-metrics.js'
+import { ProblemFilter } from './http/problem.filter.js'
+import { createValidationPipe } from './http/validation.pipe.js'
+
+/** Largest JSON body, in bytes. */
+const bodyLimit = 1_048_576
+
+/** A request id of the caller is kept if it is short and plain, so that traces can be joined. */
+const requestIdOf = (header: string | string[] | undefined): string =>
+  typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : randomUUID()
+
+/** The application as main, tests and the document's export use it, without listening. */
+export const createApp = async (
+  config: Config,
+  log: Logger,
+  dataSource: DataSource,
+): Promise<NestFastifyApplication> => {
+  const adapter = new FastifyAdapter({
+    bodyLimit,
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true },
+  })
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(config, log, dataSource), adapter, {
+    logger: ['warn', 'error', 'fatal'],
+    bodyParser: false,
+    abortOnError: false,
+  })
+  const fastify = app.getHttpAdapter().getInstance()
+  // JSON is the only language of these routes; Fastify would also take plain text.
+  fastify.removeContentTypeParser('text/plain')
+  const metrics = app.get(ApiMetrics)
+  fastify.addHook('onSend', async (request, reply) => {
+    void reply.header('x-request-id', request.id)
+  })
+  fastify.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
+  })
+  app.useGlobalPipes(createValidationPipe())
+  app.useGlobalFilters(new ProblemFilter(log))
+  return app
+}

@@ -1,0 +1,87 @@
+import { ModelCatalogue } from '#libs/ml/manifest'
+import { Broker } from '#libs/tasks'
+import { Controller, Get, Res } from '@nestjs/common'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus'
+import type { FastifyReply } from 'fastify'
+import { DataSource } from 'typeorm'
+import { Public } from '../access/access.js'
+import { ApiMetrics } from './api-metrics.js'
+import { Lifecycle } from './lifecycle.js'
+
+@ApiTags('health')
+@Public()
+@Controller()
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicators: HealthIndicatorService,
+    private readonly lifecycle: Lifecycle,
+    private readonly dataSource: DataSource,
+    private readonly broker: Broker,
+    private readonly catalogue: ModelCatalogue,
+    private readonly metrics: ApiMetrics,
+  ) {}
+
+  @Get('livez')
+  @ApiOperation({ summary: 'The process turns; asks no dependency' })
+  live() {
+    return { status: 'ok' }
+  }
+
+  @Get('startupz')
+  @ApiOperation({ summary: 'The start has finished' })
+  async start(@Res({ passthrough: true }) reply: FastifyReply) {
+    const started = this.lifecycle.state !== 'starting'
+    if (!started) void reply.status(503)
+    return { started }
+  }
+
+  @Get('readyz')
+  @ApiOperation({ summary: 'It can take requests: database, models, not stopping. A broker outage is only told' })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply) {
+    const { lifecycle, catalogue } = this
+    const checks = [
+      () => this.check('lifecycle', async () => lifecycle.state === 'ready' || lifecycle.state),
+      () => this.check('models', async () => catalogue.models.length > 0 || 'none is usable'),
+      () => this.check('database', async () => (await this.dataSource.query('SELECT 1')) && true),
+    ]
+    try {
+      const result = await this.health.check(checks)
+      return { ...result, broker: await this.brokerState() }
+    } catch (error) {
+      void reply.status(503)
+      return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
+        ? error.getResponse()
+        : { status: 'error' }
+    }
+  }
+
+  @Get('metrics')
+  @ApiOperation({ summary: 'Metrics in the text format of Prometheus' })
+  async readMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    void reply.type(this.metrics.registry.contentType)
+    return this.metrics.registry.metrics()
+  }
+
+  /** `true`, or the words for what is wrong. */
+  private async check(name: string, ask: () => Promise<boolean | string>): Promise<HealthIndicatorResult> {
+    const indicator = this.indicators.check(name)
+    try {
+      const answer = await ask()
+      return answer === true ? indicator.up() : indicator.down({ message: String(answer) })
+    } catch {
+      return indicator.down({ message: 'does not answer' })
+    }
+  }
+
+  /** With the broker down, submissions are taken all the same and dispatched later: no reason to send callers away. */
+  private async brokerState(): Promise<'up' | 'down'> {
+    try {
+      await this.broker.depth('predictions')
+      return 'up'
+    } catch {
+      return 'down'
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { ErrorCode } from '#libs/platform'
+
+/** HTTP status and title of every error code. The one place where our errors meet HTTP. */
+export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, title: string]>> = {
+  CONFIG_INVALID: [500, 'Internal error'],
+  REQUEST_INVALID: [422, 'The request is not valid'],
+  REQUEST_MALFORMED: [400, 'The request cannot be read'],
+  REQUEST_TOO_LARGE: [413, 'The request is too large'],
+  REQUEST_MEDIA_TYPE_UNSUPPORTED: [415, 'The media type is not supported'],
+  ACCESS_KEY_MISSING: [401, 'An API key is needed'],
+  ACCESS_KEY_INVALID: [401, 'The API key is not valid'],
+  ACCESS_ROLE_MISSING: [403, 'The API key may not do this'],
+  RESOURCE_NOT_FOUND: [404, 'Not found'],
+  RESOURCE_GONE: [410, 'Gone'],
+  IDEMPOTENCY_KEY_REUSED: [422, 'The idempotency key was used with another request'],
+  TASK_STATE_CONFLICT: [409, 'The task is not in a state that allows it'],
+  TASK_UNKNOWN: [422, 'There is no such task'],
+  TASK_HARD_TIME_LIMIT: [500, 'The task ran too long'],
+  TASK_SOFT_TIME_LIMIT: [500, 'The task ran too long'],
+  TASK_REVOKED: [409, 'The task was revoked'],
+  TASK_RELEASED: [500, 'The task was handed back'],
+  TASK_POISON: [500, 'The task kills its worker'],
+  TASK_CHILD_LOST: [500, 'The worker died'],
+  TASK_FAILED: [500, 'The task failed'],
+  MODEL_UNKNOWN: [422, 'There is no such model'],
+  MODEL_NOT_READY: [503, 'The model is not ready'],
+  MODEL_INVALID: [500, 'The model is not usable'],
+  MODEL_INPUT_INVALID: [422, 'The health metrics are not valid'],
+  MODEL_OUTPUT_INVALID: [500, 'The model failed'],
+  DATABASE_UNAVAILABLE: [503, 'The database is not available'],
+  BROKER_UNAVAILABLE: [503, 'The broker is not available'],
+  INTERNAL: [500, 'Internal error'],
+}

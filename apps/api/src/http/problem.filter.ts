@@ -1,0 +1,67 @@
+import { isDatabaseUnavailable } from '#libs/database'
+import { LOGGER, MemoryGuardError, type ErrorCode, type Logger } from '#libs/platform'
+import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { errorStatus } from './error-status.js'
+import type { Problem } from './problem.js'
+
+/** Fastify's own refusals, before a request reaches a route. */
+const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'REQUEST_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'REQUEST_MEDIA_TYPE_UNSUPPORTED',
+}
+
+const detailOf: Partial<Record<ErrorCode, string>> = {
+  REQUEST_TOO_LARGE: 'The body may have at most 1 MiB.',
+  REQUEST_MEDIA_TYPE_UNSUPPORTED: 'Send JSON with `Content-Type: application/json`.',
+  REQUEST_MALFORMED: 'The body is not valid JSON. NaN and Infinity are no JSON: leave out a metric that is missing.',
+  RESOURCE_NOT_FOUND: 'There is no such resource.',
+  DATABASE_UNAVAILABLE: 'The database cannot be reached now. Nothing was stored; try again.',
+}
+
+/** Seconds after which a caller may try again. */
+const retryAfterSeconds = 2
+
+/** Answers every failure as problem+json; an unexpected one says only that, and its cause goes to the log. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(@Inject(LOGGER) private readonly log: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>()
+    const reply = host.switchToHttp().getResponse<FastifyReply>()
+    const expected = toExpected(error)
+    const [status, title] = errorStatus[expected.code]
+    if (status >= 500) this.log[status === 503 ? 'warn' : 'error']({ err: error, request: request.id }, title)
+    const problem: Problem = {
+      type: 'about:blank',
+      title,
+      status,
+      code: expected.code,
+      detail: expected.message,
+      errors: expected.faults.map(({ pointer, message }) => ({ pointer, message })),
+      request_id: request.id,
+    }
+    if (status === 503) void reply.header('retry-after', retryAfterSeconds)
+    if (status === 401) void reply.header('www-authenticate', 'Bearer')
+    void reply.status(status).type('application/problem+json').send(JSON.stringify(problem))
+  }
+}
+
+const toExpected = (error: unknown): MemoryGuardError => {
+  if (error instanceof MemoryGuardError) return error
+  const made = (code: ErrorCode) =>
+    new MemoryGuardError(code, detailOf[code] ?? 'Something went wrong here; the log knows more.')
+  if (isDatabaseUnavailable(error)) return made('DATABASE_UNAVAILABLE')
+  const fastifyCode = error instanceof Error && 'code' in error ? fastifyCodes[String(error.code)] : undefined
+  if (fastifyCode) return made(fastifyCode)
+  const status =
+    error instanceof HttpException
+      ? error.getStatus()
+      : error instanceof Error && 'statusCode' in error
+        ? Number(error.statusCode)
+        : 500
+  if (status === 404) return made('RESOURCE_NOT_FOUND')
+  if (status >= 400 && status < 500) return made('REQUEST_MALFORMED')
+  return made('INTERNAL')
+}

@@ -1,0 +1,3 @@
+import { runApi } from './run-api.js'
+
+await runApi()

@@ -1,0 +1,114 @@
+import { TaskRepository, type TaskEntity } from '#libs/database'
+import { MemoryGuardError } from '#libs/platform'
+import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
+import { Controller, Get, Param, Query, Req } from '@nestjs/common'
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
+import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { problemSchema } from '../http/problem.js'
+import { FinishedTasks } from './finished-tasks.js'
+import {
+  resultQuery,
+  taskAnswer,
+  taskId,
+  taskResult,
+  type ResultQuery,
+  type TaskAnswer,
+  type TaskResult,
+} from './tasks.schemas.js'
+
+@ApiTags('tasks')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/tasks')
+export class TasksController {
+  constructor(
+    private readonly tasks: TaskRepository,
+    private readonly finished: FinishedTasks,
+  ) {}
+
+  @Get(':id')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'A task with its attempts and timeline' })
+  @ApiResponse({ status: 200, description: 'The task', standardSchema: taskAnswer })
+  async get(
+    @Param('id', { schema: taskId }) id: string,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<TaskAnswer> {
+    const task = await this.getTask(id, principal)
+    const attempts = await this.tasks.listAttempts(id)
+    return {
+      id: task.id,
+      name: task.name,
+      queue: task.queue,
+      state: task.state,
+      celery_state: celeryStateOf(task.state),
+      args: task.args,
+      user_id: numberOrNull(task.userId),
+      prediction_id: numberOrNull(task.predictionId),
+      priority: task.priority,
+      attempt: task.attempt,
+      retries: task.retries,
+      crashes: task.crashes,
+      worker: task.worker,
+      error: failureOf(task),
+      created_at: task.createdAt.toISOString(),
+      available_at: task.availableAt.toISOString(),
+      expires_at: task.expiresAt?.toISOString() ?? null,
+      started_at: task.startedAt?.toISOString() ?? null,
+      finished_at: task.finishedAt?.toISOString() ?? null,
+      attempts: attempts.map((attempt) => ({
+        attempt: attempt.attempt,
+        worker: attempt.worker,
+        outcome: attempt.outcome,
+        error: failureOf(attempt),
+        started_at: attempt.startedAt?.toISOString() ?? null,
+        ended_at: attempt.endedAt.toISOString(),
+      })),
+      timeline: task.timeline,
+    }
+  }
+
+  @Get(':id/result')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'The result of a task; waits for it if asked to' })
+  @ApiResponse({ status: 200, description: 'State and, when it has succeeded, the result', standardSchema: taskResult })
+  async result(
+    @Param('id', { schema: taskId }) id: string,
+    @Query({ schema: resultQuery }) { wait }: ResultQuery,
+    @CurrentPrincipal() principal: Principal,
+    @Req() request: FastifyRequest,
+  ): Promise<TaskResult> {
+    const known = await this.getTask(id, principal)
+    if (wait > 0 && !isTerminal(known.state)) await this.finished.wait(id, wait, closedSignal(request))
+    const task = wait > 0 ? await this.getTask(id, principal) : known
+    return {
+      task_id: id,
+      state: task.state,
+      celery_state: celeryStateOf(task.state),
+      ready: isTerminal(task.state),
+      successful: task.state === 'succeeded',
+      result: task.state === 'succeeded' ? task.result : null,
+      error: failureOf(task),
+    }
+  }
+
+  private async getTask(id: string, principal: Principal): Promise<TaskEntity> {
+    const task = await this.tasks.find(id)
+    const isReached = task && (principal.userId === null || principal.userId === Number(task.userId))
+    if (!isReached) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
+    return task
+  }
+}
+
+const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))
+
+const failureOf = ({ errorCode, errorMessage }: { errorCode: string | null; errorMessage: string | null }) =>
+  errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' }
+
+/** Aborted when the caller hangs up, so that no one waits for nobody. */
+const closedSignal = ({ raw }: FastifyRequest): AbortSignal => {
+  const controller = new AbortController()
+  raw.once('close', () => controller.abort())
+  return controller.signal
+}

@@ -1,0 +1,76 @@
+import { MemoryGuardError } from '#libs/platform'
+import { isTerminal } from '#libs/tasks/contracts'
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common'
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { waitSecondsOf } from '../http/prefer.js'
+import { faultsOf, problemSchema } from '../http/problem.js'
+import {
+  idempotencyKey,
+  predictionAnswer,
+  predictionId,
+  predictionPage,
+  predictionQuery,
+  predictionRequest,
+  type PredictionAnswer,
+  type PredictionQuery,
+  type PredictionRequest,
+} from './predictions.schemas.js'
+import { PredictionsService } from './predictions.service.js'
+
+@ApiTags('predictions')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/predictions')
+export class PredictionsController {
+  constructor(private readonly predictions: PredictionsService) {}
+
+  @Post()
+  @RequireRole('submitter')
+  @HttpCode(202)
+  @ApiOperation({ summary: 'Submit health metrics for a prediction' })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one prediction' })
+  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: predictionAnswer })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: predictionAnswer })
+  async submit(
+    @Body({ schema: predictionRequest }) request: PredictionRequest,
+    @Headers('idempotency-key') key: string | undefined,
+    @Headers('prefer') prefer: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PredictionAnswer> {
+    const waitSeconds = waitSecondsOf(prefer)
+    const answer = await this.predictions.submit(request, principal, parseKey(key), waitSeconds)
+    void reply.header('location', `/v1/predictions/${answer.id}`)
+    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
+    if (isTerminal(answer.state)) void reply.status(200)
+    else void reply.header('retry-after', 1)
+    return answer
+  }
+
+  @Get()
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'List predictions, newest first' })
+  @ApiResponse({ status: 200, description: 'One page', standardSchema: predictionPage })
+  list(@Query({ schema: predictionQuery }) query: PredictionQuery, @CurrentPrincipal() principal: Principal) {
+    return this.predictions.list(query, principal)
+  }
+
+  @Get(':id')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'A prediction with its state and, when it has succeeded, its answer' })
+  @ApiResponse({ status: 200, description: 'The prediction', standardSchema: predictionAnswer })
+  get(@Param('id', { schema: predictionId }) id: number, @CurrentPrincipal() principal: Principal) {
+    return this.predictions.get(id, principal)
+  }
+}
+
+const parseKey = (key: string | undefined): string | undefined => {
+  if (key === undefined) return undefined
+  const parsed = idempotencyKey.safeParse(key)
+  if (parsed.success) return parsed.data
+  const faults = faultsOf(parsed.error.issues).map(({ message }) => ({ pointer: 'Idempotency-Key', message }))
+  throw new MemoryGuardError('REQUEST_INVALID', 'The Idempotency-Key header is not valid; see `errors`.', { faults })
+}

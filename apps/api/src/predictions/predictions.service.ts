@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { PredictionRepository, type NewPrediction, type PredictionView, type SubmittedPrediction } from '#libs/database'
+import { checkMetrics, missingFeatures, ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
+import { MemoryGuardError, MicroBatcher } from '#libs/platform'
+import { Dispatcher } from '#libs/tasks'
+import { celeryStateOf, isTerminal, processPrediction, type TaskState } from '#libs/tasks/contracts'
+import { Injectable } from '@nestjs/common'
+import { v7 as uuidv7 } from 'uuid'
+import { reaches, type Principal } from '../access/access.js'
+import { FinishedTasks } from '../operations/finished-tasks.js'
+import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
+
+/** Most predictions of one INSERT, and the longest wait for company while others are under way. */
+const insertBatch = { maxSize: 128, maxInFlight: 2, maxWaitMs: 2 }
+
+/** Takes predictions in and tells of them. */
+@Injectable()
+export class PredictionsService {
+  private readonly inserts: MicroBatcher<NewPrediction, SubmittedPrediction>
+
+  constructor(
+    private readonly predictions: PredictionRepository,
+    private readonly catalogue: ModelCatalogue,
+    private readonly dispatcher: Dispatcher,
+    private readonly finished: FinishedTasks,
+  ) {
+    this.inserts = new MicroBatcher({ ...insertBatch, flush: (rows) => this.insert(rows) })
+  }
+
+  /**
+   * Stores a prediction and then has it queued; waits up to `waitSeconds` for its result.
+   * @throws MemoryGuardError MODEL_UNKNOWN, MODEL_INPUT_INVALID, ACCESS_ROLE_MISSING, IDEMPOTENCY_KEY_REUSED; then
+   * nothing was stored.
+   */
+  async submit(
+    request: PredictionRequest,
+    principal: Principal,
+    idempotencyKey: string | undefined,
+    waitSeconds: number,
+  ): Promise<PredictionAnswer> {
+    if (!reaches(principal, request.user_id)) {
+      throw new MemoryGuardError('ACCESS_ROLE_MISSING', 'This key is bound to another person.', {
+        faults: [{ pointer: '/user_id', message: 'must be the person that the key is bound to' }],
+      })
+    }
+    const { manifest } = this.catalogue.getRiskModel(request.model)
+    const { metrics, warnings } = checkMetrics(manifest, this.catalogue, request.health_metrics)
+    const row: NewPrediction = {
+      taskId: uuidv7(),
+      taskName: processPrediction.name,
+      queue: 'predictions',
+      userId: request.user_id,
+      model: referenceOf(manifest),
+      healthMetrics: metrics,
+      warnings,
+      idempotency:
+        idempotencyKey === undefined ? undefined : { scope: principal.id, key: idempotencyKey, hash: hashOf(request) },
+    }
+    const told = waitSeconds > 0 ? this.finished.expect(row.taskId) : undefined
+    try {
+      const submitted = await this.inserts.add(row)
+      if (!submitted.isNew) return await this.answerAgain(submitted, row, principal, waitSeconds)
+      void this.dispatcher.dispatch({
+        taskId: row.taskId,
+        attempt: 1,
+        name: row.taskName,
+        queue: row.queue,
+        priority: 0,
+        delayMs: 0,
+      })
+      if (told && (await withinSeconds(told.promise, waitSeconds))) return await this.get(submitted.id, principal)
+      return toAnswer(freshView(row, submitted), manifest)
+    } finally {
+      told?.forget()
+    }
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  async get(id: number, principal: Principal): Promise<PredictionAnswer> {
+    const view = await this.predictions.find(id)
+    if (!view || !reaches(principal, view.userId)) {
+      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
+    }
+    return this.toAnswer(view)
+  }
+
+  async list(
+    { user_id, state, cursor, limit }: PredictionQuery,
+    principal: Principal,
+  ): Promise<{ items: PredictionAnswer[]; next_cursor: string | null }> {
+    const userId = principal.userId ?? user_id
+    if (user_id !== undefined && !reaches(principal, user_id)) return { items: [], next_cursor: null }
+    const before = cursor === undefined ? undefined : Number(cursor)
+    const views = await this.predictions.list({ userId, state, before, limit: limit + 1 })
+    const items = views.slice(0, limit)
+    const last = items.at(-1)
+    return {
+      items: items.map((view) => this.toAnswer(view)),
+      next_cursor: views.length > limit && last ? String(last.id) : null,
+    }
+  }
+
+  private async insert(rows: readonly NewPrediction[]) {
+    const submitted = await this.predictions.submit(rows)
+    return submitted.map((value) => ({ value }))
+  }
+
+  /** The same key again: the same answer, if it is the same request. */
+  private async answerAgain(
+    first: SubmittedPrediction,
+    row: NewPrediction,
+    principal: Principal,
+    waitSeconds: number,
+  ): Promise<PredictionAnswer> {
+    if (first.hash !== row.idempotency?.hash) {
+      throw new MemoryGuardError(
+        'IDEMPOTENCY_KEY_REUSED',
+        'This Idempotency-Key was used with another body. Use a new key for a new request.',
+      )
+    }
+    if (waitSeconds > 0) await this.finished.wait(first.taskId, waitSeconds)
+    return this.get(first.id, principal)
+  }
+
+  private toAnswer(view: PredictionView): PredictionAnswer {
+    const manifest = this.catalogue.find(view.model)?.manifest
+    return toAnswer(view, manifest?.kind === 'risk' ? manifest : undefined)
+  }
+}
+
+/** A prediction that was stored a moment ago. */
+const freshView = (row: NewPrediction, { id, taskId, createdAt }: SubmittedPrediction): PredictionView => ({
+  id,
+  taskId,
+  userId: row.userId,
+  model: row.model,
+  healthMetrics: row.healthMetrics,
+  warnings: row.warnings,
+  riskScore: null,
+  riskCategory: null,
+  outputs: null,
+  state: 'queued' satisfies TaskState,
+  errorCode: null,
+  errorMessage: null,
+  createdAt,
+  startedAt: null,
+  finishedAt: null,
+})
+
+const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): PredictionAnswer => {
+  const [name = '', version = ''] = view.model.split('@')
+  const primary = manifest && view.outputs?.[manifest.primary_output]
+  const level = manifest?.interval?.level
+  const { state, errorCode } = view
+  return {
+    id: view.id,
+    user_id: view.userId,
+    state,
+    celery_state: celeryStateOf(state),
+    risk_score: view.riskScore,
+    risk_category: view.riskCategory,
+    confidence_interval:
+      level !== undefined && primary?.lower !== undefined && primary.upper !== undefined
+        ? { lower: primary.lower, upper: primary.upper, level }
+        : null,
+    outputs: view.outputs,
+    model: { name, version },
+    input_features: view.healthMetrics,
+    missing_features: manifest ? [...missingFeatures(manifest, view.healthMetrics)] : [],
+    warnings: [...view.warnings],
+    disclaimer: manifest?.disclaimer ?? 'Decision support, not diagnosis.',
+    error: isTerminal(state) && errorCode !== null ? { code: errorCode, message: view.errorMessage ?? '' } : null,
+    task_id: view.taskId,
+    batch_id: null,
+    created_at: view.createdAt.toISOString(),
+    started_at: view.startedAt?.toISOString() ?? null,
+    completed_at: view.finishedAt?.toISOString() ?? null,
+  }
+}
+
+/** The same request gives the same hash, whatever the order of its metrics. */
+const hashOf = ({ user_id, health_metrics, model }: PredictionRequest): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify([user_id, Object.entries(health_metrics).sort(([a], [b]) => (a < b ? -1 : 1)), model ?? null]),
+    )
+    .digest('hex')
+
+const withinSeconds = async (promise: Promise<void>, seconds: number): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), seconds * 1000)
+  })
+  try {
+    return await Promise.race([promise.then(() => true as const), limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,47 @@
+import { connectWhenMigrated, createDataSource } from '#libs/database'
+import { createLogger, loadConfig, MemoryGuardError, readEnvironment } from '#libs/platform'
+import { createApp } from './create-app.js'
+import { Lifecycle } from './health/lifecycle.js'
+import { serveOpenApi } from './openapi.js'
+import { FinishedTasks } from './operations/finished-tasks.js'
+
+const untilAskedToStop = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.once(signal, () => resolve(signal))
+    process.once('disconnect', () => resolve('the supervisor is gone'))
+  })
+
+/**
+ * Runs the API until it is asked to stop: requests under way are answered, then connections are closed.
+ * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken.
+ */
+export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
+  const config = loadConfig(env)
+  const log = createLogger('api', config.log.level)
+  const asked = untilAskedToStop()
+  const dataSource = createDataSource(config)
+  await connectWhenMigrated(dataSource, log)
+  const app = await createApp(config, log, dataSource)
+  serveOpenApi(app)
+  await app.get(FinishedTasks).start()
+  const lifecycle = app.get(Lifecycle)
+  try {
+    await app.listen(config.http.port, config.http.host)
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause
+    const where = `${config.http.host}:${config.http.port}`
+    throw new MemoryGuardError('CONFIG_INVALID', `${where} is in use. Choose another port with --port or PORT.`, {
+      cause,
+    })
+  }
+  lifecycle.state = 'ready'
+  log.info({ url: await app.getUrl() }, 'ready')
+
+  const why = await asked
+  lifecycle.state = 'draining'
+  log.info({ why }, 'stopping')
+  await app.close()
+  await dataSource.destroy()
+  log.info('stopped')
+  process.exit(0)
+}

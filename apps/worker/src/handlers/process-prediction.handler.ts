@@ -1,0 +1,80 @@
+import { PredictionRepository, type ClaimedTask, type PredictionAnswer } from '#libs/database'
+import { ModelRegistry, type Risk } from '#libs/ml'
+import { MemoryGuardError, type Settled } from '#libs/platform'
+import { processPrediction } from '#libs/tasks/contracts'
+import { Injectable } from '@nestjs/common'
+import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+
+/** Computes the risks of many people in one inference call for each model among them. */
+@Injectable()
+export class ProcessPredictionHandler implements TaskHandler<Risk> {
+  readonly contract = processPrediction
+
+  constructor(
+    private readonly models: ModelRegistry,
+    private readonly predictions: PredictionRepository,
+  ) {}
+
+  async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
+    const outcomes: Settled<Risk>[] = tasks.map(() => ({
+      error: new MemoryGuardError('RESOURCE_GONE', 'Its prediction no longer exists.'),
+    }))
+    await Promise.all(
+      [...indexesByModel(tasks)].map(async ([model, indexes]) => {
+        const settled = await this.computeModel(model, indexes, tasks, context)
+        indexes.forEach((index, row) => {
+          const outcome = settled[row]
+          if (outcome) outcomes[index] = outcome
+        })
+      }),
+    )
+    return outcomes
+  }
+
+  store(answers: readonly Answered<Risk>[]): Promise<ReadonlySet<string>> {
+    return this.predictions.storeAnswers(
+      answers.flatMap(({ task, answer }): PredictionAnswer[] =>
+        task.prediction === null
+          ? []
+          : [
+              {
+                taskId: task.id,
+                attempt: task.attempt,
+                predictionId: Number(task.prediction.id),
+                riskScore: answer.score,
+                riskCategory: answer.category,
+                level: answer.level,
+                primary: answer.primary,
+                outputs: answer.outputs,
+              },
+            ],
+      ),
+    )
+  }
+
+  private async computeModel(
+    model: string,
+    indexes: readonly number[],
+    tasks: readonly ClaimedTask[],
+    { hardLimitMs }: TaskContext,
+  ): Promise<readonly Settled<Risk>[]> {
+    const people = indexes.map((index) => tasks[index]?.prediction?.healthMetrics ?? {})
+    try {
+      const risks = await this.models.predict(model, people, hardLimitMs)
+      return risks.map((risk) => (risk instanceof MemoryGuardError ? { error: risk } : { value: risk }))
+    } catch (error) {
+      return indexes.map(() => ({ error }))
+    }
+  }
+}
+
+const indexesByModel = (tasks: readonly ClaimedTask[]): ReadonlyMap<string, readonly number[]> => {
+  const groups = new Map<string, number[]>()
+  tasks.forEach(({ prediction }, index) => {
+    if (!prediction) return
+    const group = groups.get(prediction.model)
+    if (group) group.push(index)
+    else groups.set(prediction.model, [index])
+  })
+  return groups
+}

@@ -1,0 +1,63 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { WorkerMetrics } from './worker-metrics.js'
+
+/** What the probes ask. None of them waits for anything but the readiness check. */
+export interface ProbeSources {
+  readonly isStarted: () => boolean
+  /** Faults that keep the worker from working now, by name; empty when it is ready. */
+  readonly faults: () => Promise<Readonly<Record<string, string>>>
+  readonly metrics: WorkerMetrics
+}
+
+const answer = (response: ServerResponse, status: number, body: unknown): void => {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+/**
+ * Probes and metrics of a worker on its own port. `/livez` answers as long as the event loop turns and asks no
+ * dependency, so that an outage is no reason to restart.
+ */
+export class ProbeServer {
+  private readonly server: Server
+
+  constructor(private readonly sources: ProbeSources) {
+    this.server = createServer((request, response) => void this.handle(request.url ?? '/', response))
+  }
+
+  /** @returns the port it listens on. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject)
+      this.server.listen(port, host, () => resolve())
+    })
+    const address: AddressInfo | string | null = this.server.address()
+    return typeof address === 'object' && address ? address.port : port
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections()
+    await new Promise<void>((resolve) => this.server.close(() => resolve()))
+  }
+
+  private async handle(url: string, response: ServerResponse): Promise<void> {
+    switch (new URL(url, 'http://worker').pathname) {
+      case '/livez':
+        return answer(response, 200, { status: 'ok' })
+      case '/startupz':
+        return answer(response, this.sources.isStarted() ? 200 : 503, { started: this.sources.isStarted() })
+      case '/readyz': {
+        const faults = this.sources.isStarted() ? await this.sources.faults() : { start: 'not finished' }
+        const isReady = Object.keys(faults).length === 0
+        return answer(response, isReady ? 200 : 503, { status: isReady ? 'ok' : 'error', faults })
+      }
+      case '/metrics': {
+        const { registry } = this.sources.metrics
+        response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
+        return
+      }
+      default:
+        return answer(response, 404, { detail: 'There are /livez, /readyz, /startupz and /metrics.' })
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { isDatabaseUnavailable, withAdvisoryLock } from '#libs/database'
+import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger } from '#libs/platform'
+import { Reconciler } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { DataSource } from 'typeorm'
+
+/** Runs the chores that keep the system true, in one process at a time, every interval. */
+@Injectable()
+export class Maintenance {
+  private timer: NodeJS.Timeout | undefined
+  private running: Promise<void> = Promise.resolve()
+  private isStopped = false
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly reconciler: Reconciler,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  start(): void {
+    if (this.isStopped) return
+    this.timer = setTimeout(() => {
+      this.running = this.run().finally(() => this.start())
+    }, this.config.task.reconcileIntervalSeconds * 1000)
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    clearTimeout(this.timer)
+    await this.running
+  }
+
+  private async run(): Promise<void> {
+    try {
+      await withAdvisoryLock(this.dataSource, 'maintenance', () => this.reconciler.run(queueNames))
+    } catch (error) {
+      const isOutage =
+        isDatabaseUnavailable(error) || (error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE')
+      this.log[isOutage ? 'warn' : 'error']({ err: error }, 'maintenance did not finish; it will be tried again')
+    }
+  }
+}

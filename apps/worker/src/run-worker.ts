@@ -1,0 +1,114 @@
+import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
+import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
+import { readModelFolders } from '#libs/ml/manifest'
+import { createLogger, loadConfig, readEnvironment, type Config, type Logger } from '#libs/platform'
+import { Broker } from '#libs/tasks'
+import { NestFactory } from '@nestjs/core'
+import { ProbeServer } from './health/probe-server.js'
+import { WorkerMetrics } from './health/worker-metrics.js'
+import { Maintenance } from './maintenance/maintenance.js'
+import { Consumers } from './queues/consumers.js'
+import { LeaseKeeper } from './runtime/lease-keeper.js'
+import { Presence } from './runtime/presence.js'
+import { TaskRunner } from './runtime/task-runner.js'
+import { expandWorkerName } from './runtime/worker-name.js'
+import { WorkerModule } from './worker.module.js'
+
+/** Loads every model into the pool; a broken one is logged and the others serve. */
+const loadModels = async (config: Config, registry: ModelRegistry, log: Logger): Promise<void> => {
+  const { models, broken } = await readModelFolders(config.models.folder)
+  for (const { path, error } of broken) log.error({ path, err: error }, 'a model folder is not usable')
+  await registry.loadAll(models)
+}
+
+/** Asked to stop: softly by SIGTERM, SIGINT or a supervisor that is gone, at once by SIGQUIT or the second signal. */
+const untilAskedToStop = (log: Logger): Promise<void> =>
+  new Promise((resolve) => {
+    let asked = false
+    const ask = (why: string) => {
+      if (asked) {
+        log.warn({ why }, 'stopping at once')
+        process.exit(1)
+      }
+      asked = true
+      log.info({ why }, 'stopping: no new tasks; running ones are finished')
+      resolve()
+    }
+    process.on('SIGTERM', () => ask('SIGTERM'))
+    process.on('SIGINT', () => ask('SIGINT'))
+    process.on('SIGQUIT', () => {
+      asked = true
+      ask('SIGQUIT')
+    })
+    process.once('disconnect', () => ask('the supervisor is gone'))
+  })
+
+/**
+ * Runs a worker until it is asked to stop. Start: configuration, schema, models, consumers, ready. Stop: not ready,
+ * no new jobs, running ones up to the drain deadline, hand back the rest, children, heartbeat, database.
+ */
+export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
+  const config = loadConfig(env)
+  const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
+  const asked = untilAskedToStop(log)
+  const dataSource = createDataSource(config)
+  const app = await NestFactory.createApplicationContext(WorkerModule.for(config, log, dataSource), {
+    logger: ['warn', 'error', 'fatal'],
+    abortOnError: false,
+  })
+  const [presence, runner, maintenance, consumers] = [
+    app.get(Presence),
+    app.get(TaskRunner),
+    app.get(Maintenance),
+    app.get(Consumers),
+  ]
+  const broker = app.get(Broker, { strict: false })
+  const registry = app.get(ModelRegistry, { strict: false })
+  let state: 'starting' | 'ready' | 'draining' = 'starting'
+  const probes = new ProbeServer({
+    isStarted: () => state !== 'starting',
+    faults: async () => ({
+      ...(state === 'draining' && { worker: 'draining' }),
+      ...(registry.readyReferences.length === 0 && { models: 'none is ready' }),
+      ...(await faultOf('database', () => dataSource.query('SELECT 1'))),
+      ...(await faultOf('broker', () => broker.depth('predictions'))),
+    }),
+    metrics: app.get(WorkerMetrics),
+  })
+  const healthPort = await probes.listen(config.http.host, config.worker.healthPort)
+
+  await Promise.all([connectWhenMigrated(dataSource, log), loadModels(config, registry, log)])
+  await presence.become('ready')
+  consumers.start()
+  maintenance.start()
+  state = 'ready'
+  log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
+
+  await asked
+  state = 'draining'
+  await presence.become('draining')
+  const deadline = setTimeout(() => {
+    log.warn('the drain deadline has passed: handing back what still runs')
+    runner.releaseAll()
+  }, config.worker.drainSeconds * 1000)
+  await consumers.drain()
+  clearTimeout(deadline)
+  await maintenance.stop()
+  app.get(LeaseKeeper).stop()
+  await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()
+  await presence.stop()
+  await app.close()
+  await dataSource.destroy()
+  await probes.close()
+  log.info('stopped')
+  process.exit(0)
+}
+
+const faultOf = async (name: string, ask: () => Promise<unknown>): Promise<Record<string, string>> => {
+  try {
+    await ask()
+    return {}
+  } catch (error) {
+    return { [name]: isDatabaseUnavailable(error) ? 'unreachable' : error instanceof Error ? error.message : 'unknown' }
+  }
+}

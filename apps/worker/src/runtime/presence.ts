@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { WorkerRepository, type Heartbeat, type WorkerState } from '#libs/database'
+import { ModelRegistry } from '#libs/ml'
+import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { WorkerMetrics } from '../health/worker-metrics.js'
+import { LeaseKeeper } from './lease-keeper.js'
+import { versions, WORKER_NAME } from './worker-name.js'
+
+const intervalMs = 5_000
+
+/** Writes the heartbeat row of this worker. A missed beat is logged and harmless; the row then shows as stale. */
+@Injectable()
+export class Presence {
+  private readonly id = randomUUID()
+  private readonly loopDelay = monitorEventLoopDelay({ resolution: 10 })
+  private readonly timer: NodeJS.Timeout
+  private state: WorkerState = 'starting'
+
+  constructor(
+    private readonly workers: WorkerRepository,
+    private readonly models: ModelRegistry,
+    private readonly metrics: WorkerMetrics,
+    private readonly leases: LeaseKeeper,
+    @Inject(WORKER_NAME) private readonly name: string,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    this.loopDelay.enable()
+    this.timer = setInterval(() => void this.beat(), intervalMs)
+  }
+
+  async become(state: WorkerState): Promise<void> {
+    this.state = state
+    await this.beat()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer)
+    this.loopDelay.disable()
+    await this.become('stopped')
+  }
+
+  private async beat(): Promise<void> {
+    const { queues, pool, concurrency } = this.config.worker
+    const heartbeat: Heartbeat = {
+      id: this.id,
+      name: this.name,
+      hostname: hostname(),
+      pid: process.pid,
+      state: this.state,
+      queues: [...queues],
+      pool,
+      concurrency,
+      stats: {
+        ...this.metrics.totals,
+        active: this.leases.size,
+        loop_delay_p99_ms: this.loopDelay.percentile(99) / 1e6,
+      },
+      models: [...this.models.readyReferences],
+      versions: versions,
+    }
+    this.loopDelay.reset()
+    try {
+      await this.workers.beat(heartbeat)
+    } catch (error) {
+      this.log.warn({ err: error }, 'the heartbeat was not written')
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { ClaimedTask } from '#libs/database'
+import type { Settled } from '#libs/platform'
+import type { TaskContract } from '#libs/tasks/contracts'
+
+/** What a handler may use while it works. */
+export interface TaskContext {
+  /** Aborted at the soft time limit, and when the worker must stop: throw `signal.reason` at the next safe point. */
+  readonly signal: AbortSignal
+  /** Hard limit in milliseconds, for what computes in a child. */
+  readonly hardLimitMs: number
+}
+
+/** An answer with the task that it belongs to. */
+export interface Answered<Answer> {
+  readonly task: ClaimedTask
+  readonly answer: Answer
+}
+
+/**
+ * The one place where a task's work is done. A handler is given started tasks and answers one outcome for each, in
+ * order; what it throws is the outcome of them all. It must be safe to run twice: `store` writes only for attempts
+ * that still hold their task.
+ */
+export interface TaskHandler<Answer = unknown> {
+  readonly contract: TaskContract
+  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Answer>[]>
+  /** Stores answers with their success in one statement; answers the ids of the tasks that were stored. */
+  store(answers: readonly Answered<Answer>[]): Promise<ReadonlySet<string>>
+}

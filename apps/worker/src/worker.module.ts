@@ -1,0 +1,57 @@
+import { DatabaseModule } from '#libs/database'
+import { MlModule } from '#libs/ml'
+import { PlatformModule, type Config, type Logger } from '#libs/platform'
+import { brokerOptions, TasksModule } from '#libs/tasks'
+import { BullModule } from '@nestjs/bullmq'
+import { Module, type DynamicModule } from '@nestjs/common'
+import type { DataSource } from 'typeorm'
+import { HealthCheckHandler } from './handlers/health-check.handler.js'
+import { ProcessPredictionHandler } from './handlers/process-prediction.handler.js'
+import { WorkerMetrics } from './health/worker-metrics.js'
+import { Maintenance } from './maintenance/maintenance.js'
+import { Consumers } from './queues/consumers.js'
+import { createQueueProcessor } from './queues/queue-processor.js'
+import { HandlerRegistry } from './runtime/handler-registry.js'
+import { LeaseKeeper } from './runtime/lease-keeper.js'
+import { Presence } from './runtime/presence.js'
+import type { TaskHandler } from './runtime/task-handler.js'
+import { TaskRunner } from './runtime/task-runner.js'
+import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
+
+/** One handler for each task. */
+const handlers = [ProcessPredictionHandler, HealthCheckHandler]
+
+/** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
+@Module({})
+export class WorkerModule {
+  static for(config: Config, log: Logger, dataSource: DataSource): DynamicModule {
+    const { queues, name } = config.worker
+    return {
+      module: WorkerModule,
+      imports: [
+        PlatformModule.for(config, log),
+        DatabaseModule.for(dataSource),
+        TasksModule,
+        MlModule,
+        BullModule.forRoot(brokerOptions(config, 'consumer')),
+        BullModule.registerQueue(),
+      ],
+      providers: [
+        { provide: WORKER_NAME, useValue: expandWorkerName(name) },
+        ...handlers,
+        {
+          provide: HandlerRegistry,
+          inject: handlers,
+          useFactory: (...made: TaskHandler[]) => new HandlerRegistry(made, queues),
+        },
+        WorkerMetrics,
+        Consumers,
+        LeaseKeeper,
+        Presence,
+        Maintenance,
+        TaskRunner,
+        ...queues.map((queue) => createQueueProcessor(queue, config)),
+      ],
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/** SQLSTATE classes that mean the server cannot work now: connection, resources, operator intervention. */
+const passingClasses = ['08', '53', '57']
+const passingErrno = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']
+/** pg gives these without a code. */
+const passingMessages = /connection terminated|timeout exceeded when trying to connect|not queryable|Connection ended/i
+
+/** Whether an error of a query says that the database cannot be reached or used now, so that trying again may help. */
+export const isDatabaseUnavailable = (error: unknown): boolean => {
+  if (!(error instanceof Error)) return false
+  if ('driverError' in error && error.driverError !== error && isDatabaseUnavailable(error.driverError)) return true
+  const code = 'code' in error ? String(error.code) : ''
+  return (
+    passingErrno.includes(code) ||
+    (code.length === 5 && passingClasses.includes(code.slice(0, 2))) ||
+    passingMessages.test(error.message)
+  )
+}

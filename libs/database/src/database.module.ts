@@ -1,0 +1,21 @@
+import { Module, type DynamicModule } from '@nestjs/common'
+import { DataSource } from 'typeorm'
+import { ApiKeyRepository } from './repositories/api-key.repository.js'
+import { PredictionRepository } from './repositories/prediction.repository.js'
+import { TaskRepository } from './repositories/task.repository.js'
+import { WorkerRepository } from './repositories/worker.repository.js'
+
+const repositories = [TaskRepository, PredictionRepository, WorkerRepository, ApiKeyRepository]
+
+/** The repositories on a data source that its process connects and closes. */
+@Module({})
+export class DatabaseModule {
+  static for(dataSource: DataSource): DynamicModule {
+    return {
+      module: DatabaseModule,
+      global: true,
+      providers: [{ provide: DataSource, useValue: dataSource }, ...repositories],
+      exports: [DataSource, ...repositories],
+    }
+  }
+}

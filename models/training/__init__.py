@@ -1,0 +1,1 @@
+"""Rebuilds every shipped model from the data folder: `python -m training DATA`."""
