@@ -7,7 +7,7 @@ if (existsSync(main)) {
   await import(main.href)
 } else {
   process.stderr.write(
-    'MemoryGuard is not built yet: run "npm start" (it builds and starts), or "npm ci && npm run build".\n',
+    'MemoryGuard is not built yet: run "npm start" (it builds and starts), or "npm install && npm run build".\n',
   )
   process.exitCode = 1
 }

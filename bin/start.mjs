@@ -1,7 +1,7 @@
 // `npm start`: from a fresh clone to a running MemoryGuard. Plain Node without dependencies, in a syntax that old
 // versions of Node can still parse, so that they get to the message about their version.
 import { spawn } from 'child_process'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'fs'
+import { existsSync, lstatSync, readFileSync, readdirSync, statSync, writeFileSync } from 'fs'
 import { join } from 'path'
 import { fileURLToPath, pathToFileURL } from 'url'
 
@@ -10,9 +10,13 @@ const builtStamp = join(root, 'dist', '.built')
 
 assertNodeVersion()
 process.chdir(root)
-if (isInstallNeeded()) await run('Installing packages (once, about a minute)', npm(['ci', '--include=dev']))
+// Not `npm ci`: it refuses a lock file without the packages of platforms that the registry in use does not serve.
+// `--no-save` keeps the locked versions and leaves the lock file as it is.
+if (isInstallNeeded())
+  await run('Installing packages (once)', npm(['install', '--no-save', '--include=dev', '--loglevel=error']))
 if (isBuildNeeded()) {
-  await run('Building', npm(['run', '--silent', 'build']))
+  // Types are checked by `npm run build`; the code that comes out is the same, in half the time.
+  await run('Building', [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '--noCheck'])
   writeFileSync(builtStamp, '')
 }
 process.argv.splice(2, 0, 'start')
@@ -32,6 +36,9 @@ function assertNodeVersion() {
 }
 
 function isInstallNeeded() {
+  // A linked folder belongs to another checkout, which keeps it up to date: "npm ci" would empty it.
+  const folder = join(root, 'node_modules')
+  if (existsSync(folder) && lstatSync(folder).isSymbolicLink()) return false
   return modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json')
 }
 
@@ -79,7 +86,7 @@ async function run(title, command) {
   })
   process.off('SIGTERM', forward).off('SIGINT', forward)
   if (outcome.code !== 0) {
-    process.stderr.write(`${command.slice(-2).join(' ')} failed (${outcome.signal || `exit code ${outcome.code}`}).\n`)
+    process.stderr.write(`${title} failed (${outcome.signal || `exit code ${outcome.code}`}).\n`)
     process.exit(1)
   }
   process.stdout.write(`${title} took ${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`)

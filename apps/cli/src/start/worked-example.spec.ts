@@ -13,15 +13,15 @@ const prediction: ExamplePrediction = {
   id: 7,
   state: 'succeeded',
   risk_score: 0.613,
-  risk_category: 'moderate',
+  risk_category: 'very_high',
   confidence_interval: { lower: 0.484, upper: 0.72, level: 0.95 },
-  model: { name: 'impairment-screen', version: 1 },
+  model: { name: 'impairment-screen', version: '1' },
 }
 
 describe('summary of a start', () => {
   it('tells the answer, where it is from, and how to ask again', () => {
     const text = summaryOf(prediction, facts).join('\n')
-    expect(text).toContain('61 % moderate, 95 % interval 48 % to 72 %')
+    expect(text).toContain('61 % very high, 95 % interval 48 % to 72 %')
     expect(text).toContain('impairment-screen@1')
     expect(text).toContain('Decision support, not diagnosis.')
     expect(text).toContain('http://127.0.0.1:3000/docs')

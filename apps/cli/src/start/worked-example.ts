@@ -13,7 +13,7 @@ const predictionSchema = z.object({
   risk_score: z.number().nullish(),
   risk_category: z.string().nullish(),
   confidence_interval: z.object({ lower: z.number(), upper: z.number(), level: z.number() }).nullish(),
-  model: z.object({ name: z.string(), version: z.union([z.string(), z.number()]) }).nullish(),
+  model: z.object({ name: z.string(), version: z.string() }).nullish(),
 })
 
 /** What the API says of a prediction, as far as the summary shows it. */
@@ -87,7 +87,7 @@ function resultLines(prediction: ExamplePrediction): string[] {
     : ''
   return [
     row('Example', `${question} (prediction ${prediction.id})`),
-    row('Risk', `${styled('bold', percent(risk))}${category ? ` ${category}` : ''}${range}`),
+    row('Risk', `${styled('bold', percent(risk))}${category ? ` ${category.replaceAll('_', ' ')}` : ''}${range}`),
     ...(model ? [row('Model', `${model.name}@${model.version}`)] : []),
     row('', styled('italic', 'Decision support, not diagnosis.')),
     '',
