@@ -3,9 +3,10 @@ import { variables } from './config.js'
 /** What stands in for a default that depends on the machine. */
 const machineDefaults: Readonly<Record<string, string>> = { WORKER_CONCURRENCY: 'number of CPUs' }
 
-const defaultOf = (name: string, parsed: { readonly success: boolean; readonly data?: unknown }): string => {
+const defaultOf = (name: string, parsed: { readonly data?: unknown }): string => {
   if (name in machineDefaults) return machineDefaults[name] ?? ''
-  return parsed.success && parsed.data !== undefined ? String(parsed.data) : ''
+  const { data } = parsed
+  return typeof data === 'string' || typeof data === 'number' ? String(data) : Array.isArray(data) ? data.join(',') : ''
 }
 
 const rows = () =>
