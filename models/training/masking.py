@@ -29,15 +29,17 @@ def only_columns(rows: np.ndarray, columns: tuple[int, ...]) -> np.ndarray:
     return masked
 
 
-def hot_deck(rows: np.ndarray, column: int, like: int, rng: np.random.Generator, donors: int = 20) -> np.ndarray:
-    """Fills a column's gaps with the values of random people who are alike in another column, whatever their outcome.
+def hot_deck(rows: np.ndarray, column: int, like: list[int], rng: np.random.Generator, donors: int = 20) -> np.ndarray:
+    """Fills a column's gaps with the values of random people who are alike in other columns, whatever their outcome.
 
     Afterwards the presence of the value says nothing about the outcome, so no model can learn from its absence.
     """
     filled = rows.copy()
+    traits = (rows[:, like] - np.nanmean(rows[:, like], axis=0)) / np.nanstd(rows[:, like], axis=0)
+    traits[np.isnan(traits)] = 0
     known = np.flatnonzero(~np.isnan(rows[:, column]))
     for row in np.flatnonzero(np.isnan(rows[:, column])):
-        distance = np.abs(rows[known, like] - rows[row, like])
+        distance = ((traits[known] - traits[row]) ** 2).sum(axis=1)
         near = known[distance <= np.partition(distance, donors)[donors]]
         filled[row, column] = rows[rng.choice(near), column]
     return filled
