@@ -16,7 +16,7 @@ from . import card as cards
 from .artefact import DISCLAIMER, golden_json, golden_matrix, model_folder, model_input, stable_json
 from .graph import assert_reproduces, build_model, count_rows, split, tree_ensemble
 
-INPUTS = ["age", "sex", "education_years", "systolic_bp", "bmi", "cholesterol", "physically_active", "apoe_e4"]
+INPUTS = ["age", "sex", "education_years", "systolic_bp", "bmi", "total_cholesterol", "physically_active", "apoe_e4"]
 AGE, SEX, EDUCATION, PRESSURE, BMI, CHOLESTEROL, ACTIVE, APOE = range(8)
 # (intercept, slope per point) without and with APOE. The slope belongs to the integer points, never to the sum of the
 # published regression coefficients: that mix-up, found in circulating code, caps every risk below 2 %.
@@ -44,12 +44,16 @@ def score(row: list[float | None]) -> tuple[int, float]:
         "BMI above 30 kg/m2": bmi is not None and bmi > 30,
         "total cholesterol above 6.5 mmol/L": cholesterol is not None and cholesterol > 6.5,
         "physically inactive": active == 0,
-        "APOE e4 carrier": apoe == 1,
+        "APOE e4 carrier": apoe is not None and apoe >= 1,
     }
     present += [name for name, holds in conditions.items() if holds]
     points = sum(POINTS[name][model] for name in present)
     intercept, slope = SCALE[model]
     return points, 1 / (1 + math.exp(-(intercept + slope * points)))
+
+
+# Above every number of APOE alleles: the split sends known statuses below and a missing one above.
+KNOWN = 9.0
 
 
 def _trees(reference: np.ndarray) -> list[dict]:
@@ -73,10 +77,10 @@ def _trees(reference: np.ndarray) -> list[dict]:
             factor(model, column, [(at, points(name, model)) for at, name in steps], points(lowest, model), missing_below)
             for model in (True, False)
         )
-        return split(APOE, 1.0, known, unknown, missing_below=False)
+        return split(APOE, KNOWN, known, unknown, missing_below=False)
 
     trees = [
-        split(APOE, 1.0, {"leaf_value": SCALE[True][0]}, {"leaf_value": SCALE[False][0]}, missing_below=False),
+        split(APOE, KNOWN, {"leaf_value": SCALE[True][0]}, {"leaf_value": SCALE[False][0]}, missing_below=False),
         both(AGE, [(below(47), "age 47 to 53"), (below(54), "age 54 and over")]),
         both(EDUCATION, [(below(7), "education 7 to 9 years"), (below(10), None)], lowest="education below 7 years", missing_below=False),
         both(SEX, [(0.5, "male")]),
@@ -123,7 +127,7 @@ GOLDEN_ROWS: list[list[float | None]] = [
     [52, 0, 5, 155, None, 6.1, None, None],
     [48, 1, 16, None, 32, None, 0, 0],
     [39, 1, 0, 90, 18, 3.0, 1, 1],
-    [64, 0, 10, 200, 45, 10.0, 0, 1],
+    [64, 0, 10, 200, 45, 10.0, 0, 2],
 ]
 TITLE = "CAIDE: 20-year dementia risk in midlife"
 LIMITS = [
@@ -149,12 +153,12 @@ def _inputs() -> list[dict]:
         model_input("systolic_bp", "Systolic blood pressure", f"Sitting systolic blood pressure; above 140 mmHg counts. {absent}", "mmHg", 60, 280,
                     unit_hints=[{"min": 8, "max": 37.5, "unit": "kPa"}]),
         model_input("bmi", "Body-mass index", f"Weight by height squared; above 30 kg/m2 counts. {absent}", "kg/m2", 10, 80),
-        model_input("cholesterol", "Total cholesterol", f"Serum total cholesterol; above 6.5 mmol/L counts. {absent}", "mmol/L", 1.5, 16,
+        model_input("total_cholesterol", "Total cholesterol", f"Serum total cholesterol; above 6.5 mmol/L counts. {absent}", "mmol/L", 1.5, 16,
                     unit_hints=[{"min": 58, "max": 620, "unit": "mg/dL"}]),
         model_input("physically_active", "Physically active", f"1: leisure-time activity at least twice a week for 20 to 30 minutes; 0: less. {absent}", "0 or 1", 0, 1,
                     integer=True, words={"inactive": 0, "active": 1}),
-        model_input("apoe_e4", "APOE e4 carrier", "1: carries at least one APOE e4 allele; 0: none. Absent: the model without APOE is used.", "0 or 1", 0, 1,
-                    integer=True, words={"non_carrier": 0, "carrier": 1}),
+        model_input("apoe_e4", "APOE e4 alleles", "Number of APOE e4 alleles; one and two both count as carrier. Absent: the model without APOE is used.",
+                    "alleles", 0, 2, integer=True, words={"non_carrier": 0, "carrier": 1}),
     ]  # fmt: skip
 
 

@@ -43,7 +43,10 @@ def score(row: list[float | None]) -> float:
     model = 0 if row[APOE] is None else 1
     predictor = 0.0
     for name, value in zip(INPUTS, row, strict=True):
-        predictor += COEFFICIENTS[name][model] * ((ASSUMED[name] if value is None else value) - CENTRE.get(name, 0.0))
+        known = ASSUMED[name] if value is None else value
+        if name == "apoe_e4":
+            known = 1 if known >= 1 else 0
+        predictor += COEFFICIENTS[name][model] * (known - CENTRE.get(name, 0.0))
     return 1 - SURVIVAL[model] ** math.exp(predictor)
 
 
@@ -55,6 +58,8 @@ def _graph() -> bytes:
     width = len(INPUTS)
     constants = [
         wide("assumed", [ASSUMED.get(name, math.nan) for name in INPUTS], (1, width)),
+        # Two APOE e4 alleles count as one: the score asks for carriers.
+        wide("largest", [1.0 if name == "apoe_e4" else math.inf for name in INPUTS], (1, width)),
         wide("centre", [CENTRE.get(name, 0.0) for name in INPUTS], (1, width)),
         # One column per model: without and with APOE.
         wide("coefficients", [COEFFICIENTS[name] for name in INPUTS], (width, 2)),
@@ -68,7 +73,8 @@ def _graph() -> bytes:
         helper.make_node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
         helper.make_node("IsNaN", ["wide"], ["absent"]),
         helper.make_node("Where", ["absent", "assumed", "wide"], ["filled"]),
-        helper.make_node("Sub", ["filled", "centre"], ["centred"]),
+        helper.make_node("Min", ["filled", "largest"], ["bounded"]),
+        helper.make_node("Sub", ["bounded", "centre"], ["centred"]),
         helper.make_node("MatMul", ["centred", "coefficients"], ["predictors"]),
         helper.make_node("Exp", ["predictors"], ["hazard_ratios"]),
         helper.make_node("Mul", ["hazard_ratios", "log_survival"], ["log_free"]),
@@ -116,7 +122,7 @@ GOLDEN_ROWS: list[list[float | None]] = [
     [62, 1, N, 1, N, 0, N, N, 1, N, N, 0],
     [70, 0, 15, 0, 0, N, 1, 0, 1, 1, N, N],
     [55, 1, 18, 1, 0, 0, 0, 0, 0, 0, 0, 1],
-    [73, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+    [73, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0, 2],
     [63, 1, 13, N, N, N, 1, N, N, N, 1, N],
 ]
 TITLE = "UKBDRS: 14-year dementia risk at ages 50 to 73"
@@ -150,8 +156,8 @@ def _inputs() -> list[dict]:
         yes_no("hypertension", "Hypertension", "Diagnosed or treated hypertension."),
         yes_no("high_cholesterol", "High cholesterol", "Diagnosed or treated high cholesterol (not the laboratory value)."),
         yes_no("lives_alone", "Lives alone", "Lives alone."),
-        model_input("apoe_e4", "APOE e4 carrier", "1: carries at least one APOE e4 allele; 0: none. Absent: the model without APOE is used.", "0 or 1", 0, 1,
-                    integer=True, words={"non_carrier": 0, "carrier": 1}),
+        model_input("apoe_e4", "APOE e4 alleles", "Number of APOE e4 alleles; one and two both count as carrier. Absent: the model without APOE is used.",
+                    "alleles", 0, 2, integer=True, words={"non_carrier": 0, "carrier": 1}),
     ]  # fmt: skip
 
 
