@@ -346,8 +346,7 @@ def _card(landmarks: Landmarks, fitted: Fitted, log_error: lgb.Booster, referenc
 
 def _reference_people(landmarks: Landmarks) -> np.ndarray:
     complete = complete_tests(landmarks.rows, np.random.default_rng(0))
-    reference = blended_people(complete, landmarks.person, 100, np.random.default_rng(1))
-    return np.column_stack([np.round(reference[:, column], 1 if column == AGE else 0) for column in range(len(INPUTS))])
+    return blended_people(complete, landmarks.rows, landmarks.person, {AGE: 1}, 100, np.random.default_rng(1))
 
 
 def build(data: Path) -> dict[str, bytes]:

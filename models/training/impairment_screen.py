@@ -297,9 +297,8 @@ def _card(sessions: Sessions, student: lgb.Booster, log_error: lgb.Booster, refe
 def _reference_people(sessions: Sessions) -> np.ndarray:
     complete = hot_deck(sessions.rows, SES, [EDUCATION], np.random.default_rng(0))
     usable = ~np.isnan(complete).any(axis=1)
-    reference = blended_people(complete[usable], sessions.person[usable], 100, np.random.default_rng(1))
     digits = {AGE: 1, EDUCATION: 1, NWBV: 4}
-    return np.column_stack([np.round(reference[:, column], digits.get(column, 0)) for column in range(len(INPUTS))])
+    return blended_people(complete[usable], sessions.rows, sessions.person[usable], digits, 100, np.random.default_rng(1))
 
 
 def build(data: Path) -> dict[str, bytes]:
