@@ -184,6 +184,7 @@ def make(name, folder):
         "background_rows": BACKGROUND,
         "interaction_rows": INTERACTIONS,
         "output": {"tensor": tensor, "column": column},
+        "target": target,
         "base_value": {
             "path_dependent": float(np.ravel(path.expected_value)[0]),
             "path_dependent_all_rows": float(np.ravel(whole.expected_value)[0]),

@@ -11,6 +11,11 @@ export type PathNode =
       readonly node: number
       /** Position of the tested input among those of the path so far: its bit in a person's pattern. */
       readonly bit: number
+      /** The tested input. */
+      readonly source: number
+      /** Path-dependent only: people whom the tests of this input so far let through, on either side. */
+      readonly shareYes: number
+      readonly shareNo: number
       /** Different inputs tested above this node. */
       readonly widthAbove: number
       readonly yes: PathNode
@@ -91,13 +96,17 @@ export const buildPaths = ({ structure, values }: ValuedTree, reference: Referen
         failing[row] = (failing[row] ?? 0) | (1 << bit)
       })
     }
+    const [sharesYes, sharesNo] = [sharesBelow(yes), sharesBelow(no)]
     return {
       kind: 'test',
       node,
       bit,
+      source,
+      shareYes: sharesYes[bit] ?? 1,
+      shareNo: sharesNo[bit] ?? 1,
       widthAbove: sources.length,
-      yes: visit(yes, below, sharesBelow(yes), yesPatterns),
-      no: visit(no, below, sharesBelow(no), noPatterns),
+      yes: visit(yes, below, sharesYes, yesPatterns),
+      no: visit(no, below, sharesNo, noPatterns),
     }
   }
   const people = reference.kind === 'interventional' ? reference.background.count : 0

@@ -17,7 +17,8 @@ const aboutSchema = z.object({
 
 const bytesOf = (name: string, file: string): Buffer => readFileSync(new URL(`${name}/${file}`, folder))
 
-const doubles = (name: string, file: string): Float64Array => new Float64Array(new Uint8Array(bytesOf(name, file)).buffer)
+const doubles = (name: string, file: string): Float64Array =>
+  new Float64Array(new Uint8Array(bytesOf(name, file)).buffer)
 
 const load = (name: string) => {
   const about = aboutSchema.parse(JSON.parse(bytesOf(name, 'about.json').toString()))

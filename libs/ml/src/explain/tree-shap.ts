@@ -1,19 +1,24 @@
 import type { ValuedTree } from './additive-sum.js'
 import { buildPaths, type PathNode, type Reference } from './leaf-paths.js'
 import { cutIntoBlocks, entriesOf } from './tree-blocks.js'
-import { TreeProgram } from './tree-program.js'
+import { PathDependentProgram } from './path-dependent-program.js'
+import { TableProgram } from './table-program.js'
 import { testedValue } from './tree-reference.js'
 import { passes, type TreeStructure } from './tree-structure.js'
 import type { Univariate } from './univariate.js'
 
-/** Most numbers that all tables of a model may hold together: 48 MB, of which only the rows that are met become real. */
-const tableBudget = 6_000_000
+/** Most numbers that all tables of a model may hold together: 24 MB. */
+const tableBudget = 3_000_000
 
-/** Most entries of one block's table, tried in turn until the tables fit the budget; at 0 nothing is kept. */
-const tableSizes = [8192, 2048, 512, 0]
+/** Most numbers of one block's table if it is computed before it is needed: larger ones take longer to make than they save. */
+const filledTable = 4096
+
+/** The same for tables that fill themselves, tried in turn until the tables fit the budget; at 0 nothing is kept. */
+const growingTables = [8192, 2048, 512, 0]
 
 interface PreparedTree {
   readonly structure: TreeStructure
+  readonly kind: Reference['kind']
   readonly root: PathNode
 }
 
@@ -36,7 +41,7 @@ export class TreeShap {
   /** Expected output of the trees over the reference people. */
   readonly expected: number
   private readonly trees: readonly PreparedTree[]
-  private readonly programs: readonly TreeProgram[]
+  private readonly programs: readonly (TableProgram | PathDependentProgram)[]
   private readonly tested: readonly Univariate[]
 
   /** `referenceOf` gives each tree its reference; `inputs` is the number of the model's inputs. */
@@ -45,18 +50,31 @@ export class TreeShap {
     referenceOf: (tree: TreeStructure) => Reference,
     private readonly inputs: number,
   ) {
-    this.trees = trees.map((tree) => ({
-      structure: tree.structure,
-      root: buildPaths(tree, referenceOf(tree.structure), inputs),
-    }))
-    const limit = tableSizes.find((size) => tableEntries(this.trees, size) <= tableBudget) ?? 0
+    this.trees = trees.map((tree) => {
+      const reference = referenceOf(tree.structure)
+      return { structure: tree.structure, kind: reference.kind, root: buildPaths(tree, reference, inputs) }
+    })
+    const withTables = this.trees.filter(({ kind }) => kind === 'interventional')
+    const limit = growingTables.find((size) => tableEntries(withTables, size) <= tableBudget) ?? 0
     const columns = new Map<Univariate, number>()
     const columnOf = (tested: Univariate): number => {
       const column = columns.get(tested) ?? columns.size
       columns.set(tested, column)
       return column
     }
-    this.programs = this.trees.map(({ structure, root }) => new TreeProgram(structure, root, limit, columnOf))
+    let budget = tableBudget
+    this.programs = this.trees.map(({ structure, kind, root }) => {
+      if (kind === 'interventional') return new TableProgram(structure, root, limit, columnOf)
+      const blocks = cutIntoBlocks(root, filledTable)
+      const entries = blocks.reduce((sum, block) => sum + entriesOf(block), 0)
+      if (entries > budget || blocks.some((block) => entriesOf(block) > filledTable)) {
+        return new PathDependentProgram(structure, root, columnOf)
+      }
+      budget -= entries
+      const program = new TableProgram(structure, root, filledTable, columnOf)
+      program.fill()
+      return program
+    })
     this.tested = [...columns.keys()]
     this.expected = this.trees.reduce((sum, { root }) => sum + expectedOf(root), 0)
   }

@@ -13,7 +13,7 @@ const blockSize = 8
  * pattern of failed inputs at each block's root, then through the tests of each block, which gives the row of its
  * table. Rows are computed when they are first met. Which method fills them does not change the time of a look-up.
  */
-export class TreeProgram {
+export class TableProgram {
   private readonly testColumn: Int32Array
   private readonly testThreshold: Float64Array
   private readonly testNode: Int32Array
@@ -87,6 +87,22 @@ export class TreeProgram {
     this.table = new Float64Array(entries)
     this.isFilled = new Uint8Array(rows)
     this.patterns = new Int32Array(slots)
+  }
+
+  /** Computes all tables now, so that the first people are not slower than the others. */
+  fill(): void {
+    for (let block = 0; block < this.blocks.length; block += blockSize) {
+      const firstRow = this.blocks[block + 6] ?? -1
+      if (firstRow < 0) continue
+      const description = this.blockList[block / blockSize]
+      const size = this.blocks[block + 5] ?? 0
+      const rows = description === undefined ? 0 : rowsOf(description)
+      for (let row = 0; row < rows; row++) {
+        const entry = (this.blocks[block + 7] ?? 0) + row * (size + 1)
+        this.addBlock(block / blockSize, row, this.table, entry, entry + size)
+        this.isFilled[firstRow + row] = 1
+      }
+    }
   }
 
   /**
