@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
 import { findFreePort } from '../../apps/cli/src/start/free-port.js'
+import { listProcessesOf } from './process-list.js'
 import { startRedis, type RedisServer } from './redis-server.js'
 import { waitFor } from './wait-for.js'
 
@@ -20,8 +22,8 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Database with fsync, as in production. Default false. */
   readonly durable?: boolean
-  /** Where the processes' logs go. Default: nowhere. */
-  readonly logs?: 'inherit' | 'ignore'
+  /** Where the processes' logs go: `keep` for `readLogs()`. Default: nowhere. */
+  readonly logs?: 'inherit' | 'ignore' | 'keep'
 }
 
 /** One process of the built product. */
@@ -41,21 +43,33 @@ export interface Stack {
   readonly postgresPid: number
   readonly redis: RedisServer | undefined
   api: Program
-  readonly workers: Program[]
+  readonly workers: WorkerProgram[]
   /** Environment of api and workers. */
   readonly env: NodeJS.ProcessEnv
   startApi(): Promise<Program>
   /** Starts a worker; resolves when it is ready. */
-  startWorker(env?: Readonly<Record<string, string>>): Promise<Program & { readonly healthUrl: string }>
+  startWorker(env?: Readonly<Record<string, string>>): Promise<WorkerProgram>
   request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  /** Everything the processes have printed, with `logs: 'keep'`. */
+  readLogs(): string
+  /** Pids of every living process of api and workers, their compute children among them. */
+  listProcesses(): readonly number[]
   stop(): Promise<void>
 }
 
 export interface Answer {
   readonly status: number
   readonly headers: Headers
+  /** The parsed body; empty if it is not JSON. */
   readonly body: Record<string, unknown>
+  readonly text: string
 }
+
+/** A worker with the address of its probes. */
+export type WorkerProgram = Program & { readonly healthUrl: string }
+
+/** Longest time that a process may take to stop when asked to. */
+const stopMs = 20_000
 
 const key = 'mg_test-key-of-the-stack-0123456789'
 
@@ -70,8 +84,10 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   ])
   const port = await findFreePort('127.0.0.1')
   const url = `http://127.0.0.1:${port}`
+  // Compute children get the search path and nothing else, so that is where a mark reaches them.
+  const mark = `/memoryguard-${randomUUID()}`
   const env: NodeJS.ProcessEnv = {
-    PATH: process.env['PATH'],
+    PATH: `${process.env['PATH']}:${mark}`,
     DATABASE_URL: postgres.url,
     ...(redis && { BROKER_URL: redis.url }),
     PORT: String(port),
@@ -82,13 +98,19 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     ...options.env,
   }
   const programs: Program[] = []
+  const kept: string[] = []
   const run = (
     name: string,
     file: string,
     args: readonly string[] = [],
     more: Readonly<Record<string, string>> = {},
   ) => {
-    const child = spawn(process.execPath, [file, ...args], { env: { ...env, ...more }, stdio: ['ignore', logs, logs] })
+    const target = logs === 'keep' ? 'pipe' : logs
+    const child = spawn(process.execPath, [file, ...args], {
+      env: { ...env, ...more },
+      stdio: ['ignore', target, target],
+    })
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data: Buffer) => kept.push(data.toString()))
     const program = toProgram(name, child)
     programs.push(program)
     return program
@@ -114,14 +136,13 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       const healthPort = await findFreePort('127.0.0.1')
       const healthUrl = `http://127.0.0.1:${healthPort}`
       const name = `worker${stack.workers.length + 1}@test`
-      const program = run('worker', mainOf('worker'), [], {
-        WORKER_HEALTH_PORT: String(healthPort),
-        WORKER_NAME: name,
-        ...more,
-      })
-      stack.workers.push(program)
+      const worker = Object.assign(
+        run('worker', mainOf('worker'), [], { WORKER_HEALTH_PORT: String(healthPort), WORKER_NAME: name, ...more }),
+        { healthUrl },
+      )
+      stack.workers.push(worker)
       await waitFor(() => isReady(healthUrl), { what: name })
-      return Object.assign(program, { healthUrl })
+      return worker
     },
     request: async (method, path, body, headers = {}) => {
       const response = await fetch(`${url}${path}`, {
@@ -137,13 +158,18 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       return {
         status: response.status,
         headers: response.headers,
-        body: (text ? JSON.parse(text) : {}) as Record<string, unknown>,
+        body: (/json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : {}) as Answer['body'],
+        text,
       }
     },
+    readLogs: () => kept.join(''),
+    listProcesses: () => listProcessesOf(mark),
     stop: async () => {
-      await Promise.all(programs.map((program) => program.kill('SIGTERM')))
+      const overdue = await Promise.all(programs.map(stopInTime))
       await redis?.stop()
       await postgres.stop()
+      const late = overdue.filter((name) => name !== undefined)
+      if (late.length > 0) throw new Error(`Did not stop within ${stopMs} ms: ${late.join(', ')}`)
     },
   }
   try {
@@ -154,6 +180,18 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     throw error
   }
   return stack
+}
+
+/** Ends a process; answers its name if it had to be killed. */
+const stopInTime = async (program: Program): Promise<string | undefined> => {
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    void program.kill('SIGKILL')
+  }, stopMs)
+  await program.kill('SIGTERM')
+  clearTimeout(timer)
+  return isLate ? program.name : undefined
 }
 
 const toProgram = (name: string, child: ChildProcess): Program => {

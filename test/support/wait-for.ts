@@ -11,13 +11,13 @@ export interface WaitOptions {
 export const waitFor = async <Answer>(
   ask: () => Answer | Promise<Answer>,
   { what, timeoutMs = 30_000, intervalMs = 25 }: WaitOptions,
-): Promise<Answer> => {
+): Promise<Exclude<Answer, false | null | undefined>> => {
   const deadline = Date.now() + timeoutMs
   let last: unknown
   while (Date.now() < deadline) {
     try {
       const answer = await ask()
-      if (answer) return answer
+      if (answer) return answer as Exclude<Answer, false | null | undefined>
       last = answer
     } catch (error) {
       last = error

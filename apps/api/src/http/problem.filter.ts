@@ -5,10 +5,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorStatus } from './error-status.js'
 import type { Problem } from './problem.js'
 
-/** Fastify's own refusals, before a request reaches a route. */
-const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'REQUEST_TOO_LARGE',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'REQUEST_MEDIA_TYPE_UNSUPPORTED',
+/** Refusals of the framework, before a request reaches a route, by HTTP status. */
+const frameworkCodes: Readonly<Record<number, ErrorCode>> = {
+  404: 'RESOURCE_NOT_FOUND',
+  413: 'REQUEST_TOO_LARGE',
+  415: 'REQUEST_MEDIA_TYPE_UNSUPPORTED',
 }
 
 const detailOf: Partial<Record<ErrorCode, string>> = {
@@ -53,15 +54,12 @@ const toExpected = (error: unknown): MemoryGuardError => {
   const made = (code: ErrorCode) =>
     new MemoryGuardError(code, detailOf[code] ?? 'Something went wrong here; the log knows more.')
   if (isDatabaseUnavailable(error)) return made('DATABASE_UNAVAILABLE')
-  const fastifyCode = error instanceof Error && 'code' in error ? fastifyCodes[String(error.code)] : undefined
-  if (fastifyCode) return made(fastifyCode)
   const status =
     error instanceof HttpException
       ? error.getStatus()
       : error instanceof Error && 'statusCode' in error
         ? Number(error.statusCode)
         : 500
-  if (status === 404) return made('RESOURCE_NOT_FOUND')
-  if (status >= 400 && status < 500) return made('REQUEST_MALFORMED')
+  if (status >= 400 && status < 500) return made(frameworkCodes[status] ?? 'REQUEST_MALFORMED')
   return made('INTERNAL')
 }

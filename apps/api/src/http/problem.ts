@@ -22,11 +22,17 @@ export type Problem = z.infer<typeof problemSchema>
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
-/** Faults of a validation, in words that say what is accepted. */
-export const faultsOf = (
-  issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[],
-): InputFault[] =>
-  issues.map(({ message, path = [] }) => {
-    const keys = path.map((part) => (typeof part === 'object' && part !== null && 'key' in part ? part.key : part))
-    return { pointer: pointerOf(keys as PropertyKey[]), message }
+/** What a validation of Zod says beyond the standard: which members are not known. */
+interface Issue {
+  readonly message: string
+  readonly path?: readonly unknown[] | undefined
+  readonly keys?: readonly string[]
+}
+
+/** Faults of a validation, in words that say what is accepted; each unknown member is a fault of its own. */
+export const faultsOf = (issues: readonly Issue[]): InputFault[] =>
+  issues.flatMap(({ message, path = [], keys }) => {
+    const at = path.map((part) => (typeof part === 'object' && part !== null && 'key' in part ? part.key : part))
+    if (keys) return keys.map((key) => ({ pointer: pointerOf([...at, key] as PropertyKey[]), message }))
+    return [{ pointer: pointerOf(at as PropertyKey[]), message }]
   })

@@ -1,6 +1,7 @@
 import { taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
 import { maxWaitSeconds } from '../http/prefer.js'
+import { strictInput } from '../http/strict-input.js'
 
 const instant = z.iso.datetime()
 const celeryState = z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED'])
@@ -69,7 +70,7 @@ export type TaskResult = z.infer<typeof taskResult>
 
 export const taskId = z.uuid({ error: 'must be a UUID' })
 
-export const resultQuery = z.strictObject({
+export const resultQuery = strictInput({
   wait: z.coerce
     .number({ error: 'must be a number of seconds' })
     .min(0)

@@ -1,16 +1,15 @@
 import { celeryStateOf, entityId, healthMetrics, taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
+import { strictInput } from '../http/strict-input.js'
 
 const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
 
 /** `POST /v1/predictions` */
-export const predictionRequest = z
-  .strictObject({
-    user_id: entityId.describe('Positive integer that stands for the person'),
-    health_metrics: healthMetrics.describe("A metric's name to its value; leave out what is missing"),
-    model: z.string().max(128).optional().describe('`name` or `name@version`; default: the service chooses'),
-  })
-  .meta({ id: 'PredictionRequest', examples: [example] })
+export const predictionRequest = strictInput({
+  user_id: entityId.describe('Positive integer that stands for the person'),
+  health_metrics: healthMetrics.describe("A metric's name to its value; leave out what is missing"),
+  model: z.string().max(128).optional().describe('`name` or `name@version`; default: the service chooses'),
+}).meta({ id: 'PredictionRequest', examples: [example] })
 
 export type PredictionRequest = z.infer<typeof predictionRequest>
 
@@ -55,7 +54,7 @@ export const predictionPage = z
   .strictObject({ items: z.array(predictionAnswer), next_cursor: z.string().nullable() })
   .meta({ id: 'PredictionPage' })
 
-export const predictionQuery = z.strictObject({
+export const predictionQuery = strictInput({
   user_id: z.coerce.number().pipe(entityId).optional(),
   state: z.enum(taskStates).optional(),
   cursor: z

@@ -1,11 +1,16 @@
 import { z } from 'zod'
 import { defineTask } from './define-task.js'
 
+const wholeNumber = `must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`
 /** Positive integers, as in the replaced system; the bound is the largest integer that JSON keeps exactly. */
-export const entityId = z.int().positive()
+export const entityId = z.int({ error: wholeNumber }).positive({ error: wholeNumber })
 
 /** A metric's name to its number; words such as `"female"` are accepted where the model's manifest has them. */
-export const healthMetrics = z.record(z.string().min(1).max(64), z.union([z.number(), z.string().max(64)]))
+export const healthMetrics = z.record(
+  z.string().min(1).max(64),
+  z.union([z.number(), z.string().max(64)], { error: 'must be a number; leave out a metric that is missing' }),
+  { error: 'must be an object of metric names, of at most 64 characters, and their values' },
+)
 
 /** Risk of one person, from the metrics stored with the prediction. */
 export const processPrediction = defineTask({

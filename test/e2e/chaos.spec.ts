@@ -1,0 +1,141 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { query, queryNumber } from '../support/query.js'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const taskCount = 500
+/** Submissions under way at once. */
+const senders = 8
+/** Change it to see other orders of events; a failure prints it. */
+const seed = 20_261_122
+
+/** Small deterministic random numbers in [0, 1): mulberry32. */
+const randomFrom = (start: number) => {
+  let state = start
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+describeOnBothBrokers(`under load, with processes killed at random (seed ${seed})`, (broker) => {
+  let stack: Stack
+  const random = randomFrom(seed)
+  const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(random() * items.length)]
+
+  beforeAll(async () => {
+    stack = await startStack({
+      broker,
+      workers: 2,
+      env: { TASK_LOCK_SECONDS: '2', RECONCILE_INTERVAL_SECONDS: '0.5', TASK_RETRY_DELAY_SECONDS: '1' },
+    })
+  })
+  afterAll(() => stack.stop())
+
+  /** Submits one prediction as a careful client does: again and again with the same key until it is accepted. */
+  const submit = async (index: number): Promise<{ id: number; taskId: string }> =>
+    waitFor(
+      async () => {
+        const { status, body } = await stack.request(
+          'POST',
+          '/v1/predictions',
+          { user_id: index + 1, health_metrics: { mmse_score: index % 31, age: 50 + (index % 40) } },
+          { 'idempotency-key': `chaos-${index}` },
+        )
+        return (status === 202 || status === 200) && { id: Number(body['id']), taskId: String(body['task_id']) }
+      },
+      { what: `submission ${index} to be accepted`, timeoutMs: 60_000, intervalMs: 50 },
+    )
+
+  const killWorker = async () => {
+    const worker = pick(stack.workers.filter(({ isRunning }) => isRunning))
+    await worker?.kill('SIGKILL')
+    await stack.startWorker()
+  }
+  const killApi = async () => {
+    await stack.api.kill('SIGKILL')
+    await stack.startApi()
+  }
+  const killChild = async () => {
+    const parents = [stack.api.pid, ...stack.workers.map(({ pid }) => pid)]
+    const child = pick(stack.listProcesses().filter((pid) => !parents.includes(pid)))
+    if (child !== undefined) process.kill(child, 'SIGKILL')
+  }
+  const killRedis = async () => {
+    await stack.redis?.kill()
+    await stack.redis?.restart()
+  }
+  const flushRedis = async () => {
+    if (!stack.redis) return
+    const client = new Redis(stack.redis.url)
+    await client.flushall()
+    await client.quit()
+  }
+
+  it('finishes every task, loses none and writes no result twice', { timeout: 180_000 }, async () => {
+    const accepted: { id: number; taskId: string }[] = []
+    let next = 0
+    const send = async () => {
+      while (next < taskCount) accepted.push(await submit(next++))
+    }
+    const disturb = async () => {
+      const planned = [killWorker, killChild, killApi, killWorker, killChild]
+      const ofRedis = broker === 'redis' ? [killRedis, flushRedis] : []
+      const events = [...planned, ...ofRedis]
+        .map((event) => ({ event, order: random() }))
+        .sort((a, b) => a.order - b.order)
+      for (const [index, { event }] of events.entries()) {
+        // Spread over the load: each event waits for its share of the submissions.
+        const share = Math.floor(((index + 1) * taskCount) / (events.length + 1))
+        await waitFor(() => accepted.length >= share, { what: `${share} submissions`, timeoutMs: 90_000 })
+        await pause(random() * 50)
+        await event()
+      }
+    }
+    await Promise.all([disturb(), ...Array.from({ length: senders }, send)])
+
+    expect(new Set(accepted.map(({ id }) => id)).size).toBe(taskCount)
+    expect(new Set(accepted.map(({ taskId }) => taskId)).size).toBe(taskCount)
+    await waitFor(
+      async () =>
+        (await queryNumber(
+          stack.databaseUrl,
+          'SELECT count(*)::int AS number FROM tasks WHERE finished_at IS NULL',
+        )) === 0,
+      { what: 'every task to end', timeoutMs: 60_000, intervalMs: 200 },
+    )
+    const states = await query(stack.databaseUrl, 'SELECT state, count(*)::int FROM tasks GROUP BY state')
+    expect(states).toEqual([{ state: 'succeeded', count: taskCount }])
+    const found = await query<{ id: string }>(stack.databaseUrl, 'SELECT id FROM tasks')
+    expect(new Set(found.map(({ id }) => id))).toEqual(new Set(accepted.map(({ taskId }) => taskId)))
+
+    const written = await query(
+      stack.databaseUrl,
+      `SELECT count(*)::int AS attempts, count(DISTINCT task_id)::int AS tasks FROM task_attempts
+       WHERE outcome = 'succeeded'`,
+    )
+    expect(written).toEqual([{ attempts: taskCount, tasks: taskCount }])
+    // The result that stands is that of the attempt that succeeded, and everyone got one.
+    const mismatched = await queryNumber(
+      stack.databaseUrl,
+      `SELECT count(*)::int AS number FROM tasks t LEFT JOIN predictions p ON p.task_id = t.id
+       WHERE p.risk_score IS NULL OR p.attempt <> t.attempt OR p.user_id <> t.user_id
+         OR (t.result->>'risk_score')::float8 <> p.risk_score`,
+    )
+    expect(mismatched).toBe(0)
+    expect(await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM predictions')).toBe(taskCount)
+  })
+
+  it('leaves no process behind', async () => {
+    const alive = () => stack.listProcesses()
+    const running = [stack.api, ...stack.workers].filter(({ isRunning }) => isRunning)
+    expect(alive().length).toBeGreaterThan(running.length)
+    await Promise.all(running.map((program) => program.kill('SIGTERM')))
+    await waitFor(() => alive().length === 0, { what: 'every process and child to end', timeoutMs: 10_000 })
+  })
+})

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Pids of the living processes whose environment holds `mark`; Linux only, elsewhere none are found. */
+export const listProcessesOf = (mark: string): readonly number[] => {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid && readEnvironmentOf(pid).includes(mark))
+}
+
+/** The environment a process was started with; empty for one that has ended or belongs to someone else. */
+const readEnvironmentOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+/** Whether a process lives. */
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
