@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { DataSource } from 'typeorm'
 import { AppModule } from './app.module.js'
+import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
 import { ProblemFilter } from './http/problem.filter.js'
 import { createValidationPipe } from './http/validation.pipe.js'
@@ -34,8 +35,9 @@ export const createApp = async (
     abortOnError: false,
   })
   const fastify = app.getHttpAdapter().getInstance()
-  // JSON is the only language of these routes; Fastify would also take plain text.
+  // JSON is the language of these routes, and uploads that of batches; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
+  acceptUploads(app)
   const metrics = app.get(ApiMetrics)
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('x-request-id', request.id)

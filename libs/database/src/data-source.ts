@@ -7,6 +7,7 @@ import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
+import { Batches1764000004000 } from './migrations/1764000004000-batches.js'
 
 /**
  * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
@@ -32,7 +33,7 @@ export const createDataSource = (config: Config): DataSource => {
     poolSize: config.database.poolSize,
     connectTimeoutMS: 5_000,
     entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity],
-    migrations: [FirstTables1764000000000],
+    migrations: [FirstTables1764000000000, Batches1764000004000],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,

@@ -13,7 +13,7 @@ const frameworkCodes: Readonly<Record<number, ErrorCode>> = {
 }
 
 const detailOf: Partial<Record<ErrorCode, string>> = {
-  REQUEST_TOO_LARGE: 'The body may have at most 1 MiB.',
+  REQUEST_TOO_LARGE: 'A JSON body may have at most 1 MiB, of a batch 8 MiB. Send larger batches as CSV or NDJSON.',
   REQUEST_MEDIA_TYPE_UNSUPPORTED: 'Send JSON with `Content-Type: application/json`.',
   REQUEST_MALFORMED: 'The body is not valid JSON. NaN and Infinity are no JSON: leave out a metric that is missing.',
   RESOURCE_NOT_FOUND: 'There is no such resource.',

@@ -1,4 +1,3 @@
-import { MemoryGuardError } from '#libs/platform'
 import { isTerminal } from '#libs/tasks/contracts'
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
@@ -10,10 +9,10 @@ import {
   type Principal,
   type RequestWithPrincipal,
 } from '../access/access.js'
+import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { waitSecondsOf } from '../http/prefer.js'
-import { faultsOf, problemSchema } from '../http/problem.js'
+import { problemSchema } from '../http/problem.js'
 import {
-  idempotencyKey,
   predictionAnswer,
   predictionId,
   predictionPage,
@@ -48,7 +47,7 @@ export class PredictionsController {
   ): Promise<PredictionAnswer> {
     const { headers } = request
     const waitSeconds = waitSecondsOf(headers.prefer)
-    const key = parseKey(headers['idempotency-key'])
+    const key = parseIdempotencyKey(headers['idempotency-key'])
     const answer = await this.predictions.submit(body, principalOf(request), key, waitSeconds)
     void reply.header('location', `/v1/predictions/${answer.id}`)
     if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
@@ -72,12 +71,4 @@ export class PredictionsController {
   get(@Param('id', { schema: predictionId }) id: number, @CurrentPrincipal() principal: Principal) {
     return this.predictions.get(id, principal)
   }
-}
-
-const parseKey = (key: string | string[] | undefined): string | undefined => {
-  if (key === undefined) return undefined
-  const parsed = idempotencyKey.safeParse(key)
-  if (parsed.success) return parsed.data
-  const faults = faultsOf(parsed.error.issues).map(({ message }) => ({ pointer: 'Idempotency-Key', message }))
-  throw new MemoryGuardError('REQUEST_INVALID', 'The Idempotency-Key header is not valid; see `errors`.', { faults })
 }

@@ -57,6 +57,10 @@ export const predictionPage = z
 export const predictionQuery = strictInput({
   user_id: z.coerce.number().pipe(entityId).optional(),
   state: z.enum(taskStates).optional(),
+  batch_id: z
+    .uuid({ error: 'must be the id of a batch' })
+    .optional()
+    .describe('Predictions that came with this batch, so far'),
   cursor: z
     .string()
     .regex(/^\d{1,16}$/, 'must be a `next_cursor` of an earlier page')
@@ -67,9 +71,3 @@ export const predictionQuery = strictInput({
 export type PredictionQuery = z.infer<typeof predictionQuery>
 
 export const predictionId = z.coerce.number({ error: 'must be a positive integer' }).pipe(entityId)
-
-export const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(255)
-  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces')

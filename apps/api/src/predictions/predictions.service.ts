@@ -108,13 +108,13 @@ export class PredictionsService {
   }
 
   async list(
-    { user_id, state, cursor, limit }: PredictionQuery,
+    { user_id, state, batch_id, cursor, limit }: PredictionQuery,
     principal: Principal,
   ): Promise<{ items: PredictionAnswer[]; next_cursor: string | null }> {
     const userId = principal.userId ?? user_id
     if (user_id !== undefined && !reaches(principal, user_id)) return { items: [], next_cursor: null }
     const before = cursor === undefined ? undefined : Number(cursor)
-    const views = await this.predictions.list({ userId, state, before, limit: limit + 1 })
+    const views = await this.predictions.list({ userId, state, batchId: batch_id, before, limit: limit + 1 })
     const items = views.slice(0, limit)
     const last = items.at(-1)
     return {
@@ -160,6 +160,7 @@ export class PredictionsService {
 const freshView = (row: NewPrediction, { id, taskId, createdAt }: SubmittedPrediction): PredictionView => ({
   id,
   taskId,
+  batchId: null,
   userId: row.userId,
   model: row.model,
   healthMetrics: row.healthMetrics,
@@ -194,7 +195,7 @@ const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): Pre
     disclaimer: manifest?.disclaimer ?? 'Decision support, not diagnosis.',
     error: isTerminal(state) && errorCode !== null ? { code: errorCode, message: view.errorMessage ?? '' } : null,
     task_id: view.taskId,
-    batch_id: null,
+    batch_id: view.batchId,
     created_at: view.createdAt.toISOString(),
     started_at: view.startedAt?.toISOString() ?? null,
     completed_at: view.finishedAt?.toISOString() ?? null,

@@ -1,8 +1,11 @@
-import { isDatabaseUnavailable, withAdvisoryLock } from '#libs/database'
+import { BatchRepository, isDatabaseUnavailable, withAdvisoryLock } from '#libs/database'
 import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger } from '#libs/platform'
 import { Reconciler } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+
+/** An upload of a batch that sent nothing for this long is over; the API ends a silent one much sooner. */
+const abandonedUploadSeconds = 900
 
 /** Runs the chores that keep the system true, in one process at a time, every interval. */
 @Injectable()
@@ -14,6 +17,7 @@ export class Maintenance {
   constructor(
     private readonly dataSource: DataSource,
     private readonly reconciler: Reconciler,
+    private readonly batches: BatchRepository,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -31,9 +35,15 @@ export class Maintenance {
     await this.running
   }
 
+  private async doChores(): Promise<void> {
+    await this.reconciler.run(queueNames)
+    await this.batches.closeFinished(null)
+    await this.batches.discardAbandoned(abandonedUploadSeconds)
+  }
+
   private async run(): Promise<void> {
     try {
-      await withAdvisoryLock(this.dataSource, 'maintenance', () => this.reconciler.run(queueNames))
+      await withAdvisoryLock(this.dataSource, 'maintenance', () => this.doChores())
     } catch (error) {
       const isOutage =
         isDatabaseUnavailable(error) || (error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE')

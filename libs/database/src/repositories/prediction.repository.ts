@@ -43,6 +43,8 @@ export interface PredictionAnswer {
 export interface PredictionView {
   readonly id: number
   readonly taskId: string
+  /** The batch that it came with. */
+  readonly batchId: string | null
   readonly userId: number
   readonly model: string
   readonly healthMetrics: Readonly<Record<string, number>>
@@ -61,6 +63,7 @@ export interface PredictionView {
 export interface PredictionFilter {
   readonly userId?: number | undefined
   readonly state?: TaskState | undefined
+  readonly batchId?: string | undefined
   /** Only predictions with a smaller id. */
   readonly before?: number | undefined
   readonly limit: number
@@ -69,6 +72,7 @@ export interface PredictionFilter {
 interface ViewRow {
   id: string
   task_id: string
+  batch_id: string | null
   user_id: string
   model: string
   health_metrics: Record<string, number>
@@ -84,12 +88,13 @@ interface ViewRow {
   finished_at: Date | null
 }
 
-const viewColumns = `p.id, p.task_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
+const viewColumns = `p.id, p.task_id, p.batch_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
   p.outputs, t.state, t.error_code, t.error_message, p.created_at, t.started_at, t.finished_at`
 
 const toView = (row: ViewRow): PredictionView => ({
   id: Number(row.id),
   taskId: row.task_id,
+  batchId: row.batch_id,
   userId: Number(row.user_id),
   model: row.model,
   healthMetrics: row.health_metrics,
@@ -210,13 +215,19 @@ export class PredictionRepository {
   }
 
   /** Newest first. */
-  async list({ userId, state, before, limit }: PredictionFilter): Promise<readonly PredictionView[]> {
+  async list({ userId, state, batchId, before, limit }: PredictionFilter): Promise<readonly PredictionView[]> {
+    // A batch took its ids while it was received: its predictions are a range of the primary key.
+    const ofBatch =
+      batchId === undefined
+        ? ''
+        : `AND p.batch_id = $5 AND p.id BETWEEN (SELECT first_prediction_id FROM batches WHERE id = $5)
+             AND (SELECT last_prediction_id FROM batches WHERE id = $5)`
     const rows: ViewRow[] = await this.dataSource.query(
       `SELECT ${viewColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id
        WHERE ($1::bigint IS NULL OR p.user_id = $1) AND ($2::text IS NULL OR t.state = $2)
-         AND ($3::bigint IS NULL OR p.id < $3)
+         AND ($3::bigint IS NULL OR p.id < $3) ${ofBatch}
        ORDER BY p.id DESC LIMIT $4`,
-      [userId ?? null, state ?? null, before ?? null, limit],
+      [userId ?? null, state ?? null, before ?? null, limit, ...(batchId === undefined ? [] : [batchId])],
     )
     return rows.map(toView)
   }

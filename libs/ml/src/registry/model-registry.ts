@@ -77,13 +77,14 @@ export class ModelRegistry {
 
   /**
    * Computes the risk of people with one model, in one run for each `max_batch` of them. The answer has one entry for
-   * each person: a risk, or the error that this person alone gets.
+   * each person: a risk, or the error that this person alone gets. Bulk work lets what someone waits for go first.
    * @throws MemoryGuardError MODEL_NOT_READY, or what the pool throws for the whole run.
    */
   async predict(
     reference: string,
     people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
+    isBulk = false,
   ): Promise<readonly (Risk | MemoryGuardError)[]> {
     const model = this.ready.get(reference)
     if (!model) {
@@ -98,7 +99,7 @@ export class ModelRegistry {
     const answers: (Risk | MemoryGuardError)[] = []
     for (let start = 0; start < people.length; start += manifest.graph.max_batch) {
       const part = people.slice(start, start + manifest.graph.max_batch)
-      const tensors = await this.run(manifest, part, timeoutMs)
+      const tensors = await this.run(manifest, part, timeoutMs, isBulk)
       part.forEach((_, row) => answers.push(toRisk(manifest, tensors, row)))
     }
     return answers
@@ -108,9 +109,10 @@ export class ModelRegistry {
     manifest: RiskManifest,
     people: readonly Readonly<Record<string, number | null>>[],
     timeoutMs: number,
+    isBulk = false,
   ): Promise<OutputTensors> {
     const key = referenceOf(manifest)
-    return this.pool.run({ key, rows: encodeRows(manifest, people), count: people.length, timeoutMs })
+    return this.pool.run({ key, rows: encodeRows(manifest, people), count: people.length, timeoutMs, isBulk })
   }
 
   private async load(folder: RiskFolder): Promise<void> {

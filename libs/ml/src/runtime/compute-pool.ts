@@ -28,6 +28,8 @@ export interface RunRequest {
   readonly count: number
   /** Hard limit in milliseconds: what computes longer is killed. */
   readonly timeoutMs: number
+  /** No one waits for it: runs that someone waits for go first. Default: false. */
+  readonly isBulk?: boolean
 }
 
 /** A member of the pool as operators see it. */

@@ -15,6 +15,8 @@ export interface PreforkOptions {
 
 interface QueuedRun {
   readonly request: RunRequest
+  /** Milliseconds of the process's clock. */
+  readonly queuedAt: number
   readonly resolve: (outputs: OutputTensors) => void
   readonly reject: (error: unknown) => void
 }
@@ -23,6 +25,8 @@ interface QueuedRun {
 const quietMs = 1_000
 /** Longest time that a due replacement waits for such a moment. */
 const recyclePatienceMs = 10_000
+/** A bulk run that has waited this long goes next, however many others there are. */
+const bulkPatienceMs = 200
 /** Longest time that a child may take to start and load a graph. */
 const loadTimeoutMs = 60_000
 /** Wait before the next try when a child cannot start. */
@@ -68,7 +72,7 @@ export class PreforkPool implements ComputePool {
   run(request: RunRequest): Promise<OutputTensors> {
     if (this.isStopped) return Promise.reject(stoppedError())
     return new Promise((resolve, reject) => {
-      this.queue.push({ request, resolve, reject })
+      this.queue.push({ request, resolve, reject, queuedAt: performance.now() })
       this.pump()
     })
   }
@@ -117,10 +121,20 @@ export class PreforkPool implements ComputePool {
     for (const child of this.members) {
       if (this.queue.length === 0) break
       if (!child.isFree) continue
-      const run = this.queue.shift()
+      const [run] = this.queue.splice(this.nextIndex(), 1)
       if (run) void this.execute(child, run)
     }
     this.recycleDue()
+  }
+
+  /** The oldest run that someone waits for; else, or when it has waited too long, the oldest of all. */
+  private nextIndex(): number {
+    const oldest = this.queue[0]
+    if (!oldest?.request.isBulk || performance.now() - oldest.queuedAt > bulkPatienceMs) return 0
+    return Math.max(
+      0,
+      this.queue.findIndex(({ request }) => !request.isBulk),
+    )
   }
 
   private async execute(child: ChildProcessHandle, { request, resolve, reject }: QueuedRun): Promise<void> {

@@ -1,9 +1,11 @@
+import { batchPredictions } from './batch-predictions.task.js'
 import { healthCheck } from './health-check.task.js'
 import { processPrediction } from './process-prediction.task.js'
 
 /** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
 export const catalogue = {
   [processPrediction.name]: processPrediction,
+  [batchPredictions.name]: batchPredictions,
   [healthCheck.name]: healthCheck,
 } as const
 

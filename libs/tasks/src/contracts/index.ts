@@ -1,3 +1,4 @@
+export * from './batch-predictions.task.js'
 export * from './catalogue.js'
 export * from './define-task.js'
 export * from './health-check.task.js'

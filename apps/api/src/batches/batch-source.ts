@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { ModelCatalogue, RiskManifest } from '#libs/ml/manifest'
+import type { BatchRequest } from './batches.schemas.js'
+import { readCsvRows, readNdjsonRows, toItem, type RawRow } from './row-sources.js'
+import { readUploadText } from './upload-text.js'
+import type { uploadTypes } from './upload-parsers.js'
+
+/** Where the rows of a batch come from. It can be read once. */
+export interface BatchSource {
+  rows(manifest: RiskManifest, catalogue: ModelCatalogue): AsyncIterable<readonly RawRow[]>
+  /** Reads to the end without looking at rows. */
+  drain(): Promise<void>
+  /** Digest of what has been read. */
+  digest(): string
+}
+
+export const jsonSource = ({ items, user_ids, health_metrics_list }: BatchRequest): BatchSource => ({
+  async *rows() {
+    if (items) yield items.map((item, index) => toItem(index + 1, item))
+    else {
+      yield (user_ids ?? []).map((userId, index) => ({
+        line: index + 1,
+        userId,
+        metrics: health_metrics_list?.[index],
+      }))
+    }
+  },
+  async drain() {
+    // It is in memory already.
+  },
+  digest: () =>
+    createHash('sha256')
+      .update(JSON.stringify([items, user_ids, health_metrics_list]))
+      .digest('hex'),
+})
+
+export const uploadSource = (stream: Readable, format: keyof typeof uploadTypes): BatchSource => {
+  const hash = createHash('sha256').update(format)
+  return {
+    rows: (manifest, catalogue) => {
+      const text = readUploadText(stream, (bytes) => hash.update(bytes))
+      return format === 'csv' ? readCsvRows(text, manifest, catalogue) : readNdjsonRows(text)
+    },
+    async drain() {
+      for await (const bytes of stream) hash.update(bytes)
+    },
+    digest: () => hash.copy().digest('hex'),
+  }
+}

@@ -1,0 +1,144 @@
+import { Readable } from 'node:stream'
+import { MemoryGuardError } from '#libs/platform'
+import { isTerminal } from '#libs/tasks/contracts'
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import {
+  CurrentPrincipal,
+  principalOf,
+  RequireRole,
+  type Principal,
+  type RequestWithPrincipal,
+} from '../access/access.js'
+import { parseIdempotencyKey } from '../http/idempotency-key.js'
+import { waitSecondsOf } from '../http/prefer.js'
+import { faultsOf, problemSchema } from '../http/problem.js'
+import { jsonSource, uploadSource, type BatchSource } from './batch-source.js'
+import {
+  batchAnswer,
+  batchId,
+  batchPage,
+  batchQuery,
+  batchRequest,
+  batchSubmitQuery,
+  documentedBatch,
+  resultFormat,
+  type BatchAnswer,
+  type BatchQuery,
+  type ResultFormat,
+} from './batches.schemas.js'
+import { BatchesService } from './batches.service.js'
+import { uploadTypes } from './upload-parsers.js'
+
+/** An upload that sends nothing for this long is ended. */
+const idleUploadMs = 60_000
+
+@ApiTags('batches')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/batches')
+export class BatchesController {
+  constructor(private readonly batches: BatchesService) {}
+
+  @Post()
+  @RequireRole('submitter')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Submit many people at once',
+    description:
+      'JSON, or an upload of up to 1,000,000 rows: CSV with a header of `user_id` and metrics, or NDJSON with ' +
+      '`{"user_id": 1, "health_metrics": {...}}` on each line. A row that does not fit fails alone, with its line.',
+  })
+  @ApiConsumes('application/json', ...Object.values(uploadTypes))
+  @ApiBody({ schema: documentedBatch })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one batch' })
+  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: batchAnswer })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: batchAnswer })
+  async submit(
+    @Query({ schema: batchSubmitQuery }) query: { readonly model?: string | undefined },
+    @Req() request: RequestWithPrincipal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BatchAnswer> {
+    const { headers, body, raw } = request
+    const waitSeconds = waitSecondsOf(headers.prefer)
+    const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
+    const { source, model } = toSource(body, headers['content-type'])
+    raw.setTimeout(idleUploadMs, () => raw.destroy())
+    try {
+      const submission = { model: query.model ?? model, principal: principalOf(request), idempotencyKey, waitSeconds }
+      const answer = await this.batches.submit(source, submission)
+      void reply.header('location', `/v1/batches/${answer.id}`)
+      if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
+      if (isTerminal(answer.state)) void reply.status(200)
+      else void reply.header('retry-after', 1)
+      return answer
+    } finally {
+      raw.setTimeout(0)
+      // What is left of a refused upload is read and thrown away, so that its sender gets to see the answer.
+      raw.resume()
+    }
+  }
+
+  @Get()
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'List batches, newest first' })
+  @ApiResponse({ status: 200, description: 'One page', standardSchema: batchPage })
+  list(@Query({ schema: batchQuery }) query: BatchQuery, @CurrentPrincipal() principal: Principal) {
+    return this.batches.list(query, principal)
+  }
+
+  @Get(':id')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'A batch with its progress and its first errors' })
+  @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchAnswer })
+  get(@Param('id', { schema: batchId }) id: string, @CurrentPrincipal() principal: Principal) {
+    return this.batches.get(id, principal)
+  }
+
+  @Get(':id/results')
+  @RequireRole('viewer')
+  @ApiOperation({
+    summary: 'The outcome of each row, in the order of the input',
+    description:
+      'Streamed. While the batch runs, rows that have not ended are left out. Decision support, not diagnosis.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'line, user_id, prediction_id, risk_score, risk_category, lower, upper, error of each row',
+    content: Object.fromEntries(Object.values(uploadTypes).map((type) => [type, { schema: { type: 'string' } }])),
+  })
+  async results(
+    @Param('id', { schema: batchId }) id: string,
+    @Query({ schema: resultFormat }) { format }: { readonly format: ResultFormat },
+    @CurrentPrincipal() principal: Principal,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const lines = await this.batches.results(id, format, principal)
+    await reply.type(`${uploadTypes[format]}; charset=utf-8`).send(Readable.from(lines, { objectMode: false }))
+  }
+
+  @Delete(':id')
+  @RequireRole('submitter')
+  @ApiOperation({ summary: 'Cancel what is unfinished of a batch; stored results stay' })
+  @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchAnswer })
+  cancel(@Param('id', { schema: batchId }) id: string, @CurrentPrincipal() principal: Principal) {
+    return this.batches.cancel(id, principal)
+  }
+}
+
+const toSource = (
+  body: unknown,
+  contentType: string | undefined,
+): { readonly source: BatchSource; readonly model?: string | undefined } => {
+  if (body instanceof Readable) {
+    const isCsv = contentType?.trim().toLowerCase().startsWith(uploadTypes.csv) ?? false
+    return { source: uploadSource(body, isCsv ? 'csv' : 'ndjson') }
+  }
+  const parsed = batchRequest.safeParse(body)
+  if (parsed.success) return { source: jsonSource(parsed.data), model: parsed.data.model }
+  throw new MemoryGuardError('REQUEST_INVALID', 'The request does not fit its schema; see `errors`.', {
+    faults: faultsOf(parsed.error.issues),
+  })
+}

@@ -1,0 +1,13 @@
+import { TasksModule } from '#libs/tasks'
+import { Module } from '@nestjs/common'
+import { ModelsModule } from '../models/models.module.js'
+import { OperationsModule } from '../operations/operations.module.js'
+import { BatchesController } from './batches.controller.js'
+import { BatchesService } from './batches.service.js'
+
+@Module({
+  imports: [TasksModule, OperationsModule, ModelsModule],
+  controllers: [BatchesController],
+  providers: [BatchesService],
+})
+export class BatchesModule {}

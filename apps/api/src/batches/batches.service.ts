@@ -1,0 +1,206 @@
+import { BatchRepository, TaskRepository, type BatchView } from '#libs/database'
+import { ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
+import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
+import { Dispatcher } from '#libs/tasks'
+import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
+import { Inject, Injectable } from '@nestjs/common'
+import { v7 as uuidv7 } from 'uuid'
+import { reaches, type Principal } from '../access/access.js'
+import { FinishedTasks } from '../operations/finished-tasks.js'
+import { BatchIntake } from './batch-intake.js'
+import { writeResults } from './batch-results.js'
+import type { BatchSource } from './batch-source.js'
+import type { BatchAnswer, BatchPage, BatchQuery, ResultFormat } from './batches.schemas.js'
+import { checkRow, isRowError } from './check-row.js'
+
+/** Most errors in the answer about a batch. */
+const maxErrors = 100
+
+/** Who submits a batch, and how. */
+export interface BatchSubmission {
+  readonly model: string | undefined
+  readonly principal: Principal
+  readonly idempotencyKey: string | undefined
+  /** How long to wait for the end; 0: not at all. */
+  readonly waitSeconds: number
+}
+
+/** Takes batches in, tells of them, and cancels them. */
+@Injectable()
+export class BatchesService {
+  constructor(
+    private readonly batches: BatchRepository,
+    private readonly tasks: TaskRepository,
+    private readonly catalogue: ModelCatalogue,
+    private readonly dispatcher: Dispatcher,
+    private readonly finished: FinishedTasks,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /**
+   * Stores a batch, row by row as it comes, and then has it queued. Rows that do not fit fail alone.
+   * @throws MemoryGuardError REQUEST_INVALID, REQUEST_MALFORMED, REQUEST_TOO_LARGE, MODEL_UNKNOWN, ACCESS_ROLE_MISSING,
+   * IDEMPOTENCY_KEY_REUSED; then nothing was kept.
+   */
+  async submit(source: BatchSource, submission: BatchSubmission): Promise<BatchAnswer> {
+    const { principal, idempotencyKey: key, waitSeconds } = submission
+    const { manifest } = this.catalogue.getRiskModel(submission.model)
+    const hashOf = () => `batch ${submission.model ?? ''} ${source.digest()}`
+    if (key !== undefined && (await this.batches.findByKey(principal.id, key))) {
+      await source.drain()
+      return this.answerAgain(key, hashOf(), submission)
+    }
+    const intake = new BatchIntake(this.batches, uuidv7())
+    const told = waitSeconds > 0 ? this.finished.expect(intake.id) : undefined
+    try {
+      await this.receive(intake, source, manifest, principal)
+      const tasks = await this.batches.accept({
+        id: intake.id,
+        total: intake.total,
+        userId: principal.userId,
+        idempotency: key === undefined ? undefined : { scope: principal.id, key, hash: hashOf() },
+      })
+      if (key !== undefined && tasks.length === 0) {
+        await this.batches.discard(intake.id)
+        return await this.answerAgain(key, hashOf(), submission)
+      }
+      for (const task of tasks) void this.dispatcher.dispatch(task)
+      if (told) await this.finished.wait(intake.id, waitSeconds)
+      return await this.get(intake.id, principal)
+    } finally {
+      told?.forget()
+    }
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  async get(id: string, principal: Principal): Promise<BatchAnswer> {
+    const view = await this.getView(id, principal)
+    const errors = view.failed > 0 ? await this.batches.listErrors(id, maxErrors) : []
+    return { ...this.toAnswer(view), errors: [...errors] }
+  }
+
+  async list({ cursor, limit }: BatchQuery, principal: Principal): Promise<BatchPage> {
+    const views = await this.batches.list({ userId: principal.userId ?? undefined, before: cursor, limit: limit + 1 })
+    const items = views.slice(0, limit)
+    return {
+      items: items.map((view) => this.toAnswer(view)),
+      next_cursor: views.length > limit ? (items.at(-1)?.id ?? null) : null,
+    }
+  }
+
+  /**
+   * Cancels what is unfinished; results that are stored stay.
+   * @throws MemoryGuardError RESOURCE_NOT_FOUND, TASK_STATE_CONFLICT if it has ended.
+   */
+  async cancel(id: string, principal: Principal): Promise<BatchAnswer> {
+    await this.getView(id, principal)
+    if (!(await this.batches.cancel(id))) {
+      const { state } = await this.getView(id, principal)
+      if (state !== 'cancelled') {
+        throw new MemoryGuardError('TASK_STATE_CONFLICT', `The batch has ended: it is ${state}.`)
+      }
+    }
+    return this.get(id, principal)
+  }
+
+  /** What has ended of a batch, in the order of the input, chunk by chunk. */
+  async results(id: string, format: ResultFormat, principal: Principal): Promise<AsyncIterable<string>> {
+    const { model, chunks } = await this.getView(id, principal)
+    const manifest = this.catalogue.find(model)?.manifest
+    return writeResults(this.batches, {
+      id,
+      chunks,
+      format,
+      manifest: manifest?.kind === 'risk' ? manifest : undefined,
+    })
+  }
+
+  private async receive(
+    intake: BatchIntake,
+    source: BatchSource,
+    manifest: RiskManifest,
+    principal: Principal,
+  ): Promise<void> {
+    try {
+      await this.batches.begin(intake.id, referenceOf(manifest), principal.userId)
+      for await (const rows of source.rows(manifest, this.catalogue)) {
+        for (const raw of rows) {
+          const row = checkRow(raw, manifest, this.catalogue)
+          if (!isRowError(row) && !reaches(principal, row.userId)) {
+            throw new MemoryGuardError('ACCESS_ROLE_MISSING', `Line ${row.line}: this key is bound to another person.`)
+          }
+          if (intake.add(row)) await intake.flush()
+        }
+      }
+      await intake.finish()
+      if (intake.total === 0) {
+        throw new MemoryGuardError('REQUEST_INVALID', 'The batch has no rows.')
+      }
+      await this.tasks.makeDurable()
+    } catch (error) {
+      await intake.settle()
+      await this.discard(intake.id)
+      throw error
+    }
+  }
+
+  /** What is left by a failure here is discarded by maintenance. */
+  private async discard(id: string): Promise<void> {
+    try {
+      await this.batches.discard(id)
+    } catch (error) {
+      this.log.warn({ err: error, batch: id }, 'the rows of a refused batch are not discarded yet')
+    }
+  }
+
+  private async answerAgain(key: string, hash: string, { principal, waitSeconds }: BatchSubmission) {
+    const first = await this.batches.findByKey(principal.id, key)
+    if (!first || first.hash !== hash) {
+      throw new MemoryGuardError(
+        'IDEMPOTENCY_KEY_REUSED',
+        'This Idempotency-Key was used with another request. Use a new key for a new batch.',
+      )
+    }
+    if (waitSeconds > 0) await this.finished.wait(first.id, waitSeconds)
+    return this.get(first.id, principal)
+  }
+
+  private async getView(id: string, principal: Principal): Promise<BatchView> {
+    const view = await this.batches.find(id)
+    if (!view || (principal.userId !== null && principal.userId !== view.userId)) {
+      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such batch.')
+    }
+    return view
+  }
+
+  private toAnswer(view: BatchView): Omit<BatchAnswer, 'errors'> {
+    const [name = '', version = ''] = view.model.split('@')
+    const { id, state, total, succeeded, failed, cancelled } = view
+    return {
+      id,
+      task_id: id,
+      state,
+      celery_state: celeryStateOf(state),
+      model: { name, version },
+      total,
+      succeeded,
+      failed,
+      cancelled,
+      percent: Math.floor((1_000 * (succeeded + failed + cancelled)) / total) / 10,
+      eta_seconds: etaSeconds(view),
+      results: `/v1/batches/${id}/results`,
+      disclaimer: this.catalogue.find(view.model)?.manifest.disclaimer ?? 'Decision support, not diagnosis.',
+      created_at: view.createdAt.toISOString(),
+      started_at: view.startedAt?.toISOString() ?? null,
+      completed_at: view.finishedAt?.toISOString() ?? null,
+    }
+  }
+}
+
+/** Time for what is left at the pace so far. Refused rows cost nothing, so that they do not count. */
+const etaSeconds = ({ state, startedAt, total, succeeded, failed }: BatchView): number | null => {
+  if (isTerminal(state)) return 0
+  if (!startedAt || succeeded === 0) return null
+  const seconds = Math.max(0.001, (Date.now() - startedAt.getTime()) / 1000)
+  return Math.ceil(((total - succeeded - failed) * seconds) / succeeded)
+}

@@ -1,0 +1,81 @@
+import { BatchRepository, isDatabaseUnavailable, type BatchChunkAnswer, type ClaimedTask } from '#libs/database'
+import { ModelRegistry } from '#libs/ml'
+import { LOGGER, MemoryGuardError, type Logger, type Settled } from '#libs/platform'
+import { batchChunkArgs, batchPredictions } from '#libs/tasks/contracts'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+
+/** The answers of a chunk, without what names its attempt. */
+type ChunkAnswer = Omit<BatchChunkAnswer, 'taskId' | 'attempt'>
+
+const gone = 'The rows of this chunk no longer exist.'
+const revoked = 'The batch was cancelled before this row.'
+
+/** Computes the people of a chunk in one inference call. One person without an answer leaves the others alone. */
+@Injectable()
+export class BatchPredictionsHandler implements TaskHandler<ChunkAnswer> {
+  readonly contract = batchPredictions
+
+  constructor(
+    private readonly models: ModelRegistry,
+    private readonly batches: BatchRepository,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<ChunkAnswer>[]> {
+    return Promise.all(
+      tasks.map(async (task) => {
+        try {
+          return { value: await this.computeChunk(task, context) }
+        } catch (error) {
+          return { error }
+        }
+      }),
+    )
+  }
+
+  async store(answers: readonly Answered<ChunkAnswer>[]): Promise<ReadonlySet<string>> {
+    const stored = await this.batches.storeChunks(
+      answers.map(({ task, answer }) => ({ taskId: task.id, attempt: task.attempt, ...answer })),
+    )
+    await this.close([...new Set(answers.map(({ answer }) => answer.batchId))])
+    return stored
+  }
+
+  private async computeChunk({ args }: ClaimedTask, { hardLimitMs }: TaskContext): Promise<ChunkAnswer> {
+    const { batch_id: batchId, chunk } = batchChunkArgs.parse(args)
+    const found = await this.batches.startChunk(batchId, chunk)
+    if (!found) throw new MemoryGuardError('RESOURCE_GONE', gone)
+    if (found.isCancelled) throw new MemoryGuardError('TASK_REVOKED', revoked)
+    const { model, people } = found.input
+    const risks = await this.models.predict(model, people, hardLimitMs, true)
+    const answer = {
+      batchId,
+      chunk,
+      scores: Array.from<number | null>({ length: risks.length }).fill(null),
+      categories: Array.from<string | null>({ length: risks.length }).fill(null),
+      outputs: Array.from<BatchChunkAnswer['outputs'][number]>({ length: risks.length }).fill(null),
+      failures: {} as Record<number, BatchChunkAnswer['failures'][number]>,
+    }
+    risks.forEach((risk, index) => {
+      if (risk instanceof MemoryGuardError) {
+        answer.failures[index] = { code: risk.code, message: risk.message }
+        return
+      }
+      answer.scores[index] = risk.score
+      answer.categories[index] = risk.category
+      answer.outputs[index] = risk.outputs
+    })
+    return answer
+  }
+
+  /** The last chunk ends its batch; should this fail, maintenance does it. */
+  private async close(ids: readonly string[]): Promise<void> {
+    try {
+      await this.batches.closeFinished(ids)
+    } catch (error) {
+      const level = isDatabaseUnavailable(error) ? 'warn' : 'error'
+      this.log[level]({ err: error }, 'a finished batch is not closed yet')
+    }
+  }
+}

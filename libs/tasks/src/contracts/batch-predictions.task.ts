@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { defineTask } from './define-task.js'
+import { entityId, healthMetrics } from './process-prediction.task.js'
+
+/** Risks of many people. One task stands for the batch; it is done in chunks, each a task of the same name. */
+export const batchPredictions = defineTask({
+  name: 'ml.batch_predictions',
+  queue: 'batch',
+  args: z.strictObject({
+    user_ids: z.array(entityId).min(1),
+    health_metrics_list: z.array(healthMetrics).min(1),
+  }),
+  result: z.strictObject({
+    batch_id: z.uuid(),
+    total: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    results: z.string().describe('Path of the outcome of each row'),
+  }),
+})
+
+/** What the row of a chunk's task holds: where its people stand. */
+export const batchChunkArgs = z.strictObject({ batch_id: z.uuid(), chunk: z.int().nonnegative() })
