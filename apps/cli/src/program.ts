@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { apiCommand } from './commands/api.command.js'
+import { batchCommand } from './commands/batch.command.js'
 import { callCommand } from './commands/call.command.js'
 import { configCommand } from './commands/config.command.js'
 import { migrateCommand } from './commands/migrate.command.js'
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     .addCommand(migrateCommand())
     .addCommand(configCommand())
     .addCommand(callCommand())
+    .addCommand(batchCommand())
     .addCommand(resultCommand())
     .addCommand(statusCommand())
     .addCommand(modelsCommand())

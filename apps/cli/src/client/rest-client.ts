@@ -16,6 +16,9 @@ export interface RestAnswer {
   readonly body: unknown
 }
 
+/** What `fetch` takes, with plain headers. */
+type StreamInit = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
+
 /** Speaks with the API as any client does. */
 export class RestClient {
   constructor(
@@ -26,21 +29,27 @@ export class RestClient {
 
   /** @throws {CommandError} with the problem's title, detail and faulty fields, or that nothing answers. */
   async send({ method = 'GET', path, body, headers = {}, signal }: RestRequest): Promise<RestAnswer> {
-    const response = await this.fetch(path, {
+    const response = await this.open(path, {
       method,
-      headers: {
-        accept: 'application/json',
-        ...(this.apiKey === undefined ? {} : { authorization: `Bearer ${this.apiKey}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
     })
-    const text = await response.text()
-    const content = parse(text)
-    if (!response.ok) throw new CommandError(describeProblem(response.status, content))
-    return { status: response.status, body: content }
+    return { status: response.status, body: parse(await response.text()) }
+  }
+
+  /** The answer as it begins, for bodies that are streamed either way. @throws {CommandError} as `send` does. */
+  async open(path: string, init: StreamInit) {
+    const response = await this.fetch(path, {
+      ...init,
+      headers: {
+        accept: 'application/json',
+        ...(this.apiKey === undefined ? {} : { authorization: `Bearer ${this.apiKey}` }),
+        ...init.headers,
+      },
+    })
+    if (!response.ok) throw new CommandError(describeProblem(response.status, parse(await response.text())))
+    return response
   }
 
   private async fetch(path: string, init: RequestInit): Promise<Response> {

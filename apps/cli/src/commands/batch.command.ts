@@ -1,0 +1,116 @@
+import { createReadStream, createWriteStream, statSync } from 'node:fs'
+import { extname } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Command } from 'commander'
+import type { ConnectionFlags } from '../client/connect.js'
+import type { RestClient } from '../client/rest-client.js'
+import { CommandError } from '../command-error.js'
+import { print, printJson, warn } from '../output.js'
+import { Progress } from '../progress.js'
+import { withConnection } from './connection-options.js'
+
+interface BatchFlags extends ConnectionFlags {
+  readonly out?: string
+  readonly model?: string
+  readonly json?: true
+}
+
+/** What the API says of a batch. */
+interface Batch {
+  readonly id: string
+  readonly state: string
+  readonly total: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly cancelled: number
+  readonly percent: number
+  readonly eta_seconds: number | null
+  readonly errors: readonly { readonly line: number; readonly message: string }[]
+  readonly completed_at: string | null
+}
+
+const pollMs = 300
+/** Most errors of the summary; all of them stand in the results. */
+const shownErrors = 10
+
+/** `memoryguard batch FILE`: computes a file of people and fetches the results; exit code 1 if rows failed. */
+export function batchCommand(): Command {
+  const command = new Command('batch')
+    .description('compute a CSV or NDJSON file of people')
+    .argument('<file>', 'CSV with a header of user_id and metrics, or NDJSON (.ndjson, .jsonl)')
+    .option('-o, --out <file>', 'write the results here, as CSV or by its name as NDJSON')
+    .option('-m, --model <model>', 'model, as name or name@version')
+  return withConnection(command).action(async (file: string, flags: BatchFlags) => {
+    const { connect } = await import('../client/connect.js')
+    const client = connect(flags)
+    const progress = new Progress(process.stderr)
+    let batch: Batch
+    try {
+      batch = await finish(client, await upload(client, file, flags.model, progress), progress)
+    } finally {
+      progress.end()
+    }
+    if (flags.out !== undefined) await download(client, batch.id, flags.out)
+    if (flags.json) printJson(batch)
+    else summarize(batch, flags.out)
+    if (batch.failed + batch.cancelled > 0) process.exitCode = 1
+  })
+}
+
+async function upload(client: RestClient, file: string, model: string | undefined, progress: Progress): Promise<Batch> {
+  const size = sizeOf(file)
+  let sent = 0
+  async function* pieces() {
+    for await (const piece of createReadStream(file) as AsyncIterable<Buffer>) {
+      sent += piece.length
+      progress.show('Uploading', (100 * sent) / size, null)
+      yield piece
+    }
+  }
+  const response = await client.open(`/v1/batches${model === undefined ? '' : `?model=${encodeURIComponent(model)}`}`, {
+    method: 'POST',
+    headers: { 'content-type': isNdjson(file) ? 'application/x-ndjson' : 'text/csv' },
+    body: Readable.from(pieces()),
+    duplex: 'half',
+  })
+  return (await response.json()) as Batch
+}
+
+async function finish(client: RestClient, accepted: Batch, progress: Progress): Promise<Batch> {
+  let batch = accepted
+  while (batch.completed_at === null) {
+    progress.show('Computing', batch.percent, batch.eta_seconds)
+    await pause(pollMs)
+    batch = (await client.send({ path: `/v1/batches/${batch.id}` })).body as Batch
+  }
+  progress.show('Computing', 100, 0)
+  return batch
+}
+
+async function download(client: RestClient, id: string, out: string): Promise<void> {
+  const { body } = await client.open(`/v1/batches/${id}/results?format=${isNdjson(out) ? 'ndjson' : 'csv'}`, {
+    headers: { accept: '*/*' },
+  })
+  if (!body) throw new CommandError('The API answered without results.')
+  await pipeline(Readable.from(body), createWriteStream(out))
+}
+
+function summarize({ id, state, total, succeeded, failed, cancelled, errors }: Batch, out: string | undefined): void {
+  print(`Batch ${id}: ${state}. ${total} rows: ${succeeded} succeeded, ${failed} failed, ${cancelled} cancelled.`)
+  for (const { line, message } of errors.slice(0, shownErrors)) warn(`  line ${line}: ${message}`)
+  if (failed > shownErrors) warn(`  ... and ${failed - shownErrors} more; the results hold the reason of each.`)
+  print(out === undefined ? `Results: /v1/batches/${id}/results, or use --out.` : `Results: ${out}`)
+  print('Decision support, not diagnosis.')
+}
+
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size
+  } catch {
+    throw new CommandError(`The file ${file} cannot be read.`)
+  }
+}
+
+const isNdjson = (file: string): boolean => ['.ndjson', '.jsonl'].includes(extname(file).toLowerCase())

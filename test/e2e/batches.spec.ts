@@ -1,0 +1,384 @@
+import { rmSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { insertKey, query, queryNumber } from '../support/query.js'
+import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const csvHeader = 'user_id,mmse_score,age\n'
+const csvOf = (count: number, rowOf: (index: number) => string) =>
+  csvHeader + Array.from({ length: count }, (_, index) => `${rowOf(index)}\n`).join('')
+const goodRow = (index: number) => `${index + 1},${index % 31},${60 + (index % 30)}`
+
+describeOnBothBrokers('a batch', (broker) => {
+  let stack: Stack
+  let models: string
+
+  beforeAll(async () => {
+    models = makeModelsFolder()
+    stack = await startStack({
+      broker,
+      workers: 2,
+      env: {
+        MODELS_DIR: models,
+        TASK_LOCK_SECONDS: '2',
+        RECONCILE_INTERVAL_SECONDS: '0.5',
+        TASK_RETRY_DELAY_SECONDS: '1',
+      },
+    })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(models, { recursive: true, force: true })
+  })
+
+  const upload = (body: string, headers: Record<string, string> = {}, search = '') =>
+    stack.request('POST', `/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers })
+  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+  const waiting = { prefer: 'wait=20' }
+  const idOf = ({ status, body, text }: Answer) => {
+    if (status !== 202 && status !== 200) throw new Error(text)
+    return String(body['id'])
+  }
+  const untilEnded = (id: string) =>
+    waitFor(
+      async () => {
+        const { body } = await get(`/v1/batches/${id}`)
+        return body['completed_at'] !== null && body
+      },
+      { what: 'the batch to end', timeoutMs: 60_000, intervalMs: 100 },
+    )
+  const resultsOf = async (id: string) => {
+    const { text } = await get(`/v1/batches/${id}/results?format=ndjson`)
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+  const chunkTasks = (id: string) =>
+    query<{ id: string; state: string; worker: string | null; attempt: number }>(
+      stack.databaseUrl,
+      `SELECT t.id, t.state, t.worker, t.attempt FROM batch_chunks c JOIN tasks t ON t.id = c.task_id
+       WHERE c.batch_id = $1 ORDER BY c.chunk`,
+      [id],
+    )
+  /** Kills the worker that computes a chunk now, and starts another in its place. */
+  const killWorkerOf = async (id: string, attempt: number) => {
+    const { worker } = await waitFor(
+      async () => (await chunkTasks(id)).find((task) => task.state === 'running' && task.attempt === attempt),
+      { what: `attempt ${attempt} of a chunk`, timeoutMs: 30_000, intervalMs: 20 },
+    )
+    const index = Number(/\d+/.exec(worker ?? '')?.[0]) - 1
+    await stack.workers[index]?.kill('SIGKILL')
+    await stack.startWorker()
+  }
+  const countKept = () =>
+    queryNumber(
+      stack.databaseUrl,
+      `SELECT (SELECT count(*) FROM batches)::int + (SELECT count(*) FROM batch_chunks)::int
+         + (SELECT count(*) FROM tasks)::int AS number`,
+    )
+
+  it('comes back with a result or an error for each row, in the order of the input', async () => {
+    const { status, headers, body } = await upload(
+      `${csvHeader}11,24,72\n12,99,72\n13,,80\n\nx,24,72\n14,"24","72"\n15,24\n`,
+      waiting,
+    )
+    expect(status).toBe(200)
+    expect(headers.get('location')).toBe(`/v1/batches/${String(body['id'])}`)
+    expect(headers.get('preference-applied')).toBe('wait=20')
+    expect(body).toMatchObject({
+      task_id: body['id'],
+      state: 'succeeded',
+      celery_state: 'SUCCESS',
+      model: { name: 'impairment-screen', version: '1' },
+      total: 6,
+      succeeded: 3,
+      failed: 3,
+      cancelled: 0,
+      percent: 100,
+      eta_seconds: 0,
+      errors: [
+        { line: 3, user_id: 12, code: 'MODEL_INPUT_INVALID' },
+        { line: 6, user_id: null, code: 'REQUEST_INVALID' },
+        { line: 8, user_id: null, message: 'has 2 fields, and the header has 3' },
+      ],
+      disclaimer: expect.stringContaining('Decision support, not diagnosis'),
+    })
+    const id = String(body['id'])
+    const rows = await resultsOf(id)
+    expect(rows.map(({ line, user_id }) => [line, user_id])).toEqual([
+      [2, 11],
+      [3, 12],
+      [4, 13],
+      [6, null],
+      [7, 14],
+      [8, null],
+    ])
+    const [first] = rows
+    const alone = await stack.request(
+      'POST',
+      '/v1/predictions',
+      { user_id: 11, health_metrics: { mmse_score: 24, age: 72 } },
+      waiting,
+    )
+    const { lower, upper } = alone.body['confidence_interval'] as { lower: number; upper: number }
+    const { risk_score, risk_category } = alone.body
+    expect(risk_category).toBe('very_high')
+    expect(first).toMatchObject({ risk_score, risk_category, lower, upper, error: null })
+    expect(rows[4]?.['risk_score']).toBe(first?.['risk_score'])
+
+    const csv = await get(`/v1/batches/${id}/results?format=csv`)
+    expect(csv.headers.get('content-type')).toMatch(/^text\/csv/)
+    const lines = csv.text.trimEnd().split('\n')
+    expect(lines).toHaveLength(7)
+    expect(lines[0]).toBe('line,user_id,prediction_id,risk_score,risk_category,lower,upper,error')
+    expect(lines[1]).toBe(
+      [
+        2,
+        11,
+        first?.['prediction_id'],
+        first?.['risk_score'],
+        'very_high',
+        first?.['lower'],
+        first?.['upper'],
+        '',
+      ].join(','),
+    )
+    expect(lines[6]).toBe('8,,,,,,,"has 2 fields, and the header has 3"')
+
+    const predictions = await get(`/v1/predictions?batch_id=${id}`)
+    expect(predictions.body['items']).toMatchObject([
+      { user_id: 14, batch_id: id, state: 'succeeded' },
+      { user_id: 13, batch_id: id, missing_features: expect.arrayContaining(['mmse_score']) },
+      { id: first?.['prediction_id'], user_id: 11, batch_id: id, input_features: { mmse_score: 24, age: 72 } },
+    ])
+    const result = await get(`/v1/tasks/${id}/result`)
+    expect(result.body).toMatchObject({
+      state: 'succeeded',
+      result: { batch_id: id, total: 6, succeeded: 3, failed: 3, cancelled: 0 },
+    })
+  })
+
+  it('may be JSON in either form, or NDJSON', async () => {
+    const metrics = { mmse_score: 24, age: 72 }
+    const items = await stack.request(
+      'POST',
+      '/v1/batches',
+      { items: [{ user_id: 1, health_metrics: metrics }, { user_id: 2 }, { user_id: 3, health_metrics: metrics }] },
+      waiting,
+    )
+    expect(items.body).toMatchObject({ total: 3, succeeded: 2, errors: [{ line: 2, user_id: 2 }] })
+    const lists = { user_ids: [1, -2, 3], health_metrics_list: [metrics, metrics, { mmse_score: '24' }] }
+    const pair = await stack.request('POST', '/v1/batches', lists, waiting)
+    expect(pair.body).toMatchObject({ total: 3, succeeded: 1, errors: [{ line: 2 }, { line: 3 }] })
+    const lines = `${JSON.stringify({ user_id: 5, health_metrics: { mmse_score: 0 } })}\n{"user_id": 6\n`
+    const ndjson = await stack.request('POST', '/v1/batches?model=slow', lines, {
+      'content-type': 'application/x-ndjson',
+      ...waiting,
+    })
+    expect(ndjson.body).toMatchObject({
+      model: { name: 'slow' },
+      total: 2,
+      succeeded: 1,
+      errors: [{ line: 2, message: 'is no JSON' }],
+    })
+  })
+
+  it('of 1,000 rows with 7 % bad ones and two dead workers completes once and lists the 70', async () => {
+    const isBad = (index: number) => index % 100 < 7
+    // The first good row keeps the model busy for long enough to be killed twice.
+    const body = csvOf(1_000, (index) =>
+      isBad(index) ? `${index + 1},999,70` : `${index + 1},${index === 7 ? 3 : 0},`,
+    )
+    const accepted = await upload(body, {}, '?model=slow')
+    expect(accepted.status).toBe(202)
+    expect(accepted.body).toMatchObject({ total: 1_000, failed: 70, succeeded: 0, completed_at: null })
+    const id = idOf(accepted)
+    await killWorkerOf(id, 1)
+    await killWorkerOf(id, 2)
+    const done = await untilEnded(id)
+    expect(done).toMatchObject({ state: 'succeeded', total: 1_000, succeeded: 930, failed: 70, cancelled: 0 })
+    const badLines = Array.from({ length: 1_000 }, (_, index) => index)
+      .filter(isBad)
+      .map((index) => index + 2)
+    expect((done['errors'] as { line: number }[]).map(({ line }) => line)).toEqual(badLines)
+    const rows = await resultsOf(id)
+    expect(rows.map(({ line }) => line)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 2))
+    expect(rows.filter(({ error }) => error !== null).map(({ line }) => line)).toEqual(badLines)
+    const [chunk] = await chunkTasks(id)
+    const attempts = await query(
+      stack.databaseUrl,
+      'SELECT task_id = $1 AS is_batch, attempt, outcome FROM task_attempts WHERE task_id IN ($1, $2) ORDER BY 1, 2',
+      [id, chunk?.id],
+    )
+    expect(attempts).toEqual([
+      { is_batch: false, attempt: 1, outcome: 'lost' },
+      { is_batch: false, attempt: 2, outcome: 'lost' },
+      { is_batch: false, attempt: 3, outcome: 'succeeded' },
+      { is_batch: true, attempt: 1, outcome: 'succeeded' },
+    ])
+    const stored = 'SELECT count(*)::int AS number FROM predictions WHERE batch_id = $1'
+    expect(await queryNumber(stack.databaseUrl, stored, [id])).toBe(930)
+  })
+
+  it('that lost a worker does again only what was unfinished', async () => {
+    const body = csvOf(3_000, (index) => `${index + 1},${index === 1_500 ? 3 : 0},`)
+    const id = idOf(await upload(body, {}, '?model=slow'))
+    await waitFor(async () => (await chunkTasks(id)).filter(({ state }) => state === 'succeeded').length === 2, {
+      what: 'the quick chunks',
+      intervalMs: 20,
+    })
+    await killWorkerOf(id, 1)
+    expect(await untilEnded(id)).toMatchObject({ state: 'succeeded', succeeded: 3_000, failed: 0 })
+    expect((await chunkTasks(id)).map(({ attempt }) => attempt)).toEqual([1, 2, 1])
+  })
+
+  it('is cancelled with what it has not done, and keeps what it has', async () => {
+    const body = csvOf(3_000, (index) => `${index + 1},${index % 1_000 === 500 && index > 1_000 ? 3 : 0},`)
+    const id = idOf(await upload(body, {}, '?model=slow'))
+    await waitFor(async () => (await chunkTasks(id))[0]?.state === 'succeeded', { what: 'the first chunk' })
+    const cancelled = await stack.request('DELETE', `/v1/batches/${id}`)
+    expect(cancelled.status).toBe(200)
+    expect(cancelled.body).toMatchObject({
+      state: 'cancelled',
+      celery_state: 'REVOKED',
+      succeeded: 1_000,
+      cancelled: 2_000,
+      percent: 100,
+    })
+    const rows = await resultsOf(id)
+    expect(rows).toHaveLength(3_000)
+    expect(rows.filter(({ error }) => error === 'The batch was cancelled before this row.')).toHaveLength(2_000)
+    // Twice is once; and a chunk that was under way stores nothing.
+    expect((await stack.request('DELETE', `/v1/batches/${id}`)).status).toBe(200)
+    await waitFor(
+      async () =>
+        (
+          await stack.request(
+            'POST',
+            '/v1/batches',
+            { items: [{ user_id: 1, health_metrics: { mmse_score: 1 } }], model: 'slow' },
+            waiting,
+          )
+        ).status === 200,
+      { what: 'the workers to be free again', timeoutMs: 60_000 },
+    )
+    expect((await get(`/v1/batches/${id}`)).body).toMatchObject({ state: 'cancelled', succeeded: 1_000 })
+    const conflict = await stack.request('DELETE', `/v1/batches/${idOf(await upload(csvOf(1, goodRow), waiting))}`)
+    expect(conflict.status).toBe(409)
+  })
+
+  it('is made once for an idempotency key', async () => {
+    const headers = { 'idempotency-key': 'batch-once' }
+    const body = csvOf(5, goodRow)
+    const answers = await Promise.all(Array.from({ length: 5 }, () => upload(body, headers)))
+    expect(new Set(answers.map(idOf)).size).toBe(1)
+    const other = await upload(csvOf(6, goodRow), headers)
+    expect([other.status, other.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+    const left = 'SELECT count(*)::int AS number FROM batches WHERE accepted_at IS NULL'
+    expect(await queryNumber(stack.databaseUrl, left)).toBe(0)
+  })
+
+  it('that cannot be taken leaves nothing behind', async () => {
+    const before = await countKept()
+    const refused = async (answer: Promise<Answer>) => {
+      const { status, body } = await answer
+      return [status, body['code']]
+    }
+    const metrics = { mmse_score: 24 }
+    const post = (body: unknown) => refused(stack.request('POST', '/v1/batches', body))
+    expect(await post({ user_ids: [1, 2], health_metrics_list: [metrics] })).toEqual([422, 'REQUEST_INVALID'])
+    expect(await post({ items: [] })).toEqual([422, 'REQUEST_INVALID'])
+    expect(await post({ items: [1], user_ids: [1] })).toEqual([422, 'REQUEST_INVALID'])
+    expect(await post({})).toEqual([422, 'REQUEST_INVALID'])
+    expect(await refused(upload(csvHeader))).toEqual([422, 'REQUEST_INVALID'])
+    expect(await refused(upload('user_id,user_id\n'))).toEqual([422, 'REQUEST_INVALID'])
+    expect(await refused(upload(`${csvOf(2_500, goodRow)}1,"2`))).toEqual([400, 'REQUEST_MALFORMED'])
+    expect(await refused(upload('PK\u0003\u0004\u0000\u0000'))).toEqual([400, 'REQUEST_MALFORMED'])
+    expect(await refused(upload(csvOf(1, goodRow), {}, '?model=oracle'))).toEqual([422, 'MODEL_UNKNOWN'])
+    expect(await refused(stack.request('POST', '/v1/predictions', 'a', { 'content-type': 'text/csv' }))).toEqual([
+      415,
+      'REQUEST_MEDIA_TYPE_UNSUPPORTED',
+    ])
+    expect(await countKept()).toBe(before)
+  })
+
+  it('is discarded when its upload is cut off', async () => {
+    const before = await countKept()
+    const controller = new AbortController()
+    async function* pieces() {
+      yield csvOf(2_500, goodRow)
+      await waitFor(async () => (await countKept()) > before, { what: 'the first chunk to be stored' })
+      controller.abort()
+      await pause(0)
+    }
+    const sent = fetch(`${stack.url}/v1/batches`, {
+      method: 'POST',
+      headers: { ...bearer(stack.key), 'content-type': 'text/csv' },
+      body: Readable.from(pieces()),
+      duplex: 'half' as const,
+      signal: controller.signal,
+    })
+    await expect(sent).rejects.toThrow()
+    await waitFor(async () => (await countKept()) === before, { what: 'the rows to be discarded' })
+  })
+
+  it('of a bound key holds and shows nobody else', async () => {
+    const bound = await insertKey(stack.databaseUrl, { role: 'submitter', userId: 7 })
+    const own = await upload(`${csvHeader}7,24,70\n7,25,70\n`, { ...waiting, ...bearer(bound) })
+    expect(own.body).toMatchObject({ succeeded: 2 })
+    const foreign = await upload(`${csvHeader}7,24,70\n8,24,70\n`, bearer(bound))
+    expect(foreign.status).toBe(403)
+    const others = idOf(await upload(csvOf(2, goodRow), waiting))
+    for (const path of [`/v1/batches/${others}`, `/v1/batches/${others}/results`]) {
+      expect((await get(path, bearer(bound))).status).toBe(404)
+    }
+    const list = await get('/v1/batches', bearer(bound))
+    expect(list.body['items']).toMatchObject([{ id: own.body['id'] }])
+  })
+
+  it('stands in pages, newest first', async () => {
+    const newest = idOf(await upload(csvOf(1, goodRow), waiting))
+    const first = await get('/v1/batches?limit=2')
+    const items = first.body['items'] as Record<string, unknown>[]
+    expect(items[0]).toMatchObject({ id: newest, state: 'succeeded', succeeded: 1 })
+    const second = await get(`/v1/batches?limit=2&cursor=${String(first.body['next_cursor'])}`)
+    const more = second.body['items'] as Record<string, unknown>[]
+    expect(more).toHaveLength(2)
+    expect(String(more[0]?.['id']) < String(items[1]?.['id'])).toBe(true)
+  })
+})
+
+describe('a batch of 1,000,001 rows', () => {
+  let stack: Stack
+
+  beforeAll(async () => {
+    stack = await startStack({ broker: 'postgres', workers: 0 })
+  })
+  afterAll(() => stack.stop())
+
+  it('is refused, and nothing of it is kept', async () => {
+    function* pieces() {
+      yield csvHeader
+      const row = '1,24,70\n'
+      for (let thousand = 0; thousand < 1_000; thousand += 1) yield row.repeat(1_000)
+      yield row
+    }
+    const response = await fetch(`${stack.url}/v1/batches`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'text/csv' },
+      body: Readable.from(pieces()),
+      duplex: 'half' as const,
+    })
+    expect(response.status).toBe(413)
+    expect(await response.json()).toMatchObject({ code: 'REQUEST_TOO_LARGE' })
+    for (const table of ['batches', 'batch_chunks', 'tasks', 'predictions']) {
+      expect(await queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number FROM ${table}`)).toBe(0)
+    }
+  })
+})
