@@ -1,12 +1,12 @@
-"""A model folder as bytes: stable JSON, digests, and the comparison with what is already on disk."""
+"""A model folder as bytes: stable JSON, digests, manifest entries and golden cases."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 DISCLAIMER = "Decision support, not diagnosis: a clinician must interpret this estimate together with the person's history."
 
@@ -26,33 +26,20 @@ def _render(value: Any, indent: str) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-@dataclass
-class Artefact:
-    """Everything of `models/<name>/<version>/` but the manifest, and the manifest without its digests."""
-
-    manifest: dict[str, Any]
-    files: dict[str, bytes]
-
-    def contents(self) -> dict[str, bytes]:
-        digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(self.files.items())}
-        return {**self.files, "manifest.json": stable_json({**self.manifest, "files": digests})}
-
-    def write(self, models: Path) -> list[str]:
-        """Writes the folder and names the files whose bytes differ from those that stood there."""
-        folder = models / self.manifest["name"] / self.manifest["version"]
-        folder.mkdir(parents=True, exist_ok=True)
-        changed = []
-        for name, data in self.contents().items():
-            path = folder / name
-            if not path.exists() or path.read_bytes() != data:
-                changed.append(f"{self.manifest['name']}/{self.manifest['version']}/{name}")
-                path.write_bytes(data)
-        return changed
+def model_folder(manifest: dict[str, Any], files: dict[str, bytes]) -> dict[str, bytes]:
+    """Every file of a model's folder: the given ones, and the manifest with their digests."""
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    return {**files, "manifest.json": stable_json({**manifest, "files": digests})}
 
 
 def model_input(name: str, title: str, description: str, unit: str, low: float, high: float, **more: Any) -> dict[str, Any]:
     """One entry of the manifest's `inputs`; `more` holds the optional keys under their manifest names."""
     return {"name": name, "title": title, "description": description, "unit": unit, "min": low, "max": high, **more}
+
+
+def golden_matrix(rows: list[list[float | None]]) -> np.ndarray:
+    """Golden inputs as the graph sees them: float32 values, NaN where missing, held as float64."""
+    return np.array([[np.nan if value is None else value for value in row] for row in rows], np.float32).astype(float)
 
 
 def golden_json(inputs: list[str], rows: list[list[float | None]], outputs: list[dict[str, Any]]) -> bytes:

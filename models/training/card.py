@@ -1,24 +1,36 @@
-"""The parts that every model card shares, as Markdown."""
+"""Model cards: a Markdown template per model in `cards/`, filled with measured figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
 
 Estimate = tuple[float, float, float]
 
 
-def with_interval(estimate: Estimate, digits: int = 3) -> str:
+def with_interval(estimate: Estimate) -> str:
     value, low, high = estimate
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
 
 
-def card(title: str, sections: list[tuple[str, str]]) -> bytes:
-    parts = [f"# {title}", "**Decision support, not diagnosis.**"]
-    parts += [f"## {heading}\n\n{body.strip()}" for heading, body in sections]
-    return ("\n\n".join(parts) + "\n").encode()
+def importance_table(inputs: list[str], importance: np.ndarray) -> str:
+    order = np.argsort(-importance)
+    return table(["input", "mean absolute SHAP"], ([inputs[index], f"{importance[index]:.3f}"] for index in order))
+
+
+def bullets(items: list[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def render(name: str, **fields: object) -> bytes:
+    """The card of a model; a field of the template that is not given is an error."""
+    template = (Path(__file__).parent / "cards" / f"{name}.md").read_text(encoding="utf-8")
+    return template.format(**fields).encode()

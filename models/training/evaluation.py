@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import expit
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
@@ -12,10 +13,6 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 def log_odds(probability: np.ndarray) -> np.ndarray:
     bounded = np.clip(probability, 1e-9, 1 - 1e-9)
     return np.log(bounded / (1 - bounded))
-
-
-def sigmoid(value: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-value))
 
 
 def auc(label: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
@@ -36,9 +33,12 @@ def _recalibration(label: np.ndarray, probability: np.ndarray, weight: np.ndarra
     design = np.column_stack([np.ones(len(label)), log_odds(probability)])
     coefficients = np.array([0.0, 1.0])
     for _ in range(25):
-        fitted = sigmoid(design @ coefficients)
+        fitted = expit(design @ coefficients)
         curvature = (design * (weight * fitted * (1 - fitted))[:, None]).T @ design
-        coefficients = coefficients + np.linalg.solve(curvature + 1e-9 * np.eye(2), design.T @ (weight * (label - fitted)))
+        step = np.linalg.solve(curvature + 1e-9 * np.eye(2), design.T @ (weight * (label - fitted)))
+        coefficients = coefficients + step
+        if np.max(np.abs(step)) < 1e-6:
+            break
     return coefficients
 
 

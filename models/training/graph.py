@@ -25,12 +25,36 @@ def quantise_leaves(booster: lgb.Booster) -> None:
 
 def _float32_floor(threshold: float) -> float:
     """Largest float32 not above the threshold: `x <= t` then decides every float32 `x` as the float64 threshold does."""
-    rounded = np.float32(threshold)
+    with np.errstate(over="ignore"):  # LightGBM splits missing from known values at 1e300.
+        rounded = np.float32(threshold)
     return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded)
 
 
-def tree_ensemble(booster: lgb.Booster, source: str, target: str) -> onnx.NodeProto:
-    """`TreeEnsembleRegressor` of a LightGBM model's raw score; node covers are kept as hit rates."""
+def trees_of(booster: lgb.Booster) -> list[dict[str, Any]]:
+    """The nested nodes of every tree, as LightGBM dumps them."""
+    return [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
+
+
+def split(feature: int, threshold: float, below: dict[str, Any], above: dict[str, Any], missing_below: bool) -> dict[str, Any]:
+    """A hand-made node in LightGBM's form: `below` when value <= threshold."""
+    return {"split_feature": feature, "threshold": threshold, "default_left": missing_below, "missing_type": "NaN",
+            "decision_type": "<=", "left_child": below, "right_child": above}  # fmt: skip
+
+
+def count_rows(node: dict[str, Any], rows: np.ndarray) -> None:
+    """Notes in every node how many of the rows reach it: the covers of path-dependent explanations."""
+    if "leaf_value" in node:
+        node["leaf_count"] = len(rows)
+        return
+    node["internal_count"] = len(rows)
+    values = rows[:, node["split_feature"]]
+    below = np.where(np.isnan(values), node["default_left"], values <= node["threshold"])
+    count_rows(node["left_child"], rows[below])
+    count_rows(node["right_child"], rows[~below])
+
+
+def tree_ensemble(trees: list[dict[str, Any]], source: str, target: str) -> onnx.NodeProto:
+    """`TreeEnsembleRegressor` that sums the trees; node covers are kept as hit rates."""
     nodes: dict[str, list[Any]] = {
         key: [] for key in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids",
                             "missing_value_tracks_true", "hitrates")
@@ -47,7 +71,7 @@ def tree_ensemble(booster: lgb.Booster, source: str, target: str) -> onnx.NodePr
         nodes["values"].append(0.0 if leaf else _float32_floor(node["threshold"]))
         nodes["modes"].append("LEAF" if leaf else "BRANCH_LEQ")
         nodes["missing_value_tracks_true"].append(0 if leaf else int(node["default_left"]))
-        nodes["hitrates"].append(float(node.get("leaf_count" if leaf else "internal_count", 0)))
+        nodes["hitrates"].append(float(node["leaf_count" if leaf else "internal_count"]))
         nodes["truenodeids"].append(0)
         nodes["falsenodeids"].append(0)
         if leaf:
@@ -62,8 +86,8 @@ def tree_ensemble(booster: lgb.Booster, source: str, target: str) -> onnx.NodePr
         nodes["falsenodeids"][index] = visit(tree_id, first, node["right_child"])
         return node_id
 
-    for tree in booster.dump_model()["tree_info"]:
-        visit(tree["tree_index"], len(nodes["treeids"]), tree["tree_structure"])
+    for tree_id, tree in enumerate(trees):
+        visit(tree_id, len(nodes["treeids"]), tree)
     return helper.make_node(
         "TreeEnsembleRegressor", [source], [target], name=f"{target}_trees", domain="ai.onnx.ml", n_targets=1,
         aggregate_function="SUM", post_transform="NONE",

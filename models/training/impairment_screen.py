@@ -7,22 +7,21 @@ people; that student alone is shipped. A second, smaller ensemble gives the log 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from onnx import helper
-from scipy.stats import norm
-from sklearn.linear_model import LogisticRegression
+from scipy.special import expit
 
 from . import card as cards
-from .artefact import DISCLAIMER, Artefact, golden_json, model_input, stable_json
-from .evaluation import (METRICS, auc, brier, calibration_slope, log_odds, measure, person_folds, person_weights,
-                         resampled_weights, sigmoid)  # fmt: skip
-from .graph import assert_reproduces, build_model, constant, quantise_leaves, run_model, tree_ensemble
+from .artefact import DISCLAIMER, golden_json, golden_matrix, model_folder, model_input, stable_json
+from .distillation import (LEVEL, REPLICATES, WIDTH, LogOdds, fit_log_error, fit_student, interval_method, interval_nodes,
+                           logistic_per_subset, resampled_people)  # fmt: skip
+from .evaluation import METRICS, measure, person_folds, person_weights, resampled_weights
+from .graph import assert_reproduces, build_model, constant, tree_ensemble, trees_of
 from .masking import blended_people, hot_deck, only_columns, random_masks
 from .trees import boost, mean_absolute_shap
 
@@ -41,15 +40,11 @@ SUBSETS = {
     "age alone": (1,),
 }
 OFTEN_ASKED = {SUBSETS["all inputs"]: 0.2, SUBSETS["mmse_score and age"]: 0.15, SUBSETS["without mmse_score"]: 0.15}
-LEVEL = 0.9
 CV_SEEDS = range(5)
-REPLICATES = 40
 SYNTHETIC_ROWS = 30_000
 # More trees follow the teacher hardly better and cost throughput.
 STUDENT_TREES = 64
 ERROR_TREES = 12
-
-LogOdds = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass
@@ -91,36 +86,14 @@ def _terms(rows: np.ndarray, known: list[int]) -> np.ndarray:
         else:
             centre, scale = {SEX: (0.4, 0.5), EDUCATION: (14.5, 3), SES: (2.4, 1.1), NWBV: (0.735, 0.044), ETIV: (1490, 177)}[column]
             columns.append((value - centre) / scale)
-    return np.column_stack(columns)
-
-
-def _logistic_per_subset(sessions: Sessions, weight: np.ndarray, seed: int) -> LogOdds:
-    complete = hot_deck(sessions.rows, SES, EDUCATION, np.random.default_rng(seed))
-    base_rate = float(log_odds(np.array([np.average(sessions.label, weights=weight)]))[0])
-    fitted: dict[int, LogisticRegression] = {}
-
-    def predict(rows: np.ndarray) -> np.ndarray:
-        values = np.full(len(rows), base_rate)
-        pattern = ~np.isnan(rows) @ (1 << np.arange(rows.shape[1]))
-        for code in np.unique(pattern):
-            known = [column for column in range(rows.shape[1]) if code >> column & 1]
-            if not known:
-                continue
-            if code not in fitted:
-                usable = ~np.isnan(complete[:, known]).any(axis=1)
-                terms = _terms(complete[usable], known)
-                fitted[code] = LogisticRegression(C=1.0).fit(terms, sessions.label[usable], weight[usable])
-            values[pattern == code] = fitted[code].decision_function(_terms(rows[pattern == code], known))
-        return values
-
-    return predict
+    return np.column_stack(columns) if columns else np.empty((len(rows), 0))
 
 
 def _masked_trees(sessions: Sessions, weight: np.ndarray, seed: int, copies: int = 30) -> LogOdds:
     rng = np.random.default_rng(seed)
     masked = []
     for _ in range(copies):
-        rows = hot_deck(sessions.rows, SES, EDUCATION, rng)
+        rows = hot_deck(sessions.rows, SES, [EDUCATION], rng)
         rows[random_masks(*rows.shape, rng, OFTEN_ASKED)] = np.nan
         masked.append(rows)
     booster = boost(
@@ -134,7 +107,8 @@ def _masked_trees(sessions: Sessions, weight: np.ndarray, seed: int, copies: int
 def fit_teacher(sessions: Sessions, seed: int, bags: int = 3) -> LogOdds:
     """0.6 x logistic per subset + 0.4 x bagged trees, in log-odds; a person's n visits weigh sqrt(n) in all."""
     weight = person_weights(sessions.person, 0.5)
-    smooth = _logistic_per_subset(sessions, weight, seed)
+    complete = hot_deck(sessions.rows, SES, [EDUCATION], np.random.default_rng(seed))
+    smooth = logistic_per_subset(complete, sessions.label, weight, len(INPUTS), _terms, strength=1.0)
     bagged = [_masked_trees(sessions, weight, 100 * seed + bag) for bag in range(bags)]
     return lambda rows: 0.6 * smooth(rows) + 0.4 * np.mean([trees(rows) for trees in bagged], axis=0)
 
@@ -142,7 +116,7 @@ def fit_teacher(sessions: Sessions, seed: int, bags: int = 3) -> LogOdds:
 def synthetic_people(sessions: Sessions, count: int, seed: int) -> np.ndarray:
     """Masked, jittered rows that cover the inputs more densely and more widely than the sessions do."""
     rng = np.random.default_rng(seed)
-    complete = hot_deck(sessions.rows, SES, EDUCATION, rng)
+    complete = hot_deck(sessions.rows, SES, [EDUCATION], rng)
     rows = complete[~np.isnan(complete).any(axis=1)]
     rows = rows[rng.integers(0, len(rows), count)] + rng.normal(0, [1.2, 3, 0, 1, 0.5, 0.015, 60], (count, len(INPUTS)))
     anywhere = rng.random(count) < 0.15
@@ -154,61 +128,39 @@ def synthetic_people(sessions: Sessions, count: int, seed: int) -> np.ndarray:
     return rows
 
 
-def fit_student(teacher: LogOdds, rows: np.ndarray, seed: int) -> tuple[lgb.Booster, float]:
-    """The shipped ensemble, and its root mean square distance from the teacher in log-odds."""
-    target = np.clip(teacher(rows), -6, 6)
-    probability = sigmoid(target)
-    booster = boost(
-        rows, target, probability * (1 - probability) + 0.03, STUDENT_TREES, MONOTONE, seed,
-        objective="regression", num_leaves=16, max_depth=4, learning_rate=0.2, lambda_l2=1.0, min_data_in_leaf=60, feature_fraction=0.9,
-    )  # fmt: skip
-    quantise_leaves(booster)
-    return booster, float(np.sqrt(np.mean((booster.predict(rows) - target) ** 2)))
+def distil(teacher: LogOdds, rows: np.ndarray, seed: int) -> tuple[lgb.Booster, float]:
+    """The shipped ensemble; the teacher's log-odds are held within 6 of zero, as far as the data can tell risks apart."""
+    return fit_student(np.clip(teacher(rows), -6, 6), rows, STUDENT_TREES, MONOTONE, seed)
 
 
-def fit_log_error(sessions: Sessions, rows: np.ndarray, distillation: float) -> lgb.Booster:
-    """Log standard error of the log-odds: spread of teachers refitted on resampled people, and the student's own error."""
-    names = np.unique(sessions.person)
-    where = {name: np.flatnonzero(sessions.person == name) for name in names}
+def refitted_answers(sessions: Sessions, rows: np.ndarray) -> list[np.ndarray]:
+    """The teacher's log-odds, once per resample of the people."""
     answers = []
     for replicate in range(REPLICATES):
-        rng = np.random.default_rng(5000 + replicate)
-        drawn = [where[name] for name in rng.choice(names, len(names))]
-        sample = sessions.take(np.concatenate(drawn))
-        # A person drawn twice is two people here, as if sampled twice from the population.
-        sample.person = np.repeat(np.arange(len(drawn)), [len(index) for index in drawn])
+        index, person = resampled_people(sessions.person, replicate)
+        sample = replace(sessions.take(index), person=person)
         answers.append(fit_teacher(sample, 1000 + replicate, bags=1)(rows))
-    target = 0.5 * np.log(np.var(answers, axis=0, ddof=1) + distillation**2)
-    booster = boost(
-        rows, target, np.ones(len(rows)), ERROR_TREES, [0] * len(INPUTS), 77,
-        objective="regression", num_leaves=16, max_depth=4, learning_rate=0.4, min_data_in_leaf=100,
-    )  # fmt: skip
-    quantise_leaves(booster)
-    return booster
+    return answers
 
 
 def export(student: lgb.Booster, log_error: lgb.Booster) -> bytes:
-    width = float(norm.ppf(0.5 + LEVEL / 2))
     nodes = [
-        tree_ensemble(student, "features", "log_odds"),
+        tree_ensemble(trees_of(student), "features", "log_odds"),
         helper.make_node("Sigmoid", ["log_odds"], ["probability"]),
-        tree_ensemble(log_error, "features", "log_error"),
+        tree_ensemble(trees_of(log_error), "features", "log_error"),
         helper.make_node("Exp", ["log_error"], ["error"]),
         helper.make_node("Mul", ["error", "width"], ["half_width"]),
-        helper.make_node("Sub", ["log_odds", "half_width"], ["log_odds_lower"]),
-        helper.make_node("Add", ["log_odds", "half_width"], ["log_odds_upper"]),
-        helper.make_node("Sigmoid", ["log_odds_lower"], ["lower"]),
-        helper.make_node("Sigmoid", ["log_odds_upper"], ["upper"]),
+        *interval_nodes("log_odds", "half_width", "lower", "upper"),
     ]
     outputs = ["probability", "lower", "upper", "log_odds"]
-    return build_model("impairment-screen", len(INPUTS), nodes, [constant("width", width)], outputs)
+    return build_model("impairment-screen", len(INPUTS), nodes, [constant("width", WIDTH)], outputs)
 
 
 def expected_outputs(student: lgb.Booster, log_error: lgb.Booster, rows: np.ndarray) -> dict[str, np.ndarray]:
     """The same answers by LightGBM's own float64 prediction and numpy: independent of the exported graph."""
     score = student.predict(rows)
-    half = float(norm.ppf(0.5 + LEVEL / 2)) * np.exp(log_error.predict(rows))
-    return {"probability": sigmoid(score), "lower": sigmoid(score - half), "upper": sigmoid(score + half), "log_odds": score}
+    half = WIDTH * np.exp(log_error.predict(rows))
+    return {"probability": expit(score), "lower": expit(score - half), "upper": expit(score + half), "log_odds": score}
 
 
 def cross_validate(sessions: Sessions) -> dict[str, list[np.ndarray]]:
@@ -219,10 +171,10 @@ def cross_validate(sessions: Sessions) -> dict[str, list[np.ndarray]]:
         held_out = {name: np.zeros(len(fold)) for name in SUBSETS}
         for number in range(5):
             training = sessions.take(fold != number)
-            student, _ = fit_student(fit_teacher(training, seed), synthetic_people(training, SYNTHETIC_ROWS, seed), seed)
+            student, _ = distil(fit_teacher(training, seed), synthetic_people(training, SYNTHETIC_ROWS, seed), seed)
             for name, columns in SUBSETS.items():
                 rows = only_columns(sessions.rows[fold == number], columns)
-                held_out[name][fold == number] = sigmoid(student.predict(rows))
+                held_out[name][fold == number] = expit(student.predict(rows))
         for name in SUBSETS:
             answers[name].append(held_out[name])
     return answers
@@ -296,91 +248,77 @@ def _inputs(rows: np.ndarray) -> list[dict]:
     ]  # fmt: skip
 
 
-def build(data: Path) -> Artefact:
-    sessions = read_sessions(data)
-    teacher = fit_teacher(sessions, 0)
-    people = synthetic_people(sessions, SYNTHETIC_ROWS, 0)
-    student, distillation = fit_student(teacher, people, 0)
-    log_error = fit_log_error(sessions, people, distillation)
-    model = export(student, log_error)
-
-    golden_rows = np.array([[np.nan if value is None else value for value in row] for row in GOLDEN_ROWS], np.float32).astype(float)
-    assert_reproduces(model, people[:5000].astype(np.float32), expected_outputs(student, log_error, people[:5000].astype(np.float32)))
-    assert_reproduces(model, golden_rows, expected_outputs(student, log_error, golden_rows))
-    expected = expected_outputs(student, log_error, golden_rows)
-    golden = [
-        {"impairment": {"value": value, "lower": low, "upper": high}}
-        for value, low, high in zip(*(np.round(expected[name], 9).tolist() for name in ("probability", "lower", "upper")))
-    ]
-
-    complete = hot_deck(sessions.rows, SES, EDUCATION, np.random.default_rng(0))
-    usable = ~np.isnan(complete).any(axis=1)
-    reference = blended_people(complete[usable], sessions.person[usable], 100, np.random.default_rng(1))
-    for column, digits in enumerate([0, 1, 0, 1, 0, 4, 0]):
-        reference[:, column] = np.round(reference[:, column], digits)
-
+def _card(sessions: Sessions, student: lgb.Booster, log_error: lgb.Booster, reference: np.ndarray, distance: float) -> tuple[bytes, dict[str, float]]:
+    """The card, and the metrics of the manifest."""
     answers = cross_validate(sessions)
-    resamples = resampled_weights(sessions.person, 400, 9)
-    everyone = np.ones(len(sessions.label))
+    resamples = resampled_weights(sessions.person, 300, 9)
+    everything = np.ones(len(sessions.label))
 
-    def estimates(subset: str, index: np.ndarray | None = None) -> list[cards.Estimate]:
-        chosen = np.ones(len(sessions.label), bool) if index is None else index
+    def estimates(subset: str, chosen: np.ndarray) -> list[cards.Estimate]:
         repeats = [answer[chosen] for answer in answers[subset]]
         draws = [times[chosen] for times in resamples]
-        return [measure(metric, sessions.label[chosen], repeats, everyone[chosen], draws) for metric in METRICS.values()]
+        return [measure(metric, sessions.label[chosen], repeats, everything[chosen], draws) for metric in METRICS.values()]
 
-    by_subset = {name: estimates(name) for name in SUBSETS}
-    age = sessions.rows[:, AGE]
+    by_subset = {name: estimates(name, everything > 0) for name in SUBSETS}
+    age, male = sessions.rows[:, AGE], sessions.rows[:, SEX] == 1
     groups = {
-        "female": sessions.rows[:, SEX] == 0, "male": sessions.rows[:, SEX] == 1,
+        "female": ~male, "male": male,
         "age below 70": age < 70, "age 70 to 79": (age >= 70) & (age < 80), "age 80 and over": age >= 80,
     }  # fmt: skip
     equal = person_weights(sessions.person, 1)
-    per_person = {
-        name: [np.mean([metric(sessions.label, answer, equal) for answer in answers[name]]) for metric in (auc, brier, calibration_slope)]
-        for name in ("all inputs", "mmse_score and age", "without mmse_score")
-    }
-    importance = mean_absolute_shap(student, reference)
-    half = norm.ppf(0.5 + LEVEL / 2) * np.exp(log_error.predict(complete[usable]))
-
-    header = ["", "AUC", "Brier", "calibration slope", "predicted minus observed"]
-    metrics = {
-        "auc": by_subset["all inputs"][0][0], "brier": by_subset["all inputs"][1][0],
-        "calibration_slope": by_subset["all inputs"][2][0], "auc_mmse_score_age": by_subset["mmse_score and age"][0][0],
-        "brier_mmse_score_age": by_subset["mmse_score and age"][1][0], "auc_without_mmse_score": by_subset["without mmse_score"][0][0],
-    }  # fmt: skip
-    women = int(np.sum(pd.Series(sessions.rows[:, SEX]).groupby(sessions.person).first() == 0))
-    count = len(np.unique(sessions.person))
-    method = (
-        f"Spread (standard error) of the log-odds over {REPLICATES} refits on people resampled with replacement, with the distance "
-        "between the averaged models and the shipped trees added in quadrature; distilled into a second tree ensemble of the same "
-        "graph. It covers uncertainty of the fitted risk for people like this one, not whether this person is impaired."
+    per_person = (
+        [name, *(f"{np.mean([metric(sessions.label, answer, equal) for answer in answers[name]]):.3f}" for metric in METRICS.values())]
+        for name in SUBSETS
     )
-    card = cards.card(TITLE, [
-        ("Data and people", f"OASIS-1 (cross-sectional) and OASIS-2 (longitudinal). {len(sessions.label)} visits with a known CDR of {count} people "
-         f"({women} women), {sessions.label.mean():.0%} of visits impaired (CDR above 0); ages {age.min():.0f} to {age.max():.0f}. Same-day rescans were dropped; "
-         "a person who is in both studies is taken from OASIS-2 only. OASIS-1 education levels became years "
-         f"({', '.join(f'{code} = {years}' for code, years in EDUCATION_YEARS.items())}). The study's outcome-derived group and CDR are never inputs."),
-        ("How it was made", "A teacher averages, in log-odds, one ridge logistic regression per set of known inputs (weight 0.6) and bagged gradient-boosted "
-         f"trees trained with inputs masked at random (0.4). The shipped model is one ensemble of {STUDENT_TREES} trees of depth at most 4 that reproduces the teacher on "
-         f"masked synthetic people (root mean square distance {distillation:.2f} in log-odds); it never rises with mmse_score or nwbv. Missing inputs are NaN and "
-         "take the branch learnt for them. SES is missing in the data only for impaired people: gaps were filled from people of similar education whatever their "
-         "outcome before masking at random, so that its absence carries no information. Ridge strength and shrinkage put the cross-validated calibration slope near 1; "
-         "there is no further calibration map."),
-        ("Measured quality", "Five-fold cross-validation by person, the whole pipeline refitted in each fold, mean over "
-         f"{len(CV_SEEDS)} random splits; pooled over folds; every visit counts once. In brackets: 95 % interval by resampling people.\n\n"
-         + cards.table(header, ([name, *map(cards.with_interval, row)] for name, row in by_subset.items()))
-         + "\n\nWith every person counting equally:\n\n"
-         + cards.table(["", "AUC", "Brier", "calibration slope"], ([name, *(f"{value:.3f}" for value in row)] for name, row in per_person.items()))),
-        ("By sex and age, all inputs", cards.table(["", "visits", "impaired", *header[1:]], (
-            [name, int(index.sum()), f"{sessions.label[index].mean():.0%}", *map(cards.with_interval, estimates("all inputs", index))]
-            for name, index in groups.items()))),
-        ("Interval", f"{LEVEL:.0%} level. {method} Median half width with all inputs: {np.median(half):.2f} in log-odds."),
-        ("What drives it", "Mean |SHAP| in log-odds over the reference people of `background.json` (mixtures of several people each; no real record), all inputs known:\n\n"
-         + cards.table(["input", "mean absolute SHAP"], ([INPUTS[i], f"{importance[i]:.3f}"] for i in np.argsort(-importance)))),
-        ("Limits", "\n".join(f"- {limit}" for limit in LIMITS)),
-        ("Terms and acknowledgement", f"{TERMS}\n\n{ACKNOWLEDGEMENT}"),
-    ])  # fmt: skip
+    header = ["AUC", "Brier", "calibration slope", "predicted minus observed"]
+    card = cards.render(
+        "impairment-screen", title=TITLE, limits=cards.bullets(LIMITS), terms=TERMS, acknowledgement=ACKNOWLEDGEMENT,
+        visits=len(age), people=len(np.unique(sessions.person)), women=len(np.unique(sessions.person[~male])),
+        share=sessions.label.mean(), youngest=age.min(), oldest=age.max(),
+        education=", ".join(f"{code} = {years}" for code, years in EDUCATION_YEARS.items()),
+        trees=STUDENT_TREES, distance=distance, splits=len(CV_SEEDS), level=LEVEL, method=interval_method(distance),
+        half_width=np.median(WIDTH * np.exp(log_error.predict(reference))),
+        quality=cards.table(["", *header], ([name, *map(cards.with_interval, row)] for name, row in by_subset.items())),
+        per_person=cards.table(["", *header], per_person),
+        groups=cards.table(["", "visits", "impaired", *header], (
+            [name, int(group.sum()), f"{sessions.label[group].mean():.0%}", *map(cards.with_interval, estimates("all inputs", group))]
+            for name, group in groups.items()
+        )),
+        importance=cards.importance_table(INPUTS, mean_absolute_shap(student, reference)),
+    )  # fmt: skip
+    metrics = {
+        f"{name}{suffix}": round(by_subset[subset][index][0], 4)
+        for subset, suffix in (("all inputs", ""), ("mmse_score and age", "_mmse_score_age"), ("without mmse_score", "_without_mmse_score"))
+        for index, name in enumerate(["auc", "brier", "calibration_slope"])
+    }
+    return card, metrics
+
+
+def _reference_people(sessions: Sessions) -> np.ndarray:
+    complete = hot_deck(sessions.rows, SES, [EDUCATION], np.random.default_rng(0))
+    usable = ~np.isnan(complete).any(axis=1)
+    digits = {AGE: 1, EDUCATION: 1, NWBV: 4}
+    return blended_people(complete[usable], sessions.rows, sessions.person[usable], digits, 100, np.random.default_rng(1))
+
+
+def build(data: Path) -> dict[str, bytes]:
+    sessions = read_sessions(data)
+    people = synthetic_people(sessions, SYNTHETIC_ROWS, 0)
+    student, distance = distil(fit_teacher(sessions, 0), people, 0)
+    log_error = fit_log_error(refitted_answers(sessions, people), people, distance, ERROR_TREES)
+    model = export(student, log_error)
+
+    golden_rows = golden_matrix(GOLDEN_ROWS)
+    expected = expected_outputs(student, log_error, golden_rows)
+    sample = people[:5000].astype(np.float32)
+    assert_reproduces(model, sample, expected_outputs(student, log_error, sample))
+    assert_reproduces(model, golden_rows, expected)
+    golden = [
+        {"impairment": {key: round(float(expected[name][row]), 9) for key, name in (("value", "probability"), ("lower", "lower"), ("upper", "upper"))}}
+        for row in range(len(GOLDEN_ROWS))
+    ]
+    reference = _reference_people(sessions)
+    card, metrics = _card(sessions, student, log_error, reference, distance)
     manifest = {
         "manifest_version": 1, "kind": "risk", "name": "impairment-screen", "version": "1", "title": TITLE,
         "summary": "Probability that cognitive impairment (CDR above 0) is present now, from any subset of MMSE, age, sex, education, "
@@ -388,7 +326,7 @@ def build(data: Path) -> Artefact:
         "disclaimer": DISCLAIMER,
         "inputs": _inputs(sessions.rows),
         "limits": LIMITS, "terms": TERMS, "acknowledgement": ACKNOWLEDGEMENT,
-        "metrics": {name: round(value, 4) for name, value in metrics.items()},
+        "metrics": metrics,
         "graph": {"file": "model.onnx", "input": "features", "dtype": "float32", "max_batch": 4096},
         "missing": {"rule": "native"},
         "outputs": [{
@@ -397,11 +335,11 @@ def build(data: Path) -> Artefact:
         }],
         "primary_output": "impairment",
         "categories": [{"name": "low", "below": 0.3}, {"name": "moderate", "below": 0.6}, {"name": "high", "below": 0.8}, {"name": "very_high"}],
-        "interval": {"level": LEVEL, "method": method},
+        "interval": {"level": LEVEL, "method": interval_method(distance)},
         "calibration": {"method": "Shrinkage in training; slope and mean checked by cross-validation by person, per set of known inputs."},
         "explanation": {"method": "auto", "space": "log_odds", "background": "background.json"},
     }  # fmt: skip
-    return Artefact(manifest, {
+    return model_folder(manifest, {
         "model.onnx": model, "card.md": card, "golden.json": golden_json(INPUTS, GOLDEN_ROWS, golden),
         "background.json": stable_json({"rows": reference.tolist()}),
     })  # fmt: skip

@@ -29,27 +29,42 @@ def only_columns(rows: np.ndarray, columns: tuple[int, ...]) -> np.ndarray:
     return masked
 
 
-def hot_deck(rows: np.ndarray, column: int, like: int, rng: np.random.Generator, donors: int = 20) -> np.ndarray:
-    """Fills a column's gaps with the values of random people who are alike in another column, whatever their outcome.
+def hot_deck(rows: np.ndarray, column: int, like: list[int], rng: np.random.Generator, donors: int = 20) -> np.ndarray:
+    """Fills a column's gaps with the values of random people who are alike in other columns, whatever their outcome.
 
     Afterwards the presence of the value says nothing about the outcome, so no model can learn from its absence.
     """
     filled = rows.copy()
+    traits = (rows[:, like] - np.nanmean(rows[:, like], axis=0)) / np.nanstd(rows[:, like], axis=0)
+    traits[np.isnan(traits)] = 0
     known = np.flatnonzero(~np.isnan(rows[:, column]))
     for row in np.flatnonzero(np.isnan(rows[:, column])):
-        distance = np.abs(rows[known, like] - rows[row, like])
+        distance = ((traits[known] - traits[row]) ** 2).sum(axis=1)
         near = known[distance <= np.partition(distance, donors)[donors]]
         filled[row, column] = rows[rng.choice(near), column]
     return filled
 
 
-def blended_people(rows: np.ndarray, people: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Synthetic complete rows: random mixtures of a row and its nearest rows of four other people. No real row."""
+def blended_people(
+    rows: np.ndarray, recorded: np.ndarray, people: np.ndarray, digits: dict[int, int], count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Synthetic complete rows: random mixtures of a row's nearest rows of five other people, rounded.
+
+    `digits` holds the decimals of the columns that are not whole numbers. A mixture that happens to agree with all known
+    values of any of the `recorded` rows, which may have gaps, is thrown away.
+    """
+    def rounded(values: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.round(values[:, column], digits.get(column, 0)) for column in range(values.shape[1])])
+
+    real = rounded(recorded)
     scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
-    blended = np.empty((count, rows.shape[1]))
-    for index, start in enumerate(rng.integers(0, len(rows), count)):
+    blended: list[np.ndarray] = []
+    while len(blended) < count:
+        start = rng.integers(len(rows))
         order = np.argsort(((scaled - scaled[start]) ** 2).sum(axis=1), kind="stable")
         _, first = np.unique(people[order], return_index=True)
-        nearest = order[np.sort(first)[:5]]
-        blended[index] = rng.dirichlet(np.full(5, 2.0)) @ rows[nearest]
-    return blended
+        nearest = order[np.sort(first)[1:6]]
+        mixture = rounded(rng.dirichlet(np.full(5, 2.0))[None] @ rows[nearest])[0]
+        if not ((real == mixture) | np.isnan(real)).all(axis=1).any():
+            blended.append(mixture)
+    return np.array(blended)

@@ -9,6 +9,13 @@ export const sourceList = (next: TaskState): string =>
     .map((state) => `'${state}'`)
     .join(', ')
 
+/**
+ * A column that makes the statement's commit visible at once and durable a moment later. For what can be done again
+ * after a crash of the server: a claim that is lost is claimed again, and a result that is lost is computed again,
+ * from inputs that are durable, to the same value. See docs/decisions/0005-durability.md.
+ */
+export const commitSoon = `set_config('synchronous_commit', 'off', true) AS commit_mode`
+
 /** SQL that appends one line to `timeline` of the task row with the alias `t`. */
 export const timelineEntry = (state: string, more = ''): string =>
   `t.timeline || jsonb_build_object('state', ${state}, 'at', now()${more})`
@@ -46,4 +53,4 @@ export const settleStatement = (also = ''): string => `
   ), told AS (
     SELECT pg_notify('${finishedChannel}', string_agg(id::text, ',')) FROM settled WHERE terminal HAVING count(*) > 0
   )${also}
-  SELECT id, (SELECT count(*) FROM told) FROM settled`
+  SELECT id, (SELECT count(*) FROM told), ${commitSoon} FROM settled`

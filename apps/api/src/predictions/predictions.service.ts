@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto'
-import { PredictionRepository, type NewPrediction, type PredictionView, type SubmittedPrediction } from '#libs/database'
+import {
+  PredictionRepository,
+  TaskRepository,
+  type NewPrediction,
+  type PredictionView,
+  type SubmittedPrediction,
+} from '#libs/database'
 import { checkMetrics, missingFeatures, ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
 import { Dispatcher } from '#libs/tasks'
@@ -12,19 +18,24 @@ import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './pre
 
 /** Most predictions of one INSERT, and the longest wait for company while others are under way. */
 const insertBatch = { maxSize: 128, maxInFlight: 2, maxWaitMs: 2 }
+/** One flush of the server's log serves every submission that came before it. */
+const flushBatch = { maxSize: 1024, maxInFlight: 2, maxWaitMs: 1 }
 
 /** Takes predictions in and tells of them. */
 @Injectable()
 export class PredictionsService {
   private readonly inserts: MicroBatcher<NewPrediction, SubmittedPrediction>
+  private readonly flushes: MicroBatcher<undefined, undefined>
 
   constructor(
     private readonly predictions: PredictionRepository,
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
+    private readonly tasks: TaskRepository,
   ) {
     this.inserts = new MicroBatcher({ ...insertBatch, flush: (rows) => this.insert(rows) })
+    this.flushes = new MicroBatcher({ ...flushBatch, flush: (waiting) => this.flush(waiting) })
   }
 
   /**
@@ -68,7 +79,12 @@ export class PredictionsService {
         priority: 0,
         delayMs: 0,
       })
-      if (told && (await withinSeconds(told.promise, waitSeconds))) return await this.get(submitted.id, principal)
+      const [isFinished] = await Promise.all([
+        told ? withinSeconds(told.promise, waitSeconds) : false,
+        // It is dispatched while the log is flushed: a job without a row is skipped, a 202 without one would be a lie.
+        this.flushes.add(undefined),
+      ])
+      if (isFinished) return await this.get(submitted.id, principal)
       return toAnswer(freshView(row, submitted), manifest)
     } finally {
       told?.forget()
@@ -105,6 +121,11 @@ export class PredictionsService {
     return submitted.map((value) => ({ value }))
   }
 
+  private async flush(waiting: readonly undefined[]) {
+    await this.tasks.makeDurable()
+    return waiting.map((value) => ({ value }))
+  }
+
   /** The same key again: the same answer, if it is the same request. */
   private async answerAgain(
     first: SubmittedPrediction,
@@ -118,7 +139,7 @@ export class PredictionsService {
         'This Idempotency-Key was used with another body. Use a new key for a new request.',
       )
     }
-    if (waitSeconds > 0) await this.finished.wait(first.taskId, waitSeconds)
+    await Promise.all([waitSeconds > 0 && this.finished.wait(first.taskId, waitSeconds), this.flushes.add(undefined)])
     return this.get(first.id, principal)
   }
 

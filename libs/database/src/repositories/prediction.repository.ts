@@ -3,7 +3,7 @@ import type { QueueName } from '#libs/platform'
 import { isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from '../entities/prediction.entity.js'
-import { timelineEntry } from '../task-sql.js'
+import { commitSoon, timelineEntry } from '../task-sql.js'
 import { TaskRepository } from './task.repository.js'
 
 /** A prediction to be stored with its task, before anything is queued. */
@@ -118,7 +118,8 @@ export class PredictionRepository {
 
   /**
    * Stores predictions with their tasks in one statement; answers in the order given. With an idempotency key that
-   * has been used, nothing is stored and the first submission is answered.
+   * has been used, nothing is stored and the first submission is answered. They may be dispatched at once; a caller may
+   * be told only after `TaskRepository.makeDurable`.
    */
   async submit(predictions: readonly NewPrediction[]): Promise<readonly SubmittedPrediction[]> {
     const input = predictions.map(({ idempotency, ...prediction }) => ({
@@ -146,7 +147,7 @@ export class PredictionRepository {
          SELECT t.prediction_id, t.id, i."userId", i.model, i."healthMetrics", i.warnings
          FROM t JOIN input i ON i."taskId" = t.id
        )
-       SELECT id AS task_id, prediction_id, created_at FROM t`,
+       SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`,
       [JSON.stringify(input)],
     )
     const stored = new Map(rows.map((row) => [row.task_id, row]))

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
 import { TaskAttemptEntity } from '../entities/task-attempt.entity.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
-import { finishedChannel, settleStatement, sourceList, timelineEntry } from '../task-sql.js'
+import { commitSoon, finishedChannel, settleStatement, sourceList, timelineEntry } from '../task-sql.js'
 
 /** What a job of the broker says: this task may start its `attempt`-th attempt. */
 export interface TaskJob {
@@ -102,7 +102,7 @@ export class TaskRepository {
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
          RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
-       SELECT c.*, p.model, p.health_metrics FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
+       SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
       [JSON.stringify(jobs), worker, leaseSeconds],
     )
     return rows.map((row) => ({
@@ -123,6 +123,14 @@ export class TaskRepository {
     }))
   }
 
+  /** Resolves when everything that was committed before the call survives a crash of the server. */
+  async makeDurable(): Promise<void> {
+    // A commit that writes nothing is not flushed; the message is the least that can be written.
+    await this.dataSource.query(
+      `SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'memoryguard', '')`,
+    )
+  }
+
   /** Keeps running attempts of this worker; rows that another statement is just ending are passed over. */
   async renewLeases(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<void> {
     await this.dataSource.query(
@@ -131,7 +139,8 @@ export class TaskRepository {
          SELECT t2.id FROM tasks t2 JOIN jsonb_to_recordset($1::jsonb) AS i("taskId" uuid, attempt integer)
            ON t2.id = i."taskId" AND t2.attempt = i.attempt
          WHERE t2.state = 'running' AND t2.worker = $2
-         FOR UPDATE OF t2 SKIP LOCKED)`,
+         FOR UPDATE OF t2 SKIP LOCKED)
+       RETURNING ${commitSoon}`,
       [JSON.stringify(jobs), worker, leaseSeconds],
     )
   }

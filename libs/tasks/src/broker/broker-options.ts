@@ -41,6 +41,8 @@ export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions =>
     max: side === 'consumer' ? 4 : 2,
     application_name: `memoryguard-${side}`,
     keepAlive: true,
+    // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
+    options: '-c synchronous_commit=off',
     connectionTimeoutMillis: 5_000,
   }
   return { connection }

@@ -1,0 +1,124 @@
+import { MemoryGuardError } from '#libs/platform'
+import type { AdditiveSum } from './additive-sum.js'
+import type { Explainer, Explanation, ExplanationMethod, ExplanationSpace } from './explanation.js'
+import type { TracedOutput } from './trace-graph.js'
+import { coverSourceOf, sharesOf, type Background, type CoverSource } from './tree-reference.js'
+import { TreeShap } from './tree-shap.js'
+
+/** The space in which a traced output is a sum. */
+export const naturalSpace = { logistic: 'log_odds', identity: 'probability', softmax: 'score' } as const
+
+/** Copies rows as the graph sees them. */
+export const roundRows = (rows: Float64Array | Float32Array, toFloat32: boolean): Float64Array =>
+  toFloat32 && rows instanceof Float64Array ? rows.map(Math.fround) : Float64Array.from(rows)
+
+type Additive = Extract<TracedOutput, { kind: 'additive' }>
+
+/** Exact explanations of a sum of trees and functions of single inputs. */
+export class AdditiveExplainer implements Explainer {
+  readonly space: ExplanationSpace
+  readonly baseValue: number
+  readonly covers?: CoverSource
+  private readonly sum: AdditiveSum
+  private readonly trees: TreeShap
+  /** Weighted mean of each univariate term over the background. */
+  private readonly means: Float64Array
+
+  /** Throws `MODEL_INVALID` if the method needs a background and there is none, or if it leaves an answer undefined. */
+  constructor(
+    private readonly traced: Additive,
+    readonly inputs: number,
+    readonly method: Extract<ExplanationMethod, 'tree_path_dependent' | 'tree_interventional' | 'linear'>,
+    background: Background | undefined,
+  ) {
+    const { sum } = traced
+    this.sum = sum
+    this.space = naturalSpace[traced.link]
+    if ((method !== 'tree_path_dependent' || sum.terms.length > 0) && background === undefined) {
+      throw new MemoryGuardError(
+        'MODEL_INVALID',
+        `The method "${method}" compares with reference people: name a background file in the manifest.`,
+      )
+    }
+    if (method === 'tree_path_dependent') this.covers = coverSourceOf(sum, background)
+    const covers = this.covers ?? 'background'
+    this.trees = new TreeShap(
+      sum.trees,
+      (tree) =>
+        method === 'tree_path_dependent' || background === undefined
+          ? { kind: 'path_dependent', shares: sharesOf(tree, covers, background, inputs) }
+          : { kind: 'interventional', background },
+      inputs,
+    )
+    this.means = Float64Array.from(sum.terms, ({ weight, of }) => {
+      if (background === undefined) return 0
+      let total = 0
+      for (let row = 0; row < background.count; row++) {
+        total += weight * of.at(background.rows[row * inputs + of.source] ?? NaN)
+      }
+      return total / background.count
+    })
+    this.baseValue = this.means.reduce((total, mean) => total + mean, sum.bias + this.trees.expected)
+    if (!Number.isFinite(this.baseValue)) {
+      throw new MemoryGuardError(
+        'MODEL_INVALID',
+        'The background holds missing values that the model has no way to treat: fill them in.',
+      )
+    }
+  }
+
+  async explain(rows: Float64Array | Float32Array, count: number): Promise<Explanation> {
+    return Promise.resolve(this.explainNow(rows, count))
+  }
+
+  interactions(rows: Float64Array | Float32Array, count: number): Float64Array {
+    const { inputs } = this
+    const own = roundRows(rows, this.traced.roundsInputs)
+    const { contributions } = this.explainNow(rows, count)
+    const all = new Float64Array(count * inputs * inputs)
+    for (let person = 0; person < count; person++) {
+      const at = person * inputs * inputs
+      this.trees.addInteractions(own, person * inputs, all, at)
+      // The index of a pair is shared by its two inputs; the main effect is what is left of the contribution.
+      for (let i = 0; i < inputs; i++) {
+        for (let j = i + 1; j < inputs; j++) {
+          const half = (all[at + i * inputs + j] ?? 0) / 2
+          all[at + i * inputs + j] = half
+          all[at + j * inputs + i] = half
+        }
+      }
+      for (let i = 0; i < inputs; i++) {
+        let rest = contributions[person * inputs + i] ?? NaN
+        for (let j = 0; j < inputs; j++) if (j !== i) rest -= all[at + i * inputs + j] ?? 0
+        all[at + i * inputs + i] = rest
+      }
+    }
+    return all
+  }
+
+  private explainNow(rows: Float64Array | Float32Array, count: number): Explanation {
+    const { inputs, sum, means } = this
+    const own = roundRows(rows, this.traced.roundsInputs)
+    const stride = inputs + 1
+    const raw = new Float64Array(count * stride)
+    this.trees.addContributions(own, count, raw)
+    const contributions = new Float64Array(count * inputs)
+    const output = new Float64Array(count)
+    for (let person = 0; person < count; person++) {
+      contributions.set(raw.subarray(person * stride, person * stride + inputs), person * inputs)
+      output[person] = sum.bias + (raw[person * stride + inputs] ?? NaN)
+    }
+    sum.terms.forEach(({ weight, of }, term) => {
+      for (let person = 0; person < count; person++) {
+        const at = person * inputs + of.source
+        const value = weight * of.at(own[at] ?? NaN)
+        contributions[at] = (contributions[at] ?? 0) + value - (means[term] ?? NaN)
+        output[person] = (output[person] ?? 0) + value
+      }
+    })
+    if (!output.every(Number.isFinite)) {
+      throw new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model answers these inputs with no finite number.')
+    }
+    return { contributions, output }
+  }
+}

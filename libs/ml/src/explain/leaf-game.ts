@@ -1,0 +1,190 @@
+import { quadratureFor } from './quadrature.js'
+
+/** Most different inputs on one path from root to leaf: their pattern is kept in the bits of an integer. */
+export const maxPathInputs = 30
+
+/** Bits that are set in `x`. */
+export const countBits = (x: number): number => {
+  let bits = x - ((x >>> 1) & 0x55555555)
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333)
+  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+/**
+ * Shapley values of the game "the leaf's value if the coalition's inputs lead to it". `failed` has bit k set if the
+ * person fails a test of the k-th input on the path, so one integer is all that a person is to a leaf.
+ */
+export interface LeafGame {
+  /** What the leaf adds to the output of a person who reaches it. */
+  readonly value: number
+  /** Expected value of the leaf over the reference people. */
+  readonly expected: number
+  /** Adds the Shapley value of the k-th input on the path to `into[at + places[k]]`. */
+  addShares(failed: number, into: Float64Array, at: number, places: Int32Array): void
+  /** Adds the Shapley interaction index of inputs j < k to `into[at + places[j] * stride + places[k]]`. */
+  addInteractions(failed: number, into: Float64Array, at: number, stride: number, places: Int32Array): void
+}
+
+const factors = new Float64Array(maxPathInputs)
+const totals = new Float64Array(maxPathInputs)
+
+/**
+ * The path-dependent game (Lundberg et al. 2020, doi:10.1038/s42256-019-0138-9): an input outside the coalition lets
+ * the share `shares[k]` of people through. The weights |S|!(n-|S|-1)!/n! are integrals of t^|S| (1-t)^(n-|S|-1) over
+ * [0, 1], so the sum over all coalitions is the integral of the product of t * passed + (1 - t) * share over the other
+ * inputs: a polynomial, which a Gauss-Legendre rule integrates exactly, with positive terms only.
+ */
+export class PathDependentLeaf implements LeafGame {
+  readonly expected: number
+
+  constructor(
+    readonly value: number,
+    private readonly shares: Float64Array,
+  ) {
+    this.expected = shares.reduce((product, share) => product * share, value)
+  }
+
+  addShares(failed: number, into: Float64Array, at: number, places: Int32Array): void {
+    const { shares } = this
+    const width = shares.length
+    const outer = this.failedProduct(failed)
+    if (outer === 0) return
+    const { points, weights } = quadratureFor(width - 1)
+    const failures = countBits(failed)
+    let ofFailed = 0
+    for (let k = 0; k < width; k++) totals[k] = 0
+    for (let q = 0; q < points.length; q++) {
+      const t = points[q] ?? 0
+      let product = weights[q] ?? 0
+      for (let k = 0; k < width; k++) {
+        const factor = t + (1 - t) * (shares[k] ?? 0)
+        factors[k] = factor
+        if (((failed >>> k) & 1) === 0) product *= factor
+      }
+      for (let f = 1; f < failures; f++) product *= 1 - t
+      ofFailed += product
+      if (failures > 0) product *= 1 - t
+      for (let k = 0; k < width; k++) totals[k] = (totals[k] ?? 0) + product / (factors[k] ?? 1)
+    }
+    for (let k = 0; k < width; k++) {
+      const place = at + (places[k] ?? 0)
+      const share = (failed >>> k) & 1 ? -ofFailed : (1 - (shares[k] ?? 0)) * (totals[k] ?? 0)
+      into[place] = (into[place] ?? 0) + outer * share
+    }
+  }
+
+  addInteractions(failed: number, into: Float64Array, at: number, stride: number, places: Int32Array): void {
+    const { shares } = this
+    const width = shares.length
+    const outer = this.failedProduct(failed)
+    if (outer === 0) return
+    const { points, weights } = quadratureFor(width - 1)
+    const failures = countBits(failed)
+    for (let q = 0; q < points.length; q++) {
+      const t = points[q] ?? 0
+      let product = outer * (weights[q] ?? 0)
+      for (let k = 0; k < width; k++) {
+        const isFailed = (failed >>> k) & 1
+        const share = shares[k] ?? 0
+        const factor = t + (1 - t) * share
+        if (!isFailed) product *= factor
+        // What the input changes, over the factor by which it stands in the product.
+        factors[k] = isFailed ? -1 / (1 - t) : (1 - share) / factor
+      }
+      for (let f = 0; f < failures; f++) product *= 1 - t
+      for (let j = 0; j < width; j++) {
+        const left = product * (factors[j] ?? 0)
+        for (let k = j + 1; k < width; k++) {
+          const place = pairPlace(at, stride, places[j] ?? 0, places[k] ?? 0)
+          into[place] = (into[place] ?? 0) + left * (factors[k] ?? 0)
+        }
+      }
+    }
+  }
+
+  /** Value times the shares of the failed inputs. */
+  private failedProduct(failed: number): number {
+    let product = this.value
+    for (let k = 0; k < this.shares.length; k++) if ((failed >>> k) & 1) product *= this.shares[k] ?? 0
+    return product
+  }
+}
+
+/** Place of a pair in the upper triangle of a matrix. */
+const pairPlace = (at: number, stride: number, a: number, b: number): number =>
+  a < b ? at + a * stride + b : at + b * stride + a
+
+const factorials = [1]
+for (let n = 1; n <= 2 * maxPathInputs; n++) factorials.push((factorials[n - 1] ?? 1) * n)
+const factorial = (n: number): number => factorials[n] ?? NaN
+
+/** The integral of t^a (1 - t)^b over [0, 1]. */
+const beta = (a: number, b: number): number => (factorial(a) * factorial(b)) / factorial(a + b + 1)
+
+/**
+ * The interventional game (Lundberg et al. 2020): an input outside the coalition has the value of a reference person.
+ * `patterns` are the distinct bit patterns of inputs that reference people fail, `shares` how many of them have each.
+ * A leaf counts for a pair of people if no input is failed by both; then inputs that only the reference person fails
+ * lead to the leaf, and inputs that only the person fails lead away from it.
+ */
+export class InterventionalLeaf implements LeafGame {
+  readonly expected: number
+
+  constructor(
+    readonly value: number,
+    private readonly width: number,
+    private readonly patterns: Int32Array,
+    private readonly shares: Float64Array,
+  ) {
+    this.expected = value * (shares[patterns.indexOf(0)] ?? 0)
+  }
+
+  addShares(failed: number, into: Float64Array, at: number, places: Int32Array): void {
+    const { width, patterns, shares } = this
+    const away = countBits(failed)
+    let ofFailed = 0
+    for (let p = 0; p < patterns.length; p++) {
+      const other = patterns[p] ?? 0
+      if ((other & failed) !== 0) continue
+      const towards = countBits(other)
+      const weight = this.value * (shares[p] ?? 0)
+      if (away > 0) ofFailed -= weight * beta(towards, away - 1)
+      if (towards === 0) continue
+      const gain = weight * beta(towards - 1, away)
+      for (let k = 0; k < width; k++) {
+        if (((other >>> k) & 1) === 0) continue
+        const place = at + (places[k] ?? 0)
+        into[place] = (into[place] ?? 0) + gain
+      }
+    }
+    for (let k = 0; k < width; k++) {
+      if (((failed >>> k) & 1) === 0) continue
+      const place = at + (places[k] ?? 0)
+      into[place] = (into[place] ?? 0) + ofFailed
+    }
+  }
+
+  addInteractions(failed: number, into: Float64Array, at: number, stride: number, places: Int32Array): void {
+    const { width, patterns, shares } = this
+    const away = countBits(failed)
+    for (let p = 0; p < patterns.length; p++) {
+      const other = patterns[p] ?? 0
+      if ((other & failed) !== 0) continue
+      const towards = countBits(other)
+      const involved = other | failed
+      const weight = this.value * (shares[p] ?? 0)
+      const bothTowards = towards > 1 ? weight * beta(towards - 2, away) : 0
+      const bothAway = away > 1 ? weight * beta(towards, away - 2) : 0
+      const mixed = towards > 0 && away > 0 ? -weight * beta(towards - 1, away - 1) : 0
+      for (let j = 0; j < width; j++) {
+        if (((involved >>> j) & 1) === 0) continue
+        for (let k = j + 1; k < width; k++) {
+          if (((involved >>> k) & 1) === 0) continue
+          const failures = ((failed >>> j) & 1) + ((failed >>> k) & 1)
+          const place = pairPlace(at, stride, places[j] ?? 0, places[k] ?? 0)
+          into[place] = (into[place] ?? 0) + (failures === 0 ? bothTowards : failures === 2 ? bothAway : mixed)
+        }
+      }
+    }
+  }
+}
