@@ -70,7 +70,7 @@ export const connectWhenMigrated = async (
     let reason: string
     try {
       if (!dataSource.isInitialized) await dataSource.initialize()
-      if (!(await dataSource.showMigrations())) return
+      if (await isMigrated(dataSource)) return
       reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
     } catch (error) {
       reason = `The database does not answer (${error instanceof Error ? error.message : String(error)}). Trying again.`
@@ -79,4 +79,15 @@ export const connectWhenMigrated = async (
     said = reason
     await new Promise((resolve) => setTimeout(resolve, retryMs))
   }
+}
+
+/** Only looks: TypeORM's own check would create its table and so collide with a migration that is just running. */
+const isMigrated = async (dataSource: DataSource): Promise<boolean> => {
+  const [table]: { exists: boolean }[] = await dataSource.query(
+    `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
+  )
+  if (!table?.exists) return false
+  const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations')
+  const done = new Set(rows.map(({ name }) => name))
+  return dataSource.migrations.every((migration) => done.has(migration.name ?? migration.constructor.name))
 }

@@ -65,8 +65,7 @@ export class TaskRunner {
   /** Hands back what still runs: it is queued again without using a retry. */
   releaseAll(): void {
     this.isReleasing = true
-    const reason = new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')
-    for (const controller of this.running) controller.abort(reason)
+    for (const controller of this.running) controller.abort(releasedError())
   }
 
   private batcherOf(queue: QueueName, name: string): MicroBatcher<TaskJob, JobOutcome> {
@@ -85,18 +84,36 @@ export class TaskRunner {
   }
 
   private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
+    const fresh = jobs.filter(({ attempt }) => attempt === 1)
+    const again = jobs.filter(({ attempt }) => attempt > 1)
+    const started = new Set<string>()
+    const run = async (part: readonly TaskJob[]) => {
+      for (const { id } of await this.claimAndRun(name, part)) started.add(id)
+    }
+    // What has been started before runs alone, for a process may have died under it, and is claimed only when a child
+    // may be free: a task that merely waits must not be counted among those under which this worker dies.
+    const lane = async () => {
+      for (let job = again.shift(); job; job = again.shift()) await run([job])
+    }
+    const lanes = Array.from({ length: Math.min(again.length, this.config.worker.concurrency) }, lane)
+    await Promise.all([fresh.length > 0 && run(fresh), ...lanes])
+    return jobs.map(({ taskId }) => ({ value: started.has(taskId) ? 'done' : 'skipped' }))
+  }
+
+  private async claimAndRun(name: string, jobs: readonly TaskJob[]): Promise<readonly ClaimedTask[]> {
+    // What waits here has not started; the reconciler finds it for another worker.
+    if (this.isReleasing) return []
     const claimed = await this.whileDatabaseIsDown(() =>
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
+    if (claimed.length === 0) return claimed
     this.leases.hold(claimed)
     try {
-      const handler = this.handlers.find(name)
-      await Promise.all(isolate(claimed).map((group) => this.runGroup(handler, group)))
+      await this.runGroup(this.handlers.find(name), claimed)
     } finally {
       this.leases.letGo(claimed)
     }
-    const started = new Set(claimed.map(({ id }) => id))
-    return jobs.map(({ taskId }) => ({ value: started.has(taskId) ? 'done' : 'skipped' }))
+    return claimed
   }
 
   private async runGroup(handler: TaskHandler | undefined, group: readonly ClaimedTask[]): Promise<void> {
@@ -125,6 +142,7 @@ export class TaskRunner {
       const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
       return group.map(() => ({ error }))
     }
+    if (this.isReleasing) return group.map(() => ({ error: releasedError() }))
     const { timeLimitSeconds, softTimeLimitSeconds } = this.config.task
     const hardLimitMs = shortest(group.map(({ limits }) => limits?.time_limit_seconds ?? timeLimitSeconds))
     const softLimitMs = shortest(group.map(({ limits }) => limits?.soft_time_limit_seconds ?? softTimeLimitSeconds))
@@ -191,13 +209,6 @@ export class TaskRunner {
   }
 }
 
-/** A task under which a process has died runs alone, so that it cannot take its neighbours with it again. */
-const isolate = (claimed: readonly ClaimedTask[]): readonly (readonly ClaimedTask[])[] => {
-  const innocent = claimed.filter(({ crashes }) => crashes === 0)
-  const suspects = claimed.filter(({ crashes }) => crashes > 0).map((task) => [task])
-  return innocent.length > 0 ? [innocent, ...suspects] : suspects
-}
-
 const shortest = (seconds: readonly number[]): number => Math.min(...seconds) * 1000
 
 const limitError = (
@@ -205,6 +216,9 @@ const limitError = (
   word: string,
   ms: number,
 ): MemoryGuardError => new MemoryGuardError(code, `It ran longer than its ${word} limit of ${ms / 1000} s.`)
+
+const releasedError = (): MemoryGuardError =>
+  new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')
 
 const isRelease = (reason: unknown): boolean => reason instanceof MemoryGuardError && reason.code === 'TASK_RELEASED'
 

@@ -65,12 +65,15 @@ export const checkMetrics = (
     if (!known) {
       const accepted = catalogue.metricNames.join(', ')
       faults.push({ pointer: pointerTo(name), message: `is no known metric. Known are: ${accepted}` })
-    } else if (typeof raw !== 'number' || !(raw >= known.min && raw <= known.max)) {
+      continue
+    }
+    const value = typeof raw === 'string' ? known.words?.[raw.toLowerCase()] : raw
+    if (value !== undefined && value >= known.min && value <= known.max) {
+      metrics[name] = value
+      warnings.push(`${name} is stored but not used by ${manifest.name}`)
+    } else {
       const message = `must be a number from ${known.min} to ${known.max}, in ${known.unit}`
       faults.push({ pointer: pointerTo(name), message })
-    } else {
-      metrics[name] = raw
-      warnings.push(`${name} is stored but not used by ${manifest.name}`)
     }
   }
   for (const { name, required, title } of manifest.inputs) {

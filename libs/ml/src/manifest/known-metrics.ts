@@ -3,6 +3,8 @@ export interface MetricRange {
   readonly unit: string
   readonly min: number
   readonly max: number
+  /** Words accepted in place of numbers. */
+  readonly words?: Readonly<Record<string, number>> | undefined
 }
 
 /**
@@ -12,7 +14,7 @@ export interface MetricRange {
  */
 export const knownMetrics: Readonly<Record<string, MetricRange>> = {
   age: { unit: 'years', min: 18, max: 120 },
-  sex: { unit: '0 female, 1 male', min: 0, max: 1 },
+  sex: { unit: '0 female, 1 male', min: 0, max: 1, words: { female: 0, male: 1 } },
   education_years: { unit: 'years', min: 0, max: 30 },
   mmse_score: { unit: 'points', min: 0, max: 30 },
   moca_score: { unit: 'points', min: 0, max: 30 },
