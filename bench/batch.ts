@@ -45,8 +45,13 @@ const membersOf = (pid: number): readonly number[] => [
 /** Proportional memory of a process and its children, in MiB. */
 const pssMb = (pid: number): number =>
   membersOf(pid).reduce((total, member) => {
-    const text = readFileSync(`/proc/${member}/smaps_rollup`, 'utf8')
-    return total + Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) / 1024
+    try {
+      const text = readFileSync(`/proc/${member}/smaps_rollup`, 'utf8')
+      return total + Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) / 1024
+    } catch {
+      // A child was replaced while we looked.
+      return total
+    }
   }, 0)
 
 const round = (value: number, digits = 1) => Number(value.toFixed(digits))

@@ -1,4 +1,8 @@
-import { rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -340,6 +344,42 @@ describeOnBothBrokers('a batch', (broker) => {
     }
     const list = await get('/v1/batches', bearer(bound))
     expect(list.body['items']).toMatchObject([{ id: own.body['id'] }])
+  })
+
+  it('of a file is computed from the command line, which fails if rows failed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'memoryguard-batch-'))
+    const runCli = async (file: string, text: string, ...more: readonly string[]) => {
+      writeFileSync(join(folder, file), text)
+      const args = ['batch', join(folder, file), '--url', stack.url, '--api-key', stack.key, ...more]
+      const child = spawn(process.execPath, ['dist/apps/cli/src/main.js', ...args], { env: stack.env })
+      const printed = { out: '', err: '' }
+      child.stdout.on('data', (data: Buffer) => (printed.out += data.toString()))
+      child.stderr.on('data', (data: Buffer) => (printed.err += data.toString()))
+      const [code] = (await once(child, 'close')) as [number]
+      return { code, ...printed }
+    }
+    try {
+      const out = join(folder, 'results.csv')
+      const partial = await runCli('people.csv', `${csvOf(2_100, goodRow)}x,1,70\n`, '--out', out)
+      expect(partial.code).toBe(1)
+      expect(partial.out).toContain('succeeded. 2101 rows: 2100 succeeded, 1 failed, 0 cancelled.')
+      expect(partial.out).toContain('Decision support, not diagnosis.')
+      expect(partial.err).toContain('Uploading 100 %')
+      expect(partial.err).toContain('line 2102: user_id must be a positive integer')
+      const lines = readFileSync(out, 'utf8').trimEnd().split('\n')
+      expect(lines).toHaveLength(2_102)
+      expect(lines.slice(1).map((line) => Number(line.split(',')[0]))).toEqual(
+        Array.from({ length: 2_101 }, (_, index) => index + 2),
+      )
+      const items = `${JSON.stringify({ user_id: 1, health_metrics: { mmse_score: 0 } })}\n`
+      const whole = await runCli('people.ndjson', items, '--model', 'slow', '--json')
+      expect(whole.code).toBe(0)
+      expect(JSON.parse(whole.out)).toMatchObject({ state: 'succeeded', model: { name: 'slow' }, succeeded: 1 })
+      const refused = await runCli('empty.csv', '')
+      expect([refused.code, refused.err.trim()]).toEqual([1, expect.stringContaining('The batch has no rows.')])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('stands in pages, newest first', async () => {

@@ -177,6 +177,22 @@ describe('the compute pool prefork', () => {
     await Promise.all([pool.run(work(0)), pool.run(work(0)), pool.run(work(0))])
   })
 
+  it.each([
+    { bulkPatienceMs: 60_000, what: 'first what someone waits for, then bulk work', order: ['c', 'a', 'b'] },
+    { bulkPatienceMs: 0, what: 'bulk work that has waited for long in its turn', order: ['a', 'b', 'c'] },
+  ])('computes $what', async ({ bulkPatienceMs, order }) => {
+    const pool = await ready({ size: 1, bulkPatienceMs })
+    const finished: string[] = []
+    const bulk = { ...work(0), isBulk: true }
+    const run = async (name: string, request: typeof bulk | ReturnType<typeof work>) => {
+      await pool.run(request)
+      finished.push(name)
+    }
+    // The first takes the only child; the others queue in this order.
+    await Promise.all([pool.run(work(0)), run('a', bulk), run('b', bulk), run('c', work(0))])
+    expect(finished).toEqual(order)
+  })
+
   it('replaces a child after its number of rows, without failing a run', async () => {
     const pool = await ready({ size: 1, maxTasksPerChild: 3 })
     const [first] = pidsOf(pool)

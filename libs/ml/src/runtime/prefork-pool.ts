@@ -11,6 +11,8 @@ export interface PreforkOptions {
   readonly maxMemoryPerChildKb: number
   /** The child's program; default: the compiled one beside this file. */
   readonly entry?: URL
+  /** A bulk run that has waited this long goes next, however many others there are. Default: 200. */
+  readonly bulkPatienceMs?: number
 }
 
 interface QueuedRun {
@@ -25,8 +27,7 @@ interface QueuedRun {
 const quietMs = 1_000
 /** Longest time that a due replacement waits for such a moment. */
 const recyclePatienceMs = 10_000
-/** A bulk run that has waited this long goes next, however many others there are. */
-const bulkPatienceMs = 200
+const defaultBulkPatienceMs = 200
 /** Longest time that a child may take to start and load a graph. */
 const loadTimeoutMs = 60_000
 /** Wait before the next try when a child cannot start. */
@@ -130,7 +131,8 @@ export class PreforkPool implements ComputePool {
   /** The oldest run that someone waits for; else, or when it has waited too long, the oldest of all. */
   private nextIndex(): number {
     const oldest = this.queue[0]
-    if (!oldest?.request.isBulk || performance.now() - oldest.queuedAt > bulkPatienceMs) return 0
+    const patienceMs = this.options.bulkPatienceMs ?? defaultBulkPatienceMs
+    if (!oldest?.request.isBulk || performance.now() - oldest.queuedAt >= patienceMs) return 0
     return Math.max(
       0,
       this.queue.findIndex(({ request }) => !request.isBulk),
