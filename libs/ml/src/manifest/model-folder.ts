@@ -23,7 +23,11 @@ const invalid = (path: string, faults: readonly InputFault[]): MemoryGuardError 
     { faults },
   )
 
-const parseJson = async <Schema extends z.ZodType>(
+/**
+ * Reads and checks a JSON file of a model folder.
+ * @returns null if it has faults, which are added to `faults`, each with the file and the place in it.
+ */
+export const parseJson = async <Schema extends z.ZodType>(
   folder: string,
   file: string,
   schema: Schema,
