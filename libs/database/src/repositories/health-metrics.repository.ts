@@ -63,7 +63,13 @@ export class HealthMetricsRepository {
       order: { recordedAt: 'DESC' },
       take: limit,
     })
-    return rows.map((row) => ({ ...row, id: Number(row.id), userId: Number(row.userId) }))
+    return rows.map(({ id, recordedAt, metrics, createdAt }) => ({
+      id: Number(id),
+      userId,
+      recordedAt,
+      metrics,
+      createdAt,
+    }))
   }
 
   /** Removes one measurement of a person; answers whether there was one. */

@@ -1,37 +1,22 @@
-import {
-  createDataSource,
-  ForecastRepository,
-  HealthMetricsRepository,
-  runMigrations,
-  TaskRepository,
-  type MadeForecast,
-} from '#libs/database'
-import { loadConfig } from '#libs/platform'
-import type { DataSource } from 'typeorm'
+import { ForecastRepository, HealthMetricsRepository, TaskRepository, type MadeForecast } from '#libs/database'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTemporaryPostgres, type EmbeddedPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
-let server: EmbeddedPostgres
-let dataSource: DataSource
+let database: TestDatabase
 let tasks: TaskRepository
 let forecasts: ForecastRepository
 let measurements: HealthMetricsRepository
 let lastUser = 0
 
 beforeAll(async () => {
-  server = await startTemporaryPostgres({ log: () => undefined, durable: false })
-  dataSource = await createDataSource(loadConfig({ DATABASE_URL: server.url })).initialize()
-  await runMigrations(dataSource)
-  tasks = new TaskRepository(dataSource)
-  forecasts = new ForecastRepository(dataSource, tasks)
-  measurements = new HealthMetricsRepository(dataSource)
+  database = await createTestDatabase()
+  tasks = new TaskRepository(database.dataSource)
+  forecasts = new ForecastRepository(database.dataSource, tasks)
+  measurements = new HealthMetricsRepository(database.dataSource)
 })
 
-afterAll(async () => {
-  await dataSource.destroy()
-  await server.stop()
-})
+afterAll(() => database.drop())
 
 const newUser = () => (lastUser += 1)
 const at = (text: string) => new Date(text)
@@ -176,13 +161,4 @@ describe('forecasts', () => {
     await forecasts.storeAll([made(older.taskId, user, { referenceAt: at('2025-06-01T00:00:00Z') })])
     expect((await forecasts.findLatest(user))?.taskId).toBe(newer.taskId)
   })
-})
-
-it('every migration can be undone and done again', async () => {
-  const count = dataSource.migrations.length
-  for (let index = 0; index < count; index += 1) await dataSource.undoLastMigration()
-  expect(await dataSource.query(`SELECT 1 FROM pg_tables WHERE tablename IN ('health_metrics', 'forecasts')`)).toEqual([])
-  await runMigrations(dataSource)
-  expect(await dataSource.showMigrations()).toBe(false)
-  expect(await measurements.list(1, 10)).toEqual([])
 })
