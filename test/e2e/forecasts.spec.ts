@@ -1,5 +1,10 @@
+import { createHash } from 'node:crypto'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
 import { insertKey, queryNumber } from '../support/query.js'
 import { startStack, type Answer, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
@@ -359,5 +364,38 @@ describeOnBothBrokers('forecasts', (broker) => {
     const logs = stack.readLogs()
     expect(logs).toContain('"msg":"ready"')
     for (const word of ['mmse_score":', 'health_metrics', 'distribution']) expect(logs).not.toContain(word)
+  })
+})
+
+describe('a forecast model that does not answer as its golden file says', () => {
+  const folder = makeModelsFolder()
+  let stack: Stack
+
+  beforeAll(async () => {
+    const model = join(folder, 'mmse-forecast', '1')
+    cpSync(fileURLToPath(new URL('../../models/mmse-forecast/1', import.meta.url)), model, { recursive: true })
+    const parameters = JSON.parse(readFileSync(join(model, 'parameters.json'), 'utf8')) as { noise_sd: number }
+    const text = JSON.stringify({ ...parameters, noise_sd: parameters.noise_sd * 2 })
+    const manifest = JSON.parse(readFileSync(join(model, 'manifest.json'), 'utf8')) as { files: Record<string, string> }
+    manifest.files['parameters.json'] = createHash('sha256').update(text).digest('hex')
+    writeFileSync(join(model, 'parameters.json'), text)
+    writeFileSync(join(model, 'manifest.json'), JSON.stringify(manifest))
+    stack = await startStack({ broker: 'postgres', env: { MODELS_DIR: folder, TASK_MAX_RETRIES: '0' } })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('never forecasts and says why, while predictions go on', async () => {
+    const { status, body } = await stack.request('POST', '/v1/users/7/forecasts', {}, waiting)
+    expect([status, body['state']]).toEqual([200, 'failed'])
+    expect(body['error']).toEqual({
+      code: 'MODEL_NOT_READY',
+      message: expect.stringMatching(/mmse-forecast@1 .*golden\.json: .*expected/s),
+    })
+    const metrics = { user_id: 7, health_metrics: { mmse_score: 24, age: 72 } }
+    const prediction = await stack.request('POST', '/v1/predictions', metrics, waiting)
+    expect([prediction.status, prediction.body['state']]).toEqual([200, 'succeeded'])
   })
 })

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   ForecastRepository,
   HealthMetricsRepository,
@@ -9,7 +10,7 @@ import { metricsOfForecast, ModelRegistry, requestFromMeasurements, type LoadedF
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { updateForecasts } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import type { Answered, TaskHandler } from '../runtime/task-handler.js'
+import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
 
 /** Most measurements that one forecast reads; further back they would change nothing. */
 const maxMeasurements = 1_000
@@ -31,7 +32,7 @@ export class UpdateForecastsHandler implements TaskHandler<Forecast> {
     private readonly forecasts: ForecastRepository,
   ) {}
 
-  async compute(tasks: readonly ClaimedTask[]): Promise<readonly Settled<Forecast>[]> {
+  async compute(tasks: readonly ClaimedTask[], { signal }: TaskContext): Promise<readonly Settled<Forecast>[]> {
     const model = this.models.forecasts.getNewest()
     const asked = tasks.map(({ args, userId }) =>
       updateForecasts.args.safeParse({ ...args, ...(userId !== null && { user_id: Number(userId) }) }),
@@ -40,21 +41,33 @@ export class UpdateForecastsHandler implements TaskHandler<Forecast> {
     const names = metricsOfForecast(model.manifest.metric)
     const histories = await this.measurements.readHistories(userIds, names, maxMeasurements)
     const historyOf = new Map(userIds.map((userId, index) => [userId, histories[index]]))
-    return asked.map(({ data }) => {
-      const history = data && historyOf.get(data.user_id)
-      if (!data || !history) return { error: new MemoryGuardError('REQUEST_INVALID', 'Its arguments are not valid.') }
-      try {
-        return { value: forecastOf(model, data, history) }
-      } catch (error) {
-        return { error }
-      }
-    })
+    const outcomes: Settled<Forecast>[] = []
+    for (const { data } of asked) {
+      outcomes.push(settle(model, data, data && historyOf.get(data.user_id)))
+      // A long history takes 20 ms: others have their turn in between.
+      signal.throwIfAborted()
+      await nextTurn()
+    }
+    return outcomes
   }
 
   store(answers: readonly Answered<Forecast>[]): Promise<ReadonlySet<string>> {
     return this.forecasts.storeAll(
       answers.map(({ task, answer }) => ({ ...answer, taskId: task.id, attempt: task.attempt })),
     )
+  }
+}
+
+const settle = (
+  model: LoadedForecaster,
+  asked: Asked | undefined,
+  history: MeasuredHistory | undefined,
+): Settled<Forecast> => {
+  if (!asked || !history) return { error: new MemoryGuardError('REQUEST_INVALID', 'Its arguments are not valid.') }
+  try {
+    return { value: forecastOf(model, asked, history) }
+  } catch (error) {
+    return { error }
   }
 }
 
