@@ -3,8 +3,8 @@ import { LOGGER, MemoryGuardError, type InputFault, type Logger } from '#libs/pl
 import { Inject, Injectable } from '@nestjs/common'
 import { encodeRows } from '../features/encode-rows.js'
 import { categoryOf, referenceOf, type Golden, type ModelFolder, type RiskManifest } from '../manifest/index.js'
-import { ForecastRegistry } from './forecast-registry.js'
 import { COMPUTE_POOL, type ComputePool, type OutputTensors } from '../runtime/compute-pool.js'
+import { ForecastRegistry } from './forecast-registry.js'
 
 /** Value of one output of a model, with its interval where the model gives one. */
 export interface RiskOutput {
