@@ -1,11 +1,20 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
+import { ForecastRepository } from './repositories/forecast.repository.js'
+import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
-const repositories = [TaskRepository, PredictionRepository, WorkerRepository, ApiKeyRepository]
+const repositories = [
+  TaskRepository,
+  PredictionRepository,
+  WorkerRepository,
+  ApiKeyRepository,
+  HealthMetricsRepository,
+  ForecastRepository,
+]
 
 /** The repositories on a data source that its process connects and closes. */
 @Module({})

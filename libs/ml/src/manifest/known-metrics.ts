@@ -1,10 +1,15 @@
-/** What must hold of a metric's value. */
+/** What must hold of a metric's value; an input of a model says the same of its own. */
 export interface MetricRange {
   readonly unit: string
   readonly min: number
   readonly max: number
+  /** Only whole numbers are accepted. */
+  readonly integer?: boolean
   /** Words accepted in place of numbers. */
   readonly words?: Readonly<Record<string, number>> | undefined
+  /** Values in these ranges look like another unit. */
+  readonly unit_hints?: readonly { readonly min: number; readonly max: number; readonly unit: string }[]
+  readonly description?: string
 }
 
 /**
