@@ -3,6 +3,7 @@ import { PlatformModule, type Config, type Logger } from '#libs/platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { AccessModule } from './access/access.module.js'
+import { ExplanationsModule } from './explanations/explanations.module.js'
 import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
 import { OperationsModule } from './operations/operations.module.js'
@@ -17,6 +18,7 @@ export class AppModule {
         PlatformModule.for(config, log),
         DatabaseModule.for(dataSource),
         AccessModule,
+        ExplanationsModule,
         HealthModule,
         ModelsModule,
         OperationsModule,

@@ -5,6 +5,7 @@ import { brokerOptions, TasksModule } from '#libs/tasks'
 import { BullModule } from '@nestjs/bullmq'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
+import { GenerateExplanationHandler } from './handlers/generate-explanation.handler.js'
 import { HealthCheckHandler } from './handlers/health-check.handler.js'
 import { ProcessPredictionHandler } from './handlers/process-prediction.handler.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
@@ -19,7 +20,7 @@ import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 /** One handler for each task. */
-const handlers = [ProcessPredictionHandler, HealthCheckHandler]
+const handlers = [ProcessPredictionHandler, GenerateExplanationHandler, HealthCheckHandler]
 
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
 @Module({})

@@ -2,11 +2,13 @@ import { DataSource } from 'typeorm'
 import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
+import { ExplanationEntity } from './entities/explanation.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
+import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
 
 /**
  * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
@@ -25,8 +27,8 @@ export const createDataSource = (config: Config): DataSource => {
     url: config.database.url,
     poolSize: config.database.poolSize,
     connectTimeoutMS: 5_000,
-    entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity],
-    migrations: [FirstTables1764000000000],
+    entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity, ExplanationEntity],
+    migrations: [FirstTables1764000000000, Explanations1764000001000],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,

@@ -1,11 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
+import { ExplanationRepository } from './repositories/explanation.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
-const repositories = [TaskRepository, PredictionRepository, WorkerRepository, ApiKeyRepository]
+const repositories = [TaskRepository, PredictionRepository, WorkerRepository, ApiKeyRepository, ExplanationRepository]
 
 /** The repositories on a data source that its process connects and closes. */
 @Module({})

@@ -20,6 +20,10 @@ export const commitSoon = `set_config('synchronous_commit', 'off', true) AS comm
 export const timelineEntry = (state: string, more = ''): string =>
   `t.timeline || jsonb_build_object('state', ${state}, 'at', now()${more})`
 
+/** SQL of the timeline that a new task starts with. */
+export const newTimeline = (state: string): string =>
+  `jsonb_build_array(jsonb_build_object('state', ${state}, 'at', now()))`
+
 /**
  * The one statement that ends attempts. `$1` is a JSON array of outcomes; a row is changed only if it is running
  * and still holds the same attempt (fencing), so that a late, duplicate or zombie worker changes nothing. The

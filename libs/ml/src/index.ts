@@ -1,4 +1,5 @@
 export * from './registry/model-registry.js'
+export type { Contribution, RiskExplanation } from './registry/risk-explanation.js'
 export * from './runtime/compute-pool.js'
 export * from './runtime/prefork-pool.js'
 export * from './runtime/solo-pool.js'

@@ -9,6 +9,10 @@ export const predictionRequest = strictInput({
   user_id: entityId.describe('Positive integer that stands for the person'),
   health_metrics: healthMetrics.describe("A metric's name to its value; leave out what is missing"),
   model: z.string().max(128).optional().describe('`name` or `name@version`; default: the service chooses'),
+  explain: z
+    .boolean({ error: 'must be true or false' })
+    .optional()
+    .describe('Also explain it: read `{id}/explanation`'),
 }).meta({ id: 'PredictionRequest', examples: [example] })
 
 export type PredictionRequest = z.infer<typeof predictionRequest>

@@ -101,6 +101,22 @@ const inputsByName = (manifest: RiskManifest): ReadonlyMap<string, ModelInput> =
 export const missingFeatures = (manifest: RiskManifest, metrics: Readonly<Record<string, number>>): readonly string[] =>
   manifest.inputs.filter(({ name }) => !(name in metrics)).map(({ name }) => name)
 
+/**
+ * An output of a model by its name; without one, the primary.
+ * @throws MemoryGuardError REQUEST_INVALID, naming the outputs there are.
+ */
+export const findOutput = (
+  { outputs, primary_output }: RiskManifest,
+  name: string = primary_output,
+): RiskManifest['outputs'][number] => {
+  const found = outputs.find((output) => output.name === name)
+  if (found) return found
+  const names = outputs.map((output) => output.name).join(', ')
+  throw new MemoryGuardError('REQUEST_INVALID', `The model has no such output. It has: ${names}.`, {
+    faults: [{ pointer: '/output', message: `must be one of ${names}` }],
+  })
+}
+
 /** The category of a value of the primary output. */
 export const categoryOf = ({ categories }: RiskManifest, value: number): string => {
   const found = categories.find(({ below }) => below === undefined || value < below)

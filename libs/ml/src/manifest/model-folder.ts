@@ -3,7 +3,14 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { z } from 'zod'
-import { goldenSchema, manifestSchema, type Golden, type Manifest } from './manifest.schema.js'
+import {
+  backgroundSchema,
+  goldenSchema,
+  manifestSchema,
+  type Background,
+  type Golden,
+  type Manifest,
+} from './manifest.schema.js'
 
 /** A model folder whose manifest, digests and golden file have been checked. */
 export interface ModelFolder {
@@ -11,6 +18,8 @@ export interface ModelFolder {
   readonly manifest: Manifest
   /** For risk models. */
   readonly golden: Golden | null
+  /** For risk models that name one. */
+  readonly background: Background | null
 }
 
 /** `name@version` */
@@ -56,7 +65,10 @@ const contradictions = (manifest: Manifest): readonly InputFault[] => {
   manifest.inputs.forEach(({ min, max }, index) => {
     if (min > max) fault(`inputs/${index}`, 'min is greater than max')
   })
-  const needed = manifest.kind === 'risk' ? [manifest.graph.file, 'golden.json'] : [manifest.parameters]
+  const needed =
+    manifest.kind === 'risk'
+      ? [manifest.graph.file, 'golden.json', manifest.explanation.background ?? []].flat()
+      : [manifest.parameters]
   for (const file of needed) if (!(file in manifest.files)) fault('files', `${file} has no digest`)
   if (manifest.kind === 'risk') {
     if (!manifest.outputs.some(({ name }) => name === manifest.primary_output)) {
@@ -74,6 +86,17 @@ const contradictions = (manifest: Manifest): readonly InputFault[] => {
     }
   }
   return faults
+}
+
+const readBackground = async (path: string, manifest: Manifest, faults: InputFault[]): Promise<Background | null> => {
+  const file = manifest.kind === 'risk' ? manifest.explanation.background : undefined
+  if (file === undefined) return null
+  const background = await parseJson(path, file, backgroundSchema, faults)
+  const width = manifest.inputs.length
+  const wrong = background?.rows.findIndex((row) => row.length !== width) ?? -1
+  if (wrong >= 0)
+    faults.push({ pointer: `${file}#/rows/${wrong}`, message: `must hold ${width} values, one per input` })
+  return background
 }
 
 /**
@@ -97,8 +120,9 @@ export const readModelFolder = async (path: string): Promise<ModelFolder> => {
     }
   }
   const golden = manifest.kind === 'risk' ? await parseJson(path, 'golden.json', goldenSchema, faults) : null
+  const background = await readBackground(path, manifest, faults)
   if (faults.length > 0) throw invalid(path, faults)
-  return { path, manifest, golden }
+  return { path, manifest, golden, background }
 }
 
 /** A model that cannot be offered, and why. */

@@ -2,8 +2,16 @@ import { join } from 'node:path'
 import { LOGGER, MemoryGuardError, type InputFault, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { encodeRows } from '../features/encode-rows.js'
-import { categoryOf, referenceOf, type Golden, type ModelFolder, type RiskManifest } from '../manifest/index.js'
+import {
+  categoryOf,
+  findOutput,
+  referenceOf,
+  type Golden,
+  type ModelFolder,
+  type RiskManifest,
+} from '../manifest/index.js'
 import { COMPUTE_POOL, type ComputePool, type OutputTensors } from '../runtime/compute-pool.js'
+import { toRiskExplanation, type RiskExplanation } from './risk-explanation.js'
 
 /** Value of one output of a model, with its interval where the model gives one. */
 export interface RiskOutput {
@@ -85,16 +93,7 @@ export class ModelRegistry {
     people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
   ): Promise<readonly (Risk | MemoryGuardError)[]> {
-    const model = this.ready.get(reference)
-    if (!model) {
-      const reason = this.states.get(reference)?.reason
-      throw new MemoryGuardError(
-        'MODEL_NOT_READY',
-        `The model ${reference} is not ready on this worker${reason ? `: ${reason}` : ''}.`,
-        { retryable: true },
-      )
-    }
-    const { manifest } = model
+    const { manifest } = this.getReady(reference)
     const answers: (Risk | MemoryGuardError)[] = []
     for (let start = 0; start < people.length; start += manifest.graph.max_batch) {
       const part = people.slice(start, start + manifest.graph.max_batch)
@@ -102,6 +101,36 @@ export class ModelRegistry {
       part.forEach((_, row) => answers.push(toRisk(manifest, tensors, row)))
     }
     return answers
+  }
+
+  /**
+   * Explains one output of a model for some people; without a name, its primary one. Answers in the order given.
+   * @throws MemoryGuardError MODEL_NOT_READY, REQUEST_INVALID for an output that the model does not have, MODEL_INVALID
+   * if it cannot be explained as its manifest asks, or what the pool throws.
+   */
+  async explain(
+    reference: string,
+    outputName: string | undefined,
+    people: readonly Readonly<Record<string, number>>[],
+    timeoutMs: number,
+  ): Promise<readonly RiskExplanation[]> {
+    const { manifest } = this.getReady(reference)
+    const output = findOutput(manifest, outputName)
+    const rows = encodeRows(manifest, people)
+    const request = { key: reference, output: output.value, rows, count: people.length, timeoutMs }
+    const explained = await this.pool.explain(request)
+    return people.map((person, row) => toRiskExplanation(manifest, output, person, explained, row))
+  }
+
+  private getReady(reference: string): RiskFolder {
+    const model = this.ready.get(reference)
+    if (model) return model
+    const reason = this.states.get(reference)?.reason
+    throw new MemoryGuardError(
+      'MODEL_NOT_READY',
+      `The model ${reference} is not ready on this worker${reason ? `: ${reason}` : ''}.`,
+      { retryable: true },
+    )
   }
 
   private run(
@@ -114,8 +143,10 @@ export class ModelRegistry {
   }
 
   private async load(folder: RiskFolder): Promise<void> {
-    const { manifest, golden, path } = folder
+    const { manifest, golden, background, path } = folder
     const reference = referenceOf(manifest)
+    const people = golden.cases.map(({ inputs }) => inputs)
+    const warmUp = people.slice(0, manifest.graph.max_batch)
     this.states.set(reference, { state: 'loading', reason: null })
     try {
       await this.pool.load({
@@ -125,12 +156,23 @@ export class ModelRegistry {
         dtype: manifest.graph.dtype,
         width: manifest.inputs.length,
         outputs: tensorNames(manifest),
+        warmUp: { rows: encodeRows(manifest, warmUp), count: warmUp.length },
+        explanation: {
+          method: manifest.explanation.method,
+          space: manifest.explanation.space,
+          maxBatch: manifest.graph.max_batch,
+          ...(background && {
+            background: encodeRows(
+              manifest,
+              background.rows.map((row) => named(manifest, row)),
+            ),
+          }),
+        },
       })
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new MemoryGuardError('MODEL_INVALID', `${manifest.graph.file} cannot be loaded: ${reason}`, { cause })
     }
-    const people = golden.cases.map(({ inputs }) => inputs)
     const faults = goldenFaults(manifest, golden, await this.run(manifest, people, selfTestTimeoutMs))
     if (faults.length > 0) {
       throw new MemoryGuardError(
@@ -146,6 +188,10 @@ export class ModelRegistry {
 
 const isRiskFolder = (folder: ModelFolder): folder is RiskFolder =>
   folder.manifest.kind === 'risk' && folder.golden !== null
+
+/** A row of reference values by the names of the inputs. */
+const named = ({ inputs }: RiskManifest, row: readonly (number | null)[]): Record<string, number | null> =>
+  Object.fromEntries(inputs.map(({ name }, column) => [name, row[column] ?? null]))
 
 const tensorNames = ({ outputs }: RiskManifest): readonly string[] => [
   ...new Set(outputs.flatMap(({ value, lower, upper }) => [value, lower, upper].flatMap((part) => part?.tensor ?? []))),

@@ -27,12 +27,16 @@ export class OnnxEngine {
       }
     }
     this.graphs.set(spec.key, { spec, session })
+    if (spec.warmUp) await this.run(spec.key, spec.warmUp.rows, spec.warmUp.count)
+  }
+
+  /** How a loaded graph was described. */
+  specOf(key: string): GraphSpec {
+    return this.get(key).spec
   }
 
   async run(key: string, rows: Float32Array, count: number): Promise<OutputTensors> {
-    const graph = this.graphs.get(key)
-    if (!graph) throw new Error(`The model ${key} is not loaded`)
-    const { spec, session } = graph
+    const { spec, session } = this.get(key)
     const shape = [count, spec.width]
     const input =
       spec.dtype === 'float32'
@@ -49,5 +53,11 @@ export class OnnxEngine {
       outputs[name] = { data, columns: data.length / count }
     }
     return outputs
+  }
+
+  private get(key: string): LoadedGraph {
+    const graph = this.graphs.get(key)
+    if (!graph) throw new Error(`The model ${key} is not loaded`)
+    return graph
   }
 }

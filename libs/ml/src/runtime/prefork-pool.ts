@@ -1,6 +1,14 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
-import { ChildProcessHandle } from './child-process-handle.js'
-import type { ComputeChild, ComputePool, GraphSpec, OutputTensors, RunRequest } from './compute-pool.js'
+import { ChildProcessHandle, type ChildWork } from './child-process-handle.js'
+import type {
+  ComputeChild,
+  ComputePool,
+  ExplainedRows,
+  ExplainRequest,
+  GraphSpec,
+  OutputTensors,
+  RunRequest,
+} from './compute-pool.js'
 
 export interface PreforkOptions {
   /** Number of children. */
@@ -13,9 +21,11 @@ export interface PreforkOptions {
   readonly entry?: URL
 }
 
-interface QueuedRun {
-  readonly request: RunRequest
-  readonly resolve: (outputs: OutputTensors) => void
+interface QueuedWork {
+  readonly work: Exclude<ChildWork, { kind: 'load' }>
+  readonly timeoutMs: number
+  /** Given what the child answered to this kind of work. */
+  readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -37,7 +47,9 @@ const respawnDelayMs = 1_000
 export class PreforkPool implements ComputePool {
   private readonly graphs = new Map<string, GraphSpec>()
   private readonly members = new Set<ChildProcessHandle>()
-  private readonly queue: QueuedRun[] = []
+  private readonly queue: QueuedWork[] = []
+  /** Explanations under way. */
+  private explaining = 0
   private size: number
   private isStopped = false
   /** Milliseconds since the epoch. */
@@ -65,12 +77,12 @@ export class PreforkPool implements ComputePool {
     await Promise.all(late.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
   }
 
-  run(request: RunRequest): Promise<OutputTensors> {
-    if (this.isStopped) return Promise.reject(stoppedError())
-    return new Promise((resolve, reject) => {
-      this.queue.push({ request, resolve, reject })
-      this.pump()
-    })
+  run({ key, rows, count, timeoutMs }: RunRequest): Promise<OutputTensors> {
+    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs)
+  }
+
+  explain({ key, output, rows, count, timeoutMs }: ExplainRequest): Promise<ExplainedRows> {
+    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, timeoutMs)
   }
 
   async resize(size: number): Promise<void> {
@@ -85,6 +97,14 @@ export class PreforkPool implements ComputePool {
     clearTimeout(this.timer)
     for (const { reject } of this.queue.splice(0)) reject(stoppedError())
     await Promise.all([...this.members].map((child) => child.kill()))
+  }
+
+  private enqueue<Answer>(work: QueuedWork['work'], timeoutMs: number): Promise<Answer> {
+    if (this.isStopped) return Promise.reject(stoppedError())
+    return new Promise<Answer>((resolve, reject) => {
+      this.queue.push({ work, timeoutMs, resolve: (answer) => resolve(answer as Answer), reject })
+      this.pump()
+    })
   }
 
   /** Starts one child; it takes work once every graph is loaded into it. */
@@ -112,32 +132,39 @@ export class PreforkPool implements ComputePool {
     else this.wakeIn(respawnDelayMs)
   }
 
-  /** Gives waiting runs to free children and lets due children go. */
+  /** Gives waiting work to free children and lets due children go. */
   private pump(): void {
     for (const child of this.members) {
-      if (this.queue.length === 0) break
       if (!child.isFree) continue
-      const run = this.queue.shift()
-      if (run) void this.execute(child, run)
+      const next = this.takeNext()
+      if (!next) break
+      void this.execute(child, next)
     }
     this.recycleDue()
   }
 
-  private async execute(child: ChildProcessHandle, { request, resolve, reject }: QueuedRun): Promise<void> {
-    const { key, rows, count, timeoutMs } = request
+  /** The first work that may start. An explanation may take a second, so of several children one stays for runs. */
+  private takeNext(): QueuedWork | undefined {
+    const mayExplain = this.explaining < Math.max(1, this.size - 1)
+    const index = mayExplain ? 0 : this.queue.findIndex(({ work }) => work.kind === 'run')
+    return index < 0 ? undefined : this.queue.splice(index, 1)[0]
+  }
+
+  private async execute(child: ChildProcessHandle, { work, timeoutMs, resolve, reject }: QueuedWork): Promise<void> {
+    const isExplaining = work.kind === 'explain'
+    if (isExplaining) this.explaining += 1
     try {
-      const outputs = await child.send({ kind: 'run', key, rows, count }, timeoutMs)
-      if (!outputs) throw new Error('The child answered without outputs')
-      resolve(outputs)
+      resolve(await child.send(work, timeoutMs))
     } catch (cause) {
-      const failure = `The model ${key} failed.`
+      const failure = `The model ${work.key} failed.`
       reject(
         cause instanceof MemoryGuardError
           ? cause
           : new MemoryGuardError('MODEL_OUTPUT_INVALID', failure, { cause, retryable: true }),
       )
     }
-    child.tasks += count
+    if (isExplaining) this.explaining -= 1
+    child.tasks += work.count
     this.lastRunAt = Date.now()
     if (this.isDue(child)) child.recycleDueAt ??= Date.now()
     if (child.isRetiring && !child.busy) await child.kill()

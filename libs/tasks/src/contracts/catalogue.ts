@@ -1,9 +1,11 @@
+import { generateExplanation } from './generate-explanation.task.js'
 import { healthCheck } from './health-check.task.js'
 import { processPrediction } from './process-prediction.task.js'
 
 /** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
 export const catalogue = {
   [processPrediction.name]: processPrediction,
+  [generateExplanation.name]: generateExplanation,
   [healthCheck.name]: healthCheck,
 } as const
 
