@@ -1,7 +1,13 @@
 import { Module } from '@nestjs/common'
+import { ModelsModule } from '../models/models.module.js'
 import { FinishedTasks } from './finished-tasks.js'
 import { TasksController } from './tasks.controller.js'
 
 /** What operators and waiting callers ask of tasks. */
-@Module({ controllers: [TasksController], providers: [FinishedTasks], exports: [FinishedTasks] })
+@Module({
+  imports: [ModelsModule],
+  controllers: [TasksController],
+  providers: [FinishedTasks],
+  exports: [FinishedTasks],
+})
 export class OperationsModule {}

@@ -1,6 +1,7 @@
-import { TaskRepository, type TaskEntity } from '#libs/database'
+import { PredictionRepository, TaskRepository, timelineOf, type TaskEntity } from '#libs/database'
+import { intervalOf, ModelCatalogue } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
+import { celeryStateOf, isTerminal, processPrediction } from '#libs/tasks/contracts'
 import { Controller, Get, Param, Query, Req } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
@@ -24,7 +25,9 @@ import {
 export class TasksController {
   constructor(
     private readonly tasks: TaskRepository,
+    private readonly predictions: PredictionRepository,
     private readonly finished: FinishedTasks,
+    private readonly catalogue: ModelCatalogue,
   ) {}
 
   @Get(':id')
@@ -43,7 +46,7 @@ export class TasksController {
       queue: task.queue,
       state: task.state,
       celery_state: celeryStateOf(task.state),
-      args: task.args,
+      args: argsOf(task),
       user_id: numberOrNull(task.userId),
       prediction_id: numberOrNull(task.predictionId),
       priority: task.priority,
@@ -65,7 +68,7 @@ export class TasksController {
         started_at: attempt.startedAt?.toISOString() ?? null,
         ended_at: attempt.endedAt.toISOString(),
       })),
-      timeline: task.timeline,
+      timeline: [...timelineOf(task, attempts)],
     }
   }
 
@@ -88,8 +91,23 @@ export class TasksController {
       celery_state: celeryStateOf(task.state),
       ready: isTerminal(task.state),
       successful: task.state === 'succeeded',
-      result: task.state === 'succeeded' ? task.result : null,
+      result: task.state === 'succeeded' ? await this.resultOf(task) : null,
       error: failureOf(task),
+    }
+  }
+
+  /** The result of a prediction stands with the prediction. */
+  private async resultOf({ name, result, predictionId }: TaskEntity): Promise<unknown> {
+    if (name !== processPrediction.name || predictionId === null) return result
+    const prediction = await this.predictions.find(Number(predictionId))
+    if (!prediction) return null
+    const { id, riskScore, riskCategory, outputs, model } = prediction
+    const manifest = this.catalogue.find(model)?.manifest
+    return {
+      prediction_id: id,
+      risk_score: riskScore,
+      risk_category: riskCategory,
+      confidence_interval: manifest?.kind === 'risk' && outputs ? intervalOf(manifest, outputs) : null,
     }
   }
 
@@ -100,6 +118,13 @@ export class TasksController {
     return task
   }
 }
+
+/** The public arguments, with the identifiers that have columns of their own. */
+const argsOf = ({ args, userId, predictionId }: TaskEntity): Record<string, unknown> => ({
+  ...args,
+  ...(predictionId !== null && { prediction_id: Number(predictionId) }),
+  ...(userId !== null && { user_id: Number(userId) }),
+})
 
 const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))
 

@@ -6,7 +6,14 @@ import {
   type PredictionView,
   type SubmittedPrediction,
 } from '#libs/database'
-import { checkMetrics, missingFeatures, ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
+import {
+  checkMetrics,
+  intervalOf,
+  missingFeatures,
+  ModelCatalogue,
+  referenceOf,
+  type RiskManifest,
+} from '#libs/ml/manifest'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
 import { Dispatcher } from '#libs/tasks'
 import {
@@ -187,8 +194,6 @@ const freshView = (row: NewPrediction, { id, taskId, createdAt }: SubmittedPredi
 
 const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): PredictionAnswer => {
   const [name = '', version = ''] = view.model.split('@')
-  const primary = manifest && view.outputs?.[manifest.primary_output]
-  const level = manifest?.interval?.level
   const { state, errorCode } = view
   return {
     id: view.id,
@@ -197,10 +202,7 @@ const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): Pre
     celery_state: celeryStateOf(state),
     risk_score: view.riskScore,
     risk_category: view.riskCategory,
-    confidence_interval:
-      level !== undefined && primary?.lower !== undefined && primary.upper !== undefined
-        ? { lower: primary.lower, upper: primary.upper, level }
-        : null,
+    confidence_interval: manifest && view.outputs ? intervalOf(manifest, view.outputs) : null,
     outputs: view.outputs,
     model: { name, version },
     input_features: view.healthMetrics,

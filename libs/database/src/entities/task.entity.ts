@@ -2,15 +2,6 @@ import type { QueueName } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 
-/** One line of a task's timeline. */
-export interface TimelineEntry {
-  readonly state: TaskState
-  readonly at: string
-  readonly attempt?: number
-  readonly worker?: string
-  readonly reason?: string
-}
-
 /** What a caller may set for one task in place of the configured values. Durations in seconds. */
 export interface TaskLimits {
   readonly max_retries?: number
@@ -87,9 +78,6 @@ export class TaskEntity {
 
   @Column('text', { name: 'error_message', nullable: true })
   errorMessage!: string | null
-
-  @Column('jsonb')
-  timeline!: TimelineEntry[]
 
   @Column('timestamptz', { name: 'created_at' })
   createdAt!: Date

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common'
 import { generateExplanation, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredContribution } from '../entities/explanation.entity.js'
-import { newTimeline } from '../task-sql.js'
 import { TaskRepository } from './task.repository.js'
 
 /** An explanation to be stored with the success of its task. */
@@ -110,9 +109,9 @@ export class ExplanationRepository {
          ON CONFLICT (prediction_id, output_name) DO UPDATE SET task_id = excluded.task_id WHERE e.task_id = $4
          RETURNING e.task_id
        ), created AS (
-         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, timeline)
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id)
          SELECT task_id, '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
-           jsonb_build_object('prediction_id', $1::bigint, 'output', $2::text), $5::bigint, $1, ${newTimeline(`'queued'`)}
+           jsonb_build_object('output', $2::text), $5::bigint, $1
          FROM wanted
        )
        SELECT task_id FROM wanted`,
@@ -146,22 +145,24 @@ export class ExplanationRepository {
           output: rest.output,
           contributions: contributions.map(({ feature, contribution }) => ({ feature, contribution })),
         },
-        value: { ...rest, outputName, contributions },
+        explanation: { ...rest, outputName, contributions },
       })),
-      `, explained AS (
-        INSERT INTO explanations AS e (prediction_id, output_name, task_id, model, method, space, base_value, output,
-          contributions, standard_error, text)
-        SELECT s.prediction_id, v."outputName", s.id, v.model, v.method, v.space, v."baseValue", v.output,
-          v.contributions, v."standardError", v.text
-        FROM settled s CROSS JOIN jsonb_to_record(s.value) AS v(
-          "outputName" text, model text, method text, space text, "baseValue" double precision,
-          output double precision, contributions jsonb, "standardError" double precision, text text)
-        WHERE s.prediction_id IS NOT NULL
-        ON CONFLICT (prediction_id, output_name) DO UPDATE SET
-          task_id = excluded.task_id, model = excluded.model, method = excluded.method, space = excluded.space,
-          base_value = excluded.base_value, output = excluded.output, contributions = excluded.contributions,
-          standard_error = excluded.standard_error, text = excluded.text
-      )`,
+      {
+        columns: 'explanation jsonb',
+        cte: `explained AS (
+          INSERT INTO explanations AS e (prediction_id, output_name, task_id, model, method, space, base_value, output,
+            contributions, standard_error, text)
+          SELECT s.prediction_id, v."outputName", s.id, v.model, v.method, v.space, v."baseValue", v.output,
+            v.contributions, v."standardError", v.text
+          FROM settled s CROSS JOIN jsonb_to_record(s.explanation) AS v(
+            "outputName" text, model text, method text, space text, "baseValue" double precision,
+            output double precision, contributions jsonb, "standardError" double precision, text text)
+          WHERE s.prediction_id IS NOT NULL
+          ON CONFLICT (prediction_id, output_name) DO UPDATE SET
+            task_id = excluded.task_id, model = excluded.model, method = excluded.method, space = excluded.space,
+            base_value = excluded.base_value, output = excluded.output, contributions = excluded.contributions,
+            standard_error = excluded.standard_error, text = excluded.text)`,
+      },
     )
   }
 }
