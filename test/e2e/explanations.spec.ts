@@ -146,7 +146,7 @@ describeOnBothBrokers('an explanation', (broker) => {
 
   it.each([
     ['sample-lightgbm', 'tree_interventional'],
-    ['sample-xgboost', 'tree_interventional'],
+    ['sample-xgboost', 'tree_path_dependent'],
     ['sample-forest', 'tree_interventional'],
     ['sample-logistic', 'linear'],
     ['sample-network', 'exact'],
