@@ -15,6 +15,7 @@ import { createQueueProcessor } from './queues/queue-processor.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
+import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
@@ -49,6 +50,7 @@ export class WorkerModule {
         Consumers,
         LeaseKeeper,
         Presence,
+        Shadows,
         Maintenance,
         TaskRunner,
         ...queues.map((queue) => createQueueProcessor(queue, config)),

@@ -3,12 +3,14 @@ import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { ExplanationEntity } from './entities/explanation.entity.js'
+import { ModelActivationEntity } from './entities/model-activation.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
 import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
+import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 
 /**
  * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
@@ -33,8 +35,16 @@ export const createDataSource = (config: Config): DataSource => {
     url: config.database.url,
     poolSize: config.database.poolSize,
     connectTimeoutMS: 5_000,
-    entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity, ExplanationEntity],
-    migrations: [FirstTables1764000000000, Explanations1764000001000],
+    entities: [
+      TaskEntity,
+      TaskAttemptEntity,
+      PredictionEntity,
+      WorkerEntity,
+      ApiKeyEntity,
+      ExplanationEntity,
+      ModelActivationEntity,
+    ],
+    migrations: [FirstTables1764000000000, Explanations1764000001000, ModelActivations1764000001500],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,

@@ -1,5 +1,8 @@
+export * from './registry/init-model.js'
 export * from './registry/model-registry.js'
+export * from './registry/verify-model.js'
 export type { Contribution, RiskExplanation } from './registry/risk-explanation.js'
+export type { Risk, RiskOutput } from './registry/risk-outputs.js'
 export * from './runtime/compute-pool.js'
 export * from './runtime/prefork-pool.js'
 export * from './runtime/solo-pool.js'

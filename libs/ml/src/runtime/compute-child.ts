@@ -27,7 +27,7 @@ export type ChildRequest =
     }
 
 /** What a child answers, by the kind of the request. */
-export type ChildAnswer = OutputTensors | ExplainedRows | null
+export type ChildAnswer = OutputTensors | ExplainedRows
 
 export type ChildReply = {
   readonly id: number
@@ -45,8 +45,7 @@ const explainers = new GraphExplainers(engine)
 const answer = async (request: ChildRequest): Promise<ChildAnswer> => {
   switch (request.kind) {
     case 'load':
-      await engine.load(request.graph)
-      return null
+      return engine.load(request.graph)
     case 'run':
       return engine.run(request.key, request.rows, request.count)
     case 'explain':

@@ -12,16 +12,16 @@ export interface GraphSpec {
   readonly width: number
   /** Names of the output tensors to fetch. */
   readonly outputs: readonly string[]
-  /** Rows that are computed once before the graph may serve, so that no caller pays for its first run. */
-  readonly warmUp?: { readonly rows: Float32Array; readonly count: number }
+  /** Most rows of one run. */
+  readonly maxBatch: number
+  /** Rows that are computed before the graph may serve, so that no caller pays for its first run. */
+  readonly warmUp: { readonly rows: Float32Array; readonly count: number }
   /** How its outputs are explained. */
   readonly explanation?: {
     readonly method: RequestedMethod
     readonly space: 'log_odds' | 'probability'
     /** Reference people, row-major in the order of the columns, NaN for missing. */
     readonly background?: Float32Array
-    /** Most rows of one run. */
-    readonly maxBatch: number
   }
 }
 
@@ -80,6 +80,11 @@ export interface ComputeChild {
  * too long, TASK_CHILD_LOST if its process died.
  */
 export interface ComputePool {
+  /**
+   * Loads a graph where nothing else is computed and answers for its warm-up rows: a graph that hangs, crashes or
+   * cannot be loaded disturbs no one. Rejects with the words of what failed.
+   */
+  trial(graph: GraphSpec): Promise<OutputTensors>
   /** Loads a graph wherever the pool computes, now and after every replacement. */
   load(graph: GraphSpec): Promise<void>
   run(request: RunRequest): Promise<OutputTensors>

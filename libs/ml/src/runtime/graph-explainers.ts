@@ -42,9 +42,9 @@ export class GraphExplainers {
 
   private async create(spec: GraphSpec, output: GraphColumn): Promise<Explainer> {
     const { createExplainer } = await import('../explain/index.js')
-    const { key, file, width, explanation } = spec
+    const { key, file, width, maxBatch, explanation } = spec
     if (!explanation) throw new Error(`The model ${key} was loaded without saying how it is explained`)
-    const { method, space, background, maxBatch } = explanation
+    const { method, space, background } = explanation
     return createExplainer({
       modelBytes: await readFile(file),
       inputs: width,

@@ -10,13 +10,18 @@ interface LoadedGraph {
 export class OnnxEngine {
   private readonly graphs = new Map<string, LoadedGraph>()
 
-  /** @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors. */
-  async load(spec: GraphSpec): Promise<void> {
+  /**
+   * Loads a graph and answers for its warm-up rows.
+   * @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors.
+   */
+  async load(spec: GraphSpec): Promise<OutputTensors> {
     const session = await InferenceSession.create(spec.file, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      // Errors only: converters leave harmless leftovers that it would warn of in every child.
+      logSeverityLevel: 3,
     })
     if (!session.inputNames.includes(spec.input)) {
       throw new Error(`The graph has no input "${spec.input}"; it has ${session.inputNames.join(', ')}`)
@@ -27,7 +32,7 @@ export class OnnxEngine {
       }
     }
     this.graphs.set(spec.key, { spec, session })
-    if (spec.warmUp) await this.run(spec.key, spec.warmUp.rows, spec.warmUp.count)
+    return this.warmUp(spec)
   }
 
   /** How a loaded graph was described. */
@@ -53,6 +58,21 @@ export class OnnxEngine {
       outputs[name] = { data, columns: data.length / count }
     }
     return outputs
+  }
+
+  private async warmUp({ key, warmUp: { rows, count }, width, maxBatch }: GraphSpec): Promise<OutputTensors> {
+    const answers: Record<string, { data: number[]; columns: number }> = {}
+    for (let first = 0; first < count; first += maxBatch) {
+      const many = Math.min(maxBatch, count - first)
+      const part = await this.run(key, rows.slice(first * width, (first + many) * width), many)
+      for (const [name, { data, columns }] of Object.entries(part)) {
+        const answer = (answers[name] ??= { data: [], columns })
+        for (const value of data) answer.data.push(value)
+      }
+    }
+    return Object.fromEntries(
+      Object.entries(answers).map(([name, { data, columns }]) => [name, { data: Float64Array.from(data), columns }]),
+    )
   }
 
   private get(key: string): LoadedGraph {

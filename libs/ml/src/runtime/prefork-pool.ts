@@ -50,8 +50,12 @@ export class PreforkPool implements ComputePool {
   private readonly queue: QueuedWork[] = []
   /** Explanations under way. */
   private explaining = 0
+  private readonly entry: URL
   private size: number
   private isStopped = false
+  /** The child of trials, and the trial that waits longest for it. */
+  private trialChild: ChildProcessHandle | undefined
+  private lastTrial: Promise<unknown> = Promise.resolve()
   /** Milliseconds since the epoch. */
   private lastRunAt = 0
   private timer: NodeJS.Timeout | undefined
@@ -60,12 +64,25 @@ export class PreforkPool implements ComputePool {
     private readonly options: PreforkOptions,
     private readonly log: Logger,
   ) {
+    this.entry = options.entry ?? new URL('./compute-child.js', import.meta.url)
     this.size = options.size
     for (let index = 0; index < this.size; index += 1) void this.add()
   }
 
   get children(): readonly ComputeChild[] {
     return [...this.members]
+  }
+
+  trial(graph: GraphSpec): Promise<OutputTensors> {
+    const trial = this.lastTrial.then(() => this.tryOut(graph))
+    const settled = trial.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.lastTrial = settled
+    // The last of a row of trials ends their child.
+    void settled.then(() => (this.lastTrial === settled ? this.endTrials() : undefined))
+    return trial
   }
 
   async load(graph: GraphSpec): Promise<void> {
@@ -97,6 +114,21 @@ export class PreforkPool implements ComputePool {
     clearTimeout(this.timer)
     for (const { reject } of this.queue.splice(0)) reject(stoppedError())
     await Promise.all([...this.members].map((child) => child.kill()))
+    await this.endTrials()
+  }
+
+  private async tryOut(graph: GraphSpec): Promise<OutputTensors> {
+    if (this.isStopped) throw stoppedError()
+    const child = (this.trialChild ??= new ChildProcessHandle(this.entry, () => {
+      if (this.trialChild === child) this.trialChild = undefined
+    }))
+    return (await child.send({ kind: 'load', graph }, loadTimeoutMs)) as OutputTensors
+  }
+
+  private async endTrials(): Promise<void> {
+    const child = this.trialChild
+    this.trialChild = undefined
+    await child?.kill()
   }
 
   private enqueue<Answer>(work: QueuedWork['work'], timeoutMs: number): Promise<Answer> {
@@ -109,8 +141,7 @@ export class PreforkPool implements ComputePool {
 
   /** Starts one child; it takes work once every graph is loaded into it. */
   private async add(): Promise<ChildProcessHandle | undefined> {
-    const entry = this.options.entry ?? new URL('./compute-child.js', import.meta.url)
-    const child = new ChildProcessHandle(entry, (reason) => this.onExit(child, reason))
+    const child = new ChildProcessHandle(this.entry, (reason) => this.onExit(child, reason))
     this.members.add(child)
     try {
       for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
