@@ -65,8 +65,7 @@ export class TaskRunner {
   /** Hands back what still runs: it is queued again without using a retry. */
   releaseAll(): void {
     this.isReleasing = true
-    const reason = new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')
-    for (const controller of this.running) controller.abort(reason)
+    for (const controller of this.running) controller.abort(releasedError())
   }
 
   private batcherOf(queue: QueueName, name: string): MicroBatcher<TaskJob, JobOutcome> {
@@ -85,6 +84,8 @@ export class TaskRunner {
   }
 
   private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
+    // What waits here has not started; the reconciler finds it for another worker.
+    if (this.isReleasing) return jobs.map(() => ({ value: 'skipped' }))
     const claimed = await this.whileDatabaseIsDown(() =>
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
@@ -125,6 +126,7 @@ export class TaskRunner {
       const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
       return group.map(() => ({ error }))
     }
+    if (this.isReleasing) return group.map(() => ({ error: releasedError() }))
     const { timeLimitSeconds, softTimeLimitSeconds } = this.config.task
     const hardLimitMs = shortest(group.map(({ limits }) => limits?.time_limit_seconds ?? timeLimitSeconds))
     const softLimitMs = shortest(group.map(({ limits }) => limits?.soft_time_limit_seconds ?? softTimeLimitSeconds))
@@ -205,6 +207,9 @@ const limitError = (
   word: string,
   ms: number,
 ): MemoryGuardError => new MemoryGuardError(code, `It ran longer than its ${word} limit of ${ms / 1000} s.`)
+
+const releasedError = (): MemoryGuardError =>
+  new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')
 
 const isRelease = (reason: unknown): boolean => reason instanceof MemoryGuardError && reason.code === 'TASK_RELEASED'
 
