@@ -25,6 +25,8 @@ const slowGraph: GraphSpec = {
   dtype: 'float32',
   width: 1,
   outputs: ['probability'],
+  maxBatch: 4096,
+  warmUp: { rows: new Float32Array(0), count: 0 },
 }
 /** Work of the slow model: three points are about a second. */
 const work = (points: number, timeoutMs = 60_000) => ({

@@ -41,6 +41,9 @@ export const predictionAnswer = z
     model: z.strictObject({ name: z.string(), version: z.string() }),
     input_features: z.record(z.string(), z.number()),
     missing_features: z.array(z.string()),
+    extrapolated_features: z
+      .array(z.string())
+      .describe('Inputs outside what the model was trained on: the answer is out of distribution because of them'),
     warnings: z.array(z.string()),
     disclaimer: z.string(),
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),

@@ -8,6 +8,7 @@ import {
 } from '#libs/database'
 import {
   checkMetrics,
+  extrapolatedFeatures,
   intervalOf,
   missingFeatures,
   ModelCatalogue,
@@ -207,6 +208,7 @@ const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): Pre
     model: { name, version },
     input_features: view.healthMetrics,
     missing_features: manifest ? [...missingFeatures(manifest, view.healthMetrics)] : [],
+    extrapolated_features: manifest ? [...extrapolatedFeatures(manifest, view.healthMetrics)] : [],
     warnings: [...view.warnings],
     disclaimer: manifest?.disclaimer ?? 'Decision support, not diagnosis.',
     error: isTerminal(state) && errorCode !== null ? { code: errorCode, message: view.errorMessage ?? '' } : null,

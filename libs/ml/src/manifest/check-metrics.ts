@@ -1,4 +1,5 @@
 import { MemoryGuardError, type InputFault } from '#libs/platform'
+import type { MetricRange } from './known-metrics.js'
 import type { ModelInput, RiskManifest } from './manifest.schema.js'
 import type { ModelCatalogue } from './model-catalogue.js'
 
@@ -16,15 +17,26 @@ const rangeOf = (input: ModelInput): string => {
   return `${input.integer ? 'a whole number' : 'a number'} from ${input.min} to ${input.max}${words}, in ${input.unit}`
 }
 
+/** ` It looks like mg/dL, expected mmol/L.` where the value lies in the range of a hint. */
+const looksLike = (
+  { unit, unit_hints: hints = [] }: Pick<MetricRange, 'unit' | 'unit_hints'>,
+  value: number,
+): string => {
+  const hint = hints.find(({ min, max }) => value >= min && value <= max)
+  return hint ? ` It looks like ${hint.unit}, expected ${unit}.` : ''
+}
+
+/** Whether a value lies outside the 1st to 99th percentile of the people that a model was trained on. */
+const isExtrapolated = ({ typical }: ModelInput, value: number): boolean =>
+  typical !== undefined && (value < typical.low || value > typical.high)
+
 /** The value as a number, or what is wrong with it. The value itself never stands in the message. */
 const checkInput = (input: ModelInput, raw: number | string): number | { readonly message: string } => {
   const value = typeof raw === 'string' ? input.words?.[raw.toLowerCase()] : raw
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
-    const hint = input.unit_hints.find(({ min, max }) => value >= min && value <= max)
-    const looksLike = hint ? ` It looks like ${hint.unit}, expected ${input.unit}.` : ''
     const why = input.description ? ` ${input.description}` : ''
-    return { message: `must be ${rangeOf(input)}.${looksLike}${why}` }
+    return { message: `must be ${rangeOf(input)}.${looksLike(input, value)}${why}` }
   }
   if (input.integer && !Number.isInteger(value)) return { message: `must be ${rangeOf(input)}` }
   return value
@@ -52,11 +64,11 @@ export const checkMetrics = (
       if (typeof value === 'number') {
         metrics[name] = value
         used += 1
-        const { typical } = input
-        if (typical && (value < typical.low || value > typical.high)) {
-          warnings.push(
-            `${name} lies outside ${typical.low} to ${typical.high}, where the model was trained: it extrapolates`,
-          )
+        if (input.typical && isExtrapolated(input, value)) {
+          const { low, high } = input.typical
+          // In range but out of the ordinary: another unit is the likely reason if the manifest knows one.
+          const hint = looksLike(input, value)
+          warnings.push(`${name} lies outside ${low} to ${high}, where the model was trained: it extrapolates.${hint}`)
         }
       } else faults.push({ pointer: pointerTo(name), message: value.message })
       continue
@@ -66,7 +78,8 @@ export const checkMetrics = (
       const accepted = catalogue.metricNames.join(', ')
       faults.push({ pointer: pointerTo(name), message: `is no known metric. Known are: ${accepted}` })
     } else if (typeof raw !== 'number' || !(raw >= known.min && raw <= known.max)) {
-      const message = `must be a number from ${known.min} to ${known.max}, in ${known.unit}`
+      const hint = typeof raw === 'number' ? looksLike(known, raw) : ''
+      const message = `must be a number from ${known.min} to ${known.max}, in ${known.unit}.${hint}`
       faults.push({ pointer: pointerTo(name), message })
     } else {
       metrics[name] = raw
@@ -116,6 +129,16 @@ export const findOutput = (
     faults: [{ pointer: '/output', message: `must be one of ${names}` }],
   })
 }
+
+/** The model's inputs whose values lie outside what it was trained on: its answer extrapolates in them. */
+export const extrapolatedFeatures = (
+  manifest: RiskManifest,
+  metrics: Readonly<Record<string, number>>,
+): readonly string[] =>
+  manifest.inputs.flatMap((input) => {
+    const value = metrics[input.name]
+    return value !== undefined && isExtrapolated(input, value) ? [input.name] : []
+  })
 
 /** The interval of the primary output, where the model gives one. */
 export const intervalOf = (
