@@ -8,7 +8,8 @@ import type { OnnxEngine } from './onnx-engine.js'
  * explainer is made once for each output of a graph: a process that never explains pays for neither.
  */
 export class GraphExplainers {
-  private readonly explainers = new Map<string, Promise<Explainer>>()
+  /** By graph, as it was loaded last, and output. */
+  private readonly explainers = new WeakMap<GraphSpec, Map<string, Promise<Explainer>>>()
 
   constructor(private readonly engine: OnnxEngine) {}
 
@@ -30,13 +31,16 @@ export class GraphExplainers {
   }
 
   private get(key: string, column: GraphColumn): Promise<Explainer> {
-    const name = `${key} ${column.column} ${column.tensor}`
-    const known = this.explainers.get(name)
+    const spec = this.engine.specOf(key)
+    const ofGraph = this.explainers.get(spec) ?? new Map<string, Promise<Explainer>>()
+    this.explainers.set(spec, ofGraph)
+    const name = `${column.column} ${column.tensor}`
+    const known = ofGraph.get(name)
     if (known) return known
-    const made = this.create(this.engine.specOf(key), column)
-    this.explainers.set(name, made)
+    const made = this.create(spec, column)
+    ofGraph.set(name, made)
     // What failed once is tried anew: the reason may have passed.
-    made.catch(() => this.explainers.delete(name))
+    made.catch(() => ofGraph.delete(name))
     return made
   }
 
