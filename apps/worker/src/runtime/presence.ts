@@ -60,6 +60,9 @@ export class Presence {
         loop_delay_p99_ms: this.loopDelay.percentile(99) / 1e6,
       },
       models: [...this.models.readyReferences],
+      modelStates: Object.fromEntries(
+        this.models.models.map(({ reference, state, reason }) => [reference, { state, reason }]),
+      ),
       versions: versions,
     }
     this.loopDelay.reset()
