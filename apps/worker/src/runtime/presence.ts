@@ -30,6 +30,9 @@ export class Presence {
   ) {
     this.loopDelay.enable()
     this.timer = setInterval(() => void this.beat(), intervalMs)
+    models.onChange = () => {
+      if (this.state !== 'starting') void this.beat()
+    }
   }
 
   async become(state: WorkerState): Promise<void> {

@@ -19,7 +19,7 @@ export interface RegisteredModel {
 }
 
 /** How often the folder is looked at for new models, in milliseconds. */
-const scanIntervalMs = 5_000
+const scanIntervalMs = 2_000
 
 /**
  * The models that this process may serve. A model is validated, tried out against its golden file apart from what
@@ -32,6 +32,8 @@ export class ModelRegistry {
   readonly forecasts: ForecastRegistry
   private readonly ready = new Map<string, RiskFolder>()
   private readonly states = new Map<string, { state: ModelState; reason: string | null }>()
+  /** Called when a model has become ready or broken. */
+  onChange: () => void = () => undefined
   private scanner: FolderScanner | undefined
   private scanning: Promise<void> = Promise.resolve()
   private timer: NodeJS.Timeout | undefined
@@ -156,12 +158,14 @@ export class ModelRegistry {
     await this.pool.load(graphSpecOf(folder))
     this.ready.set(reference, folder)
     this.states.set(reference, { state: 'ready', reason: null })
+    this.onChange()
     this.log.info({ model: reference }, 'a model is ready')
   }
 
   private breakDown(reference: string, error: unknown): void {
     const reason = error instanceof MemoryGuardError ? reasonOf(error) : 'it could not be loaded; see the worker log'
     this.states.set(reference, { state: 'broken', reason })
+    this.onChange()
     this.log.error({ model: reference, err: error }, 'a model is not ready')
   }
 }
