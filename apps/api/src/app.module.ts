@@ -4,6 +4,9 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { AccessModule } from './access/access.module.js'
 import { BatchesModule } from './batches/batches.module.js'
+import { ForecastsModule } from './forecasts/forecasts.module.js'
+import { HealthMetricsModule } from './health-metrics/health-metrics.module.js'
+import { ExplanationsModule } from './explanations/explanations.module.js'
 import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
 import { OperationsModule } from './operations/operations.module.js'
@@ -19,6 +22,9 @@ export class AppModule {
         DatabaseModule.for(dataSource),
         AccessModule,
         BatchesModule,
+        ForecastsModule,
+        HealthMetricsModule,
+        ExplanationsModule,
         HealthModule,
         ModelsModule,
         OperationsModule,

@@ -6,8 +6,10 @@ import { BullModule } from '@nestjs/bullmq'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { BatchPredictionsHandler } from './handlers/batch-predictions.handler.js'
+import { GenerateExplanationHandler } from './handlers/generate-explanation.handler.js'
 import { HealthCheckHandler } from './handlers/health-check.handler.js'
 import { ProcessPredictionHandler } from './handlers/process-prediction.handler.js'
+import { UpdateForecastsHandler } from './handlers/update-forecasts.handler.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Consumers } from './queues/consumers.js'
@@ -15,12 +17,19 @@ import { createQueueProcessor } from './queues/queue-processor.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
+import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 /** One handler for each task. */
-const handlers = [ProcessPredictionHandler, BatchPredictionsHandler, HealthCheckHandler]
+const handlers = [
+  ProcessPredictionHandler,
+  BatchPredictionsHandler,
+  GenerateExplanationHandler,
+  UpdateForecastsHandler,
+  HealthCheckHandler,
+]
 
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
 @Module({})
@@ -49,6 +58,7 @@ export class WorkerModule {
         Consumers,
         LeaseKeeper,
         Presence,
+        Shadows,
         Maintenance,
         TaskRunner,
         ...queues.map((queue) => createQueueProcessor(queue, config)),

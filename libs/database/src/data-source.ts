@@ -2,12 +2,19 @@ import { DataSource } from 'typeorm'
 import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
+import { ForecastEntity } from './entities/forecast.entity.js'
+import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
+import { ExplanationEntity } from './entities/explanation.entity.js'
+import { ModelActivationEntity } from './entities/model-activation.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
 import { Batches1764000004000 } from './migrations/1764000004000-batches.js'
+import { HealthMetricsAndForecasts1764000002000 } from './migrations/1764000002000-health-metrics-and-forecasts.js'
+import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
+import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 
 /**
  * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
@@ -32,8 +39,24 @@ export const createDataSource = (config: Config): DataSource => {
     url: config.database.url,
     poolSize: config.database.poolSize,
     connectTimeoutMS: 5_000,
-    entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity],
-    migrations: [FirstTables1764000000000, Batches1764000004000],
+    entities: [
+      TaskEntity,
+      TaskAttemptEntity,
+      PredictionEntity,
+      WorkerEntity,
+      ApiKeyEntity,
+      ExplanationEntity,
+      ModelActivationEntity,
+      HealthMetricsEntity,
+      ForecastEntity,
+    ],
+    migrations: [
+      FirstTables1764000000000,
+      Explanations1764000001000,
+      ModelActivations1764000001500,
+      HealthMetricsAndForecasts1764000002000,
+      Batches1764000004000,
+    ],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,

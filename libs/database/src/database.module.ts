@@ -2,11 +2,25 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
+import { ForecastRepository } from './repositories/forecast.repository.js'
+import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
+import { ExplanationRepository } from './repositories/explanation.repository.js'
+import { ModelActivationRepository } from './repositories/model-activation.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
-const repositories = [TaskRepository, PredictionRepository, BatchRepository, WorkerRepository, ApiKeyRepository]
+const repositories = [
+  TaskRepository,
+  PredictionRepository,
+  BatchRepository,
+  WorkerRepository,
+  ApiKeyRepository,
+  HealthMetricsRepository,
+  ForecastRepository,
+  ExplanationRepository,
+  ModelActivationRepository,
+]
 
 /** The repositories on a data source that its process connects and closes. */
 @Module({})

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { readModelFolders, ModelCatalogue } from '#libs/ml/manifest'
+import { ModelCatalogue, readModelFolder } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { checkRow } from './check-row.js'
@@ -9,7 +9,7 @@ import { maxRecordLength, readUploadText } from './upload-text.js'
 let catalogue: ModelCatalogue
 
 beforeAll(async () => {
-  const { models } = await readModelFolders('models')
+  const models = await Promise.all(['impairment-screen', 'caide'].map((name) => readModelFolder(`models/${name}/1`)))
   catalogue = new ModelCatalogue(models, 'impairment-screen')
 })
 

@@ -1,13 +1,14 @@
-import { PredictionRepository, TaskRepository, timelineOf, type TaskEntity } from '#libs/database'
+import { ForecastRepository, PredictionRepository, TaskRepository, timelineOf, type TaskEntity } from '#libs/database'
 import { intervalOf, ModelCatalogue } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { celeryStateOf, isTerminal, processPrediction } from '#libs/tasks/contracts'
+import { celeryStateOf, isTerminal, processPrediction, updateForecasts } from '#libs/tasks/contracts'
 import { Controller, Get, Param, Query, Req } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
 import { problemSchema } from '../http/problem.js'
 import { FinishedTasks } from './finished-tasks.js'
+import { toForecastResult } from './forecast-result.js'
 import {
   resultQuery,
   taskAnswer,
@@ -26,6 +27,7 @@ export class TasksController {
   constructor(
     private readonly tasks: TaskRepository,
     private readonly predictions: PredictionRepository,
+    private readonly forecasts: ForecastRepository,
     private readonly finished: FinishedTasks,
     private readonly catalogue: ModelCatalogue,
   ) {}
@@ -96,8 +98,12 @@ export class TasksController {
     }
   }
 
-  /** The result of a prediction stands with the prediction. */
-  private async resultOf({ name, result, predictionId }: TaskEntity): Promise<unknown> {
+  /** The result of a prediction stands with the prediction, that of a forecast in a table of its own. */
+  private async resultOf({ id: taskId, name, result, predictionId }: TaskEntity): Promise<unknown> {
+    if (name === updateForecasts.name) {
+      const forecast = await this.forecasts.findByTask(taskId)
+      return forecast && toForecastResult(forecast)
+    }
     if (name !== processPrediction.name || predictionId === null) return result
     const prediction = await this.predictions.find(Number(predictionId))
     if (!prediction) return null

@@ -12,10 +12,12 @@ export class WorkerRepository {
   /** Writes the row of a worker; the first write sets its start, each sets the time of the heartbeat. */
   async beat(worker: Heartbeat): Promise<void> {
     await this.dataSource.query(
-      `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, stats, models, versions)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, stats, models, versions,
+         model_states)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, queues = excluded.queues,
-         concurrency = excluded.concurrency, stats = excluded.stats, models = excluded.models, heartbeat_at = now()`,
+         concurrency = excluded.concurrency, stats = excluded.stats, models = excluded.models,
+         model_states = excluded.model_states, heartbeat_at = now()`,
       [
         worker.id,
         worker.name,
@@ -28,6 +30,7 @@ export class WorkerRepository {
         JSON.stringify(worker.stats),
         worker.models,
         JSON.stringify(worker.versions),
+        JSON.stringify(worker.modelStates),
       ],
     )
   }

@@ -1,4 +1,5 @@
 import { MemoryGuardError, type InputFault } from '#libs/platform'
+import type { MetricRange } from './known-metrics.js'
 import type { ModelInput, RiskManifest } from './manifest.schema.js'
 import type { ModelCatalogue } from './model-catalogue.js'
 
@@ -11,23 +12,69 @@ export interface CheckedMetrics {
 /** JSON pointer of a member (RFC 6901). */
 const pointerTo = (name: string): string => `/health_metrics/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-const rangeOf = (input: ModelInput): string => {
+const rangeOf = (input: MetricRange): string => {
   const words = input.words ? ` (or ${Object.keys(input.words).join(', ')})` : ''
   return `${input.integer ? 'a whole number' : 'a number'} from ${input.min} to ${input.max}${words}, in ${input.unit}`
 }
 
+/** ` It looks like mg/dL, expected mmol/L.` where the value lies in the range of a hint. */
+const looksLike = (
+  { unit, unit_hints: hints = [] }: Pick<MetricRange, 'unit' | 'unit_hints'>,
+  value: number,
+): string => {
+  const hint = hints.find(({ min, max }) => value >= min && value <= max)
+  return hint ? ` It looks like ${hint.unit}, expected ${unit}.` : ''
+}
+
+/** Whether a value lies outside the 1st to 99th percentile of the people that a model was trained on. */
+const isExtrapolated = ({ typical }: ModelInput, value: number): boolean =>
+  typical !== undefined && (value < typical.low || value > typical.high)
+
 /** The value as a number, or what is wrong with it. The value itself never stands in the message. */
-const checkInput = (input: ModelInput, raw: number | string): number | { readonly message: string } => {
+const checkInput = (input: MetricRange, raw: number | string): number | { readonly message: string } => {
   const value = typeof raw === 'string' ? input.words?.[raw.toLowerCase()] : raw
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
-    const hint = input.unit_hints.find(({ min, max }) => value >= min && value <= max)
-    const looksLike = hint ? ` It looks like ${hint.unit}, expected ${input.unit}.` : ''
     const why = input.description ? ` ${input.description}` : ''
-    return { message: `must be ${rangeOf(input)}.${looksLike}${why}` }
+    return { message: `must be ${rangeOf(input)}.${looksLike(input, value)}${why}` }
   }
   if (input.integer && !Number.isInteger(value)) return { message: `must be ${rangeOf(input)}` }
   return value
+}
+
+/** The value as a number, if the metric is known and may have it. */
+const checkKnown = (catalogue: ModelCatalogue, name: string, raw: number | string) => {
+  const known = catalogue.findMetric(name)
+  if (known) return checkInput(known, raw)
+  return { message: `is no known metric. Known are: ${catalogue.metricNames.join(', ')}` }
+}
+
+/**
+ * Checks what was measured of a person, for no model in particular.
+ * @returns the numbers to store.
+ * @throws MemoryGuardError MODEL_INPUT_INVALID with every fault and its JSON pointer.
+ */
+export const checkMeasurement = (
+  catalogue: ModelCatalogue,
+  given: Readonly<Record<string, number | string>>,
+): Readonly<Record<string, number>> => {
+  const faults: InputFault[] = []
+  const metrics: Record<string, number> = {}
+  for (const [name, raw] of Object.entries(given)) {
+    const value = checkKnown(catalogue, name, raw)
+    if (typeof value === 'number') metrics[name] = value
+    else faults.push({ pointer: pointerTo(name), message: value.message })
+  }
+  if (Object.keys(given).length === 0) {
+    faults.push({
+      pointer: '/health_metrics',
+      message: `must hold at least one of ${catalogue.metricNames.join(', ')}`,
+    })
+  }
+  if (faults.length > 0) {
+    throw new MemoryGuardError('MODEL_INPUT_INVALID', 'The health metrics cannot be recorded.', { faults })
+  }
+  return metrics
 }
 
 /**
@@ -52,29 +99,20 @@ export const checkMetrics = (
       if (typeof value === 'number') {
         metrics[name] = value
         used += 1
-        const { typical } = input
-        if (typical && (value < typical.low || value > typical.high)) {
-          warnings.push(
-            `${name} lies outside ${typical.low} to ${typical.high}, where the model was trained: it extrapolates`,
-          )
+        if (input.typical && isExtrapolated(input, value)) {
+          const { low, high } = input.typical
+          // In range but out of the ordinary: another unit is the likely reason if the manifest knows one.
+          const hint = looksLike(input, value)
+          warnings.push(`${name} lies outside ${low} to ${high}, where the model was trained: it extrapolates.${hint}`)
         }
       } else faults.push({ pointer: pointerTo(name), message: value.message })
       continue
     }
-    const known = catalogue.findMetric(name)
-    if (!known) {
-      const accepted = catalogue.metricNames.join(', ')
-      faults.push({ pointer: pointerTo(name), message: `is no known metric. Known are: ${accepted}` })
-      continue
-    }
-    const value = typeof raw === 'string' ? known.words?.[raw.toLowerCase()] : raw
-    if (value !== undefined && value >= known.min && value <= known.max) {
+    const value = checkKnown(catalogue, name, raw)
+    if (typeof value === 'number') {
       metrics[name] = value
       warnings.push(`${name} is stored but not used by ${manifest.name}`)
-    } else {
-      const message = `must be a number from ${known.min} to ${known.max}, in ${known.unit}`
-      faults.push({ pointer: pointerTo(name), message })
-    }
+    } else faults.push({ pointer: pointerTo(name), message: value.message })
   }
   for (const { name, required, title } of manifest.inputs) {
     if (required && !(name in given)) {
@@ -103,6 +141,32 @@ const inputsByName = (manifest: RiskManifest): ReadonlyMap<string, ModelInput> =
 /** The model's inputs that were not given. */
 export const missingFeatures = (manifest: RiskManifest, metrics: Readonly<Record<string, number>>): readonly string[] =>
   manifest.inputs.filter(({ name }) => !(name in metrics)).map(({ name }) => name)
+
+/**
+ * An output of a model by its name; without one, the primary.
+ * @throws MemoryGuardError REQUEST_INVALID, naming the outputs there are.
+ */
+export const findOutput = (
+  { outputs, primary_output }: RiskManifest,
+  name: string = primary_output,
+): RiskManifest['outputs'][number] => {
+  const found = outputs.find((output) => output.name === name)
+  if (found) return found
+  const names = outputs.map((output) => output.name).join(', ')
+  throw new MemoryGuardError('REQUEST_INVALID', `The model has no such output. It has: ${names}.`, {
+    faults: [{ pointer: '/output', message: `must be one of ${names}` }],
+  })
+}
+
+/** The model's inputs whose values lie outside what it was trained on: its answer extrapolates in them. */
+export const extrapolatedFeatures = (
+  manifest: RiskManifest,
+  metrics: Readonly<Record<string, number>>,
+): readonly string[] =>
+  manifest.inputs.flatMap((input) => {
+    const value = metrics[input.name]
+    return value !== undefined && isExtrapolated(input, value) ? [input.name] : []
+  })
 
 /** The interval of the primary output, where the model gives one. */
 export const intervalOf = (

@@ -1,33 +1,51 @@
 import { MemoryGuardError } from '#libs/platform'
-import { knownMetrics, type MetricRange } from './known-metrics.js'
-import type { RiskManifest } from './manifest.schema.js'
+import type { MetricRange } from './known-metrics.js'
+import type { ForecastManifest, Manifest, RiskManifest } from './manifest.schema.js'
+import { vocabularyOf } from './metric-vocabulary.js'
 import { referenceOf, type ModelFolder } from './model-folder.js'
 
 const byVersion = new Intl.Collator('en', { numeric: true })
 
+/** Order of manifests from the newest version to the oldest. */
+export const newestFirst = (a: Manifest, b: Manifest): number => byVersion.compare(b.version, a.version)
+
 /** The models on offer, by name and version, and every metric that any of them or the vocabulary knows. */
 export class ModelCatalogue {
-  private readonly byReference: ReadonlyMap<string, ModelFolder>
-  private readonly metrics: ReadonlyMap<string, MetricRange>
+  private readonly byReference = new Map<string, ModelFolder>()
+  private metrics: ReadonlyMap<string, MetricRange> = vocabularyOf([])
+  private active: ReadonlyMap<string, string> = new Map()
 
   constructor(
-    readonly models: readonly ModelFolder[],
+    models: readonly ModelFolder[],
     private readonly defaultReference: string,
   ) {
-    this.byReference = new Map(models.map((model) => [referenceOf(model.manifest), model]))
-    this.metrics = new Map([
-      ...Object.entries(knownMetrics),
-      ...models.flatMap(({ manifest }) => manifest.inputs.map((input) => [input.name, input] as const)),
-    ])
+    models.forEach((model) => this.add(model))
   }
 
-  /** What is known of a metric that a model does not use. */
+  /** Offers one more model; a version that is known stays as it is. */
+  add(model: ModelFolder): void {
+    const reference = referenceOf(model.manifest)
+    if (this.byReference.has(reference)) return
+    this.byReference.set(reference, model)
+    this.metrics = vocabularyOf([...this.byReference.values()].flatMap(({ manifest }) => manifest.inputs))
+  }
+
+  get models(): readonly ModelFolder[] {
+    return [...this.byReference.values()]
+  }
+
+  /** Says which version of a model serves where none is named; for a name without one the newest does. */
+  setActive(versions: ReadonlyMap<string, string>): void {
+    this.active = versions
+  }
+
+  /** What is known of a metric, whichever models use it. */
   findMetric(name: string): MetricRange | undefined {
     return this.metrics.get(name)
   }
 
   get metricNames(): readonly string[] {
-    return [...this.metrics.keys()].sort()
+    return [...this.metrics.keys()]
   }
 
   /** The model of a full reference, `name@version`. */
@@ -35,17 +53,28 @@ export class ModelCatalogue {
     return this.byReference.get(reference)
   }
 
+  /** The versions of a model that are here, newest first. */
+  versionsOf(name: string): readonly string[] {
+    return this.models
+      .filter(({ manifest }) => manifest.name === name)
+      .map(({ manifest }) => manifest.version)
+      .sort((a, b) => byVersion.compare(b, a))
+  }
+
+  /** The version that serves where none is named. */
+  activeVersionOf(name: string): string | undefined {
+    const chosen = this.active.get(name)
+    return chosen !== undefined && this.byReference.has(`${name}@${chosen}`) ? chosen : this.versionsOf(name)[0]
+  }
+
   /**
-   * The risk model of a reference: `name@version`, or `name` for its newest version; nothing for the default.
+   * The risk model of a reference: `name@version`, or `name` for its active version; nothing for the default.
    * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are.
    */
   getRiskModel(reference: string = this.defaultReference): ModelFolder & { readonly manifest: RiskManifest } {
-    const candidates = reference.includes('@')
-      ? [this.byReference.get(reference)].filter((model) => model !== undefined)
-      : this.models
-          .filter(({ manifest }) => manifest.name === reference)
-          .sort((a, b) => byVersion.compare(b.manifest.version, a.manifest.version))
-    const model = candidates[0]
+    const model = this.byReference.get(
+      reference.includes('@') ? reference : `${reference}@${this.activeVersionOf(reference) ?? ''}`,
+    )
     if (model && isRisk(model)) return model
     const there = this.models.filter(isRisk).map(({ manifest }) => referenceOf(manifest))
     throw new MemoryGuardError(
@@ -56,7 +85,16 @@ export class ModelCatalogue {
       },
     )
   }
+
+  /** The newest forecast model. */
+  findForecastModel(): (ModelFolder & { readonly manifest: ForecastManifest }) | undefined {
+    return this.models.filter(isForecast).sort((a, b) => newestFirst(a.manifest, b.manifest))[0]
+  }
 }
+
+/** Whether a model forecasts a dated score. */
+export const isForecast = (model: ModelFolder): model is ModelFolder & { readonly manifest: ForecastManifest } =>
+  model.manifest.kind === 'forecast'
 
 const isRisk = (model: ModelFolder): model is ModelFolder & { readonly manifest: RiskManifest } =>
   model.manifest.kind === 'risk'

@@ -1,6 +1,14 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
-import { ChildProcessHandle } from './child-process-handle.js'
-import type { ComputeChild, ComputePool, GraphSpec, OutputTensors, RunRequest } from './compute-pool.js'
+import { ChildProcessHandle, type ChildWork } from './child-process-handle.js'
+import type {
+  ComputeChild,
+  ComputePool,
+  ExplainedRows,
+  ExplainRequest,
+  GraphSpec,
+  OutputTensors,
+  RunRequest,
+} from './compute-pool.js'
 
 export interface PreforkOptions {
   /** Number of children. */
@@ -11,23 +19,26 @@ export interface PreforkOptions {
   readonly maxMemoryPerChildKb: number
   /** The child's program; default: the compiled one beside this file. */
   readonly entry?: URL
-  /** A bulk run that has waited this long goes next, however many others there are. Default: 200. */
+  /** Bulk work that has waited this long goes next, however much else there is. Default: 200. */
   readonly bulkPatienceMs?: number
 }
 
-interface QueuedRun {
-  readonly request: RunRequest
+interface QueuedWork {
+  readonly work: Exclude<ChildWork, { kind: 'load' }>
+  readonly timeoutMs: number
+  readonly isBulk: boolean
   /** Milliseconds of the process's clock. */
   readonly queuedAt: number
-  readonly resolve: (outputs: OutputTensors) => void
+  /** Given what the child answered to this kind of work. */
+  readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
+const defaultBulkPatienceMs = 200
 /** A pool without work for this long is taken for idle: a due child is replaced then. */
 const quietMs = 1_000
 /** Longest time that a due replacement waits for such a moment. */
 const recyclePatienceMs = 10_000
-const defaultBulkPatienceMs = 200
 /** Longest time that a child may take to start and load a graph. */
 const loadTimeoutMs = 60_000
 /** Wait before the next try when a child cannot start. */
@@ -42,9 +53,15 @@ const respawnDelayMs = 1_000
 export class PreforkPool implements ComputePool {
   private readonly graphs = new Map<string, GraphSpec>()
   private readonly members = new Set<ChildProcessHandle>()
-  private readonly queue: QueuedRun[] = []
+  private readonly queue: QueuedWork[] = []
+  /** Explanations under way. */
+  private explaining = 0
+  private readonly entry: URL
   private size: number
   private isStopped = false
+  /** The child of trials, and the trial that waits longest for it. */
+  private trialChild: ChildProcessHandle | undefined
+  private lastTrial: Promise<unknown> = Promise.resolve()
   /** Milliseconds since the epoch. */
   private lastRunAt = 0
   private timer: NodeJS.Timeout | undefined
@@ -53,12 +70,25 @@ export class PreforkPool implements ComputePool {
     private readonly options: PreforkOptions,
     private readonly log: Logger,
   ) {
+    this.entry = options.entry ?? new URL('./compute-child.js', import.meta.url)
     this.size = options.size
     for (let index = 0; index < this.size; index += 1) void this.add()
   }
 
   get children(): readonly ComputeChild[] {
     return [...this.members]
+  }
+
+  trial(graph: GraphSpec): Promise<OutputTensors> {
+    const trial = this.lastTrial.then(() => this.tryOut(graph))
+    const settled = trial.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.lastTrial = settled
+    // The last of a row of trials ends their child.
+    void settled.then(() => (this.lastTrial === settled ? this.endTrials() : undefined))
+    return trial
   }
 
   async load(graph: GraphSpec): Promise<void> {
@@ -70,12 +100,12 @@ export class PreforkPool implements ComputePool {
     await Promise.all(late.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
   }
 
-  run(request: RunRequest): Promise<OutputTensors> {
-    if (this.isStopped) return Promise.reject(stoppedError())
-    return new Promise((resolve, reject) => {
-      this.queue.push({ request, resolve, reject, queuedAt: performance.now() })
-      this.pump()
-    })
+  run({ key, rows, count, timeoutMs, isBulk = false }: RunRequest): Promise<OutputTensors> {
+    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs, isBulk)
+  }
+
+  explain({ key, output, rows, count, timeoutMs }: ExplainRequest): Promise<ExplainedRows> {
+    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, timeoutMs)
   }
 
   async resize(size: number): Promise<void> {
@@ -90,12 +120,35 @@ export class PreforkPool implements ComputePool {
     clearTimeout(this.timer)
     for (const { reject } of this.queue.splice(0)) reject(stoppedError())
     await Promise.all([...this.members].map((child) => child.kill()))
+    await this.endTrials()
+  }
+
+  private async tryOut(graph: GraphSpec): Promise<OutputTensors> {
+    if (this.isStopped) throw stoppedError()
+    const child = (this.trialChild ??= new ChildProcessHandle(this.entry, () => {
+      if (this.trialChild === child) this.trialChild = undefined
+    }))
+    return (await child.send({ kind: 'load', graph }, loadTimeoutMs)) as OutputTensors
+  }
+
+  private async endTrials(): Promise<void> {
+    const child = this.trialChild
+    this.trialChild = undefined
+    await child?.kill()
+  }
+
+  private enqueue<Answer>(work: QueuedWork['work'], timeoutMs: number, isBulk = false): Promise<Answer> {
+    if (this.isStopped) return Promise.reject(stoppedError())
+    return new Promise<Answer>((resolve, reject) => {
+      const queuedAt = performance.now()
+      this.queue.push({ work, timeoutMs, isBulk, queuedAt, resolve: (answer) => resolve(answer as Answer), reject })
+      this.pump()
+    })
   }
 
   /** Starts one child; it takes work once every graph is loaded into it. */
   private async add(): Promise<ChildProcessHandle | undefined> {
-    const entry = this.options.entry ?? new URL('./compute-child.js', import.meta.url)
-    const child = new ChildProcessHandle(entry, (reason) => this.onExit(child, reason))
+    const child = new ChildProcessHandle(this.entry, (reason) => this.onExit(child, reason))
     this.members.add(child)
     try {
       for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
@@ -117,43 +170,49 @@ export class PreforkPool implements ComputePool {
     else this.wakeIn(respawnDelayMs)
   }
 
-  /** Gives waiting runs to free children and lets due children go. */
+  /** Gives waiting work to free children and lets due children go. */
   private pump(): void {
     for (const child of this.members) {
-      if (this.queue.length === 0) break
       if (!child.isFree) continue
-      const [run] = this.queue.splice(this.nextIndex(), 1)
-      if (run) void this.execute(child, run)
+      const next = this.takeNext()
+      if (!next) break
+      void this.execute(child, next)
     }
     this.recycleDue()
   }
 
-  /** The oldest run that someone waits for; else, or when it has waited too long, the oldest of all. */
-  private nextIndex(): number {
-    const oldest = this.queue[0]
+  /**
+   * The first work that may start, and bulk work only if there is no other or it has waited for long. An explanation may
+   * take a second, so of several children one stays for runs.
+   */
+  private takeNext(): QueuedWork | undefined {
+    const mayExplain = this.explaining < Math.max(1, this.size - 1)
     const patienceMs = this.options.bulkPatienceMs ?? defaultBulkPatienceMs
-    if (!oldest?.request.isBulk || performance.now() - oldest.queuedAt >= patienceMs) return 0
-    return Math.max(
-      0,
-      this.queue.findIndex(({ request }) => !request.isBulk),
-    )
+    const impatientSince = performance.now() - patienceMs
+    const mayStart = ({ work }: QueuedWork) => mayExplain || work.kind === 'run'
+    const first = this.queue.findIndex(mayStart)
+    const oldest = this.queue[first]
+    if (!oldest) return undefined
+    const isPatient = oldest.isBulk && oldest.queuedAt > impatientSince
+    const urgent = isPatient ? this.queue.findIndex((queued) => mayStart(queued) && !queued.isBulk) : first
+    return this.queue.splice(urgent < 0 ? first : urgent, 1)[0]
   }
 
-  private async execute(child: ChildProcessHandle, { request, resolve, reject }: QueuedRun): Promise<void> {
-    const { key, rows, count, timeoutMs } = request
+  private async execute(child: ChildProcessHandle, { work, timeoutMs, resolve, reject }: QueuedWork): Promise<void> {
+    const isExplaining = work.kind === 'explain'
+    if (isExplaining) this.explaining += 1
     try {
-      const outputs = await child.send({ kind: 'run', key, rows, count }, timeoutMs)
-      if (!outputs) throw new Error('The child answered without outputs')
-      resolve(outputs)
+      resolve(await child.send(work, timeoutMs))
     } catch (cause) {
-      const failure = `The model ${key} failed.`
+      const failure = `The model ${work.key} failed.`
       reject(
         cause instanceof MemoryGuardError
           ? cause
           : new MemoryGuardError('MODEL_OUTPUT_INVALID', failure, { cause, retryable: true }),
       )
     }
-    child.tasks += count
+    if (isExplaining) this.explaining -= 1
+    child.tasks += work.count
     this.lastRunAt = Date.now()
     if (this.isDue(child)) child.recycleDueAt ??= Date.now()
     if (child.isRetiring && !child.busy) await child.kill()

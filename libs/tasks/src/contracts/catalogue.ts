@@ -1,11 +1,15 @@
 import { batchPredictions } from './batch-predictions.task.js'
+import { generateExplanation } from './generate-explanation.task.js'
 import { healthCheck } from './health-check.task.js'
 import { processPrediction } from './process-prediction.task.js'
+import { updateForecasts } from './update-forecasts.task.js'
 
 /** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
 export const catalogue = {
   [processPrediction.name]: processPrediction,
   [batchPredictions.name]: batchPredictions,
+  [updateForecasts.name]: updateForecasts,
+  [generateExplanation.name]: generateExplanation,
   [healthCheck.name]: healthCheck,
 } as const
 
