@@ -1,9 +1,9 @@
 import { connectWhenMigrated, createDataSource } from '#libs/database'
 import { createLogger, loadConfig, MemoryGuardError, readEnvironment } from '#libs/platform'
+import { FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { serveOpenApi } from './openapi.js'
-import { FinishedTasks } from './operations/finished-tasks.js'
 
 const untilAskedToStop = (): Promise<string> =>
   new Promise((resolve) => {

@@ -10,6 +10,7 @@ import { Maintenance } from './maintenance/maintenance.js'
 import { Consumers } from './queues/consumers.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
+import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName } from './runtime/worker-name.js'
 import { WorkerModule } from './worker.module.js'
@@ -79,6 +80,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
 
   await Promise.all([connectWhenMigrated(dataSource, log), loadModels(config, registry, log)])
   await presence.become('ready')
+  await app.get(RemoteControl).start()
   consumers.start()
   maintenance.start()
   state = 'ready'
@@ -95,6 +97,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   clearTimeout(deadline)
   await maintenance.stop()
   app.get(LeaseKeeper).stop()
+  await app.get(RemoteControl).stop()
   await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()
   await presence.stop()
   await app.close()

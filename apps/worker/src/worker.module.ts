@@ -15,6 +15,7 @@ import { HandlerRegistry } from './runtime/handler-registry.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
 import type { TaskHandler } from './runtime/task-handler.js'
+import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
@@ -50,6 +51,7 @@ export class WorkerModule {
         Presence,
         Maintenance,
         TaskRunner,
+        RemoteControl,
         ...queues.map((queue) => createQueueProcessor(queue, config)),
       ],
     }

@@ -7,6 +7,7 @@ import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
+import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 
 /**
  * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
@@ -26,7 +27,7 @@ export const createDataSource = (config: Config): DataSource => {
     poolSize: config.database.poolSize,
     connectTimeoutMS: 5_000,
     entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity],
-    migrations: [FirstTables1764000000000],
+    migrations: [FirstTables1764000000000, Operations1764000003000],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,

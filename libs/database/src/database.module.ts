@@ -1,11 +1,20 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
+import { AuditRepository } from './repositories/audit.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
+import { TaskCallRepository } from './repositories/task-call.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
-const repositories = [TaskRepository, PredictionRepository, WorkerRepository, ApiKeyRepository]
+const repositories = [
+  AuditRepository,
+  TaskRepository,
+  TaskCallRepository,
+  PredictionRepository,
+  WorkerRepository,
+  ApiKeyRepository,
+]
 
 /** The repositories on a data source that its process connects and closes. */
 @Module({})

@@ -3,6 +3,9 @@ import { sourcesOf, type TaskState } from '#libs/tasks/contracts'
 /** Channel on which finished tasks are told: payload is their ids, separated by commas. */
 export const finishedChannel = 'memoryguard_finished'
 
+/** Channel on which workers are told what to do now; see `ControlMessage`. */
+export const controlChannel = 'memoryguard_control'
+
 /** `'a', 'b'`: the states that may become `next`, for an IN list. The states are constants of ours. */
 export const sourceList = (next: TaskState): string =>
   sourcesOf(next)
@@ -15,6 +18,9 @@ export const sourceList = (next: TaskState): string =>
  * from inputs that are durable, to the same value. See docs/decisions/0005-durability.md.
  */
 export const commitSoon = `set_config('synchronous_commit', 'off', true) AS commit_mode`
+
+/** Why a task ended that was never computed. */
+export const endWords = { revoked: 'It was revoked.', expired: 'It had not started when it expired.' } as const
 
 /** SQL that appends one line to `timeline` of the task row with the alias `t`. */
 export const timelineEntry = (state: string, more = ''): string =>

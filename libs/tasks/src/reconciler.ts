@@ -33,7 +33,7 @@ export class Reconciler {
       this.log.warn({ tasks: lost.length }, 'took back the tasks of a silent worker')
       await this.broker.add(lost)
     }
-    await this.tasks.expireOverdue()
+    await this.tasks.endUnwanted()
     let total = lost.length
     for (const queue of queues) total += await this.reconcile(queue)
     return total

@@ -1,7 +1,14 @@
+import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
-import { FinishedTasks } from './finished-tasks.js'
+import { ModelsModule } from '../models/models.module.js'
+import { taskClientProvider } from './task-client.provider.js'
 import { TasksController } from './tasks.controller.js'
+import { TasksService } from './tasks.service.js'
 
 /** What operators and waiting callers ask of tasks. */
-@Module({ controllers: [TasksController], providers: [FinishedTasks], exports: [FinishedTasks] })
+@Module({
+  imports: [TasksModule, ModelsModule],
+  controllers: [TasksController],
+  providers: [taskClientProvider, TasksService],
+})
 export class OperationsModule {}

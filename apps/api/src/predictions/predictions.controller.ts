@@ -1,13 +1,12 @@
-import { MemoryGuardError } from '#libs/platform'
 import { isTerminal } from '#libs/tasks/contracts'
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { waitSecondsOf } from '../http/prefer.js'
-import { faultsOf, problemSchema } from '../http/problem.js'
+import { problemSchema } from '../http/problem.js'
 import {
-  idempotencyKey,
   predictionAnswer,
   predictionId,
   predictionPage,
@@ -42,7 +41,7 @@ export class PredictionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PredictionAnswer> {
     const waitSeconds = waitSecondsOf(prefer)
-    const answer = await this.predictions.submit(request, principal, parseKey(key), waitSeconds)
+    const answer = await this.predictions.submit(request, principal, parseIdempotencyKey(key), waitSeconds)
     void reply.header('location', `/v1/predictions/${answer.id}`)
     if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
     if (isTerminal(answer.state)) void reply.status(200)
@@ -65,12 +64,4 @@ export class PredictionsController {
   get(@Param('id', { schema: predictionId }) id: number, @CurrentPrincipal() principal: Principal) {
     return this.predictions.get(id, principal)
   }
-}
-
-const parseKey = (key: string | undefined): string | undefined => {
-  if (key === undefined) return undefined
-  const parsed = idempotencyKey.safeParse(key)
-  if (parsed.success) return parsed.data
-  const faults = faultsOf(parsed.error.issues).map(({ message }) => ({ pointer: 'Idempotency-Key', message }))
-  throw new MemoryGuardError('REQUEST_INVALID', 'The Idempotency-Key header is not valid; see `errors`.', { faults })
 }

@@ -67,9 +67,3 @@ export const predictionQuery = strictInput({
 export type PredictionQuery = z.infer<typeof predictionQuery>
 
 export const predictionId = z.coerce.number({ error: 'must be a positive integer' }).pipe(entityId)
-
-export const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(255)
-  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces')

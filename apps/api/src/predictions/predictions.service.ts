@@ -6,14 +6,14 @@ import {
   type PredictionView,
   type SubmittedPrediction,
 } from '#libs/database'
-import { checkMetrics, missingFeatures, ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
+import { missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
-import { Dispatcher } from '#libs/tasks'
+import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import { celeryStateOf, isTerminal, processPrediction, type TaskState } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
-import { FinishedTasks } from '../operations/finished-tasks.js'
+import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
 /** Most predictions of one INSERT, and the longest wait for company while others are under way. */
@@ -54,15 +54,18 @@ export class PredictionsService {
         faults: [{ pointer: '/user_id', message: 'must be the person that the key is bound to' }],
       })
     }
-    const { manifest } = this.catalogue.getRiskModel(request.model)
-    const { metrics, warnings } = checkMetrics(manifest, this.catalogue, request.health_metrics)
+    const { manifest, model, healthMetrics, warnings } = checkPrediction(
+      this.catalogue,
+      request.health_metrics,
+      request.model,
+    )
     const row: NewPrediction = {
       taskId: uuidv7(),
       taskName: processPrediction.name,
       queue: 'predictions',
       userId: request.user_id,
-      model: referenceOf(manifest),
-      healthMetrics: metrics,
+      model,
+      healthMetrics,
       warnings,
       idempotency:
         idempotencyKey === undefined ? undefined : { scope: principal.id, key: idempotencyKey, hash: hashOf(request) },

@@ -84,6 +84,7 @@ export class ModelRegistry {
     reference: string,
     people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
+    killSignal?: AbortSignal,
   ): Promise<readonly (Risk | MemoryGuardError)[]> {
     const model = this.ready.get(reference)
     if (!model) {
@@ -98,7 +99,7 @@ export class ModelRegistry {
     const answers: (Risk | MemoryGuardError)[] = []
     for (let start = 0; start < people.length; start += manifest.graph.max_batch) {
       const part = people.slice(start, start + manifest.graph.max_batch)
-      const tensors = await this.run(manifest, part, timeoutMs)
+      const tensors = await this.run(manifest, part, timeoutMs, killSignal)
       part.forEach((_, row) => answers.push(toRisk(manifest, tensors, row)))
     }
     return answers
@@ -108,9 +109,11 @@ export class ModelRegistry {
     manifest: RiskManifest,
     people: readonly Readonly<Record<string, number | null>>[],
     timeoutMs: number,
+    killSignal?: AbortSignal,
   ): Promise<OutputTensors> {
     const key = referenceOf(manifest)
-    return this.pool.run({ key, rows: encodeRows(manifest, people), count: people.length, timeoutMs })
+    const rows = encodeRows(manifest, people)
+    return this.pool.run({ key, rows, count: people.length, timeoutMs, ...(killSignal && { killSignal }) })
   }
 
   private async load(folder: RiskFolder): Promise<void> {

@@ -28,6 +28,8 @@ export interface RunRequest {
   readonly count: number
   /** Hard limit in milliseconds: what computes longer is killed. */
   readonly timeoutMs: number
+  /** When it is aborted, the run ends with its reason, and the child that computes it is killed. */
+  readonly killSignal?: AbortSignal
 }
 
 /** A member of the pool as operators see it. */

@@ -124,19 +124,23 @@ export class PreforkPool implements ComputePool {
   }
 
   private async execute(child: ChildProcessHandle, { request, resolve, reject }: QueuedRun): Promise<void> {
-    const { key, rows, count, timeoutMs } = request
+    const { key, rows, count, timeoutMs, killSignal } = request
+    const kill = () => void child.kill()
+    killSignal?.addEventListener('abort', kill)
     try {
+      killSignal?.throwIfAborted()
       const outputs = await child.send({ kind: 'run', key, rows, count }, timeoutMs)
       if (!outputs) throw new Error('The child answered without outputs')
       resolve(outputs)
     } catch (cause) {
       const failure = `The model ${key} failed.`
       reject(
-        cause instanceof MemoryGuardError
-          ? cause
+        killSignal?.aborted || cause instanceof MemoryGuardError
+          ? (killSignal?.reason ?? cause)
           : new MemoryGuardError('MODEL_OUTPUT_INVALID', failure, { cause, retryable: true }),
       )
     }
+    killSignal?.removeEventListener('abort', kill)
     child.tasks += count
     this.lastRunAt = Date.now()
     if (this.isDue(child)) child.recycleDueAt ??= Date.now()
