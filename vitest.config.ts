@@ -24,7 +24,11 @@ export default defineConfig({
     reporters: ['default', `${root}test/support/count-reporter.ts`],
     projects: [
       project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts']),
-      project('medium', ['test/medium/**/*.spec.ts'], { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('medium', ['test/medium/**/*.spec.ts'], {
+        globalSetup: `${root}test/support/database-server.ts`,
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+      }),
       project('e2e', ['test/e2e/**/*.spec.ts'], { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
   },

@@ -45,6 +45,7 @@ beforeAll(async () => {
     predictions: app.get(PredictionRepository),
     broker: app.get(Broker),
     dispatcher: app.get(Dispatcher),
+    readResult: async ({ result }) => result,
     checkPrediction: (metrics) => ({ model: 'any@1', healthMetrics: metrics as Record<string, number>, warnings: [] }),
   })
   closing.push(

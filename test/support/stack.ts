@@ -1,8 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { startEmbeddedPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
 import { findFreePort } from '../../apps/cli/src/start/free-port.js'
 import { listProcessesOf } from './process-list.js'
 import { startRedis, type RedisServer } from './redis-server.js'
@@ -32,7 +35,10 @@ export interface Program {
   readonly pid: number
   readonly isRunning: boolean
   readonly exited: Promise<number | null>
+  /** Sends a signal and waits for the end. */
   kill(signal?: NodeJS.Signals): Promise<number | null>
+  /** Sends a signal. */
+  signal(signal: NodeJS.Signals): void
 }
 
 /** The built product, running: PostgreSQL, broker, api and workers as processes of their own. */
@@ -41,6 +47,7 @@ export interface Stack {
   readonly key: string
   readonly databaseUrl: string
   readonly postgresPid: number
+  readonly postgres: RestartablePostgres
   readonly redis: RedisServer | undefined
   api: Program
   readonly workers: WorkerProgram[]
@@ -79,7 +86,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { broker, workers: workerCount = 1, logs = 'ignore' } = options
   const [postgres, redis] = await Promise.all([
-    startTemporaryPostgres({ log: () => undefined, durable: options.durable ?? false }),
+    startPostgres(options.durable ?? false),
     broker === 'redis' ? startRedis() : undefined,
   ])
   const port = await findFreePort('127.0.0.1')
@@ -122,7 +129,10 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     url,
     key,
     databaseUrl: postgres.url,
-    postgresPid: postgres.pid,
+    get postgresPid() {
+      return postgres.pid
+    },
+    postgres,
     redis,
     env,
     api: run('api', mainOf('api')),
@@ -182,6 +192,42 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   return stack
 }
 
+/** The database of a stack: it can be killed and comes back on the same port with its data. */
+export interface RestartablePostgres {
+  readonly url: string
+  readonly pid: number
+  kill(): Promise<void>
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+const startPostgres = async (durable: boolean): Promise<RestartablePostgres> => {
+  const home = mkdtempSync(join(tmpdir(), 'memoryguard-stack-'))
+  // The account the server runs as must be able to enter.
+  chmodSync(home, 0o711)
+  const start = () => startEmbeddedPostgres({ home, durable, log: () => undefined })
+  let server = await start()
+  return {
+    url: server.url,
+    get pid() {
+      return server.pid
+    },
+    kill: async () => {
+      process.kill(server.pid, 'SIGKILL')
+      await server.exited
+      await server.stop()
+    },
+    restart: async () => {
+      server = await start()
+    },
+    stop: async () => {
+      await server.stop()
+      // The data is elsewhere if the temporary folder of this system is closed to the server's account.
+      for (const path of [realpathSync(join(home, 'postgres')), home]) rmSync(path, { recursive: true, force: true })
+    },
+  }
+}
+
 /** Ends a process; answers its name if it had to be killed. */
 const stopInTime = async (program: Program): Promise<string | undefined> => {
   let isLate = false
@@ -203,6 +249,7 @@ const toProgram = (name: string, child: ChildProcess): Program => {
       return child.exitCode === null && child.signalCode === null
     },
     exited,
+    signal: (signal) => void child.kill(signal),
     kill: async (signal = 'SIGKILL') => {
       child.kill(signal)
       return exited

@@ -37,12 +37,14 @@ export const createApp = async (
   // JSON is the only language of these routes; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
   const metrics = app.get(ApiMetrics)
-  fastify.addHook('onSend', async (request, reply) => {
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('x-request-id', request.id)
+    done()
   })
-  fastify.addHook('onResponse', async (request, reply) => {
+  fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
+    done()
   })
   app.useGlobalPipes(createValidationPipe())
   app.useGlobalFilters(new ProblemFilter(log))

@@ -10,6 +10,12 @@ import { FirstTables1764000000000 } from './migrations/1764000000000-first-table
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 
 /**
+ * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
+ * before the table grew) the planner reads a young table from end to end for each batch, which doubles the cost.
+ */
+const plannerOptions = '-c random_page_cost=1.1 -c jit=off'
+
+/**
  * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
  * embedded server.
  * @throws MemoryGuardError CONFIG_INVALID without a URL.
@@ -31,7 +37,7 @@ export const createDataSource = (config: Config): DataSource => {
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,
-    extra: { keepAlive: true },
+    extra: { keepAlive: true, options: plannerOptions },
   })
 }
 

@@ -3,8 +3,11 @@ import { sourcesOf, type TaskState } from '#libs/tasks/contracts'
 /** Channel on which finished tasks are told: payload is their ids, separated by commas. */
 export const finishedChannel = 'memoryguard_finished'
 
-/** Channel on which workers are told what to do now; see `ControlMessage`. */
+/** Channel on which workers are told what to do now. */
 export const controlChannel = 'memoryguard_control'
+
+/** Why a task ended that was never computed. */
+export const endWords = { revoked: 'It was revoked.', expired: 'It had not started when it expired.' } as const
 
 /** `'a', 'b'`: the states that may become `next`, for an IN list. The states are constants of ours. */
 export const sourceList = (next: TaskState): string =>
@@ -19,24 +22,25 @@ export const sourceList = (next: TaskState): string =>
  */
 export const commitSoon = `set_config('synchronous_commit', 'off', true) AS commit_mode`
 
-/** Why a task ended that was never computed. */
-export const endWords = { revoked: 'It was revoked.', expired: 'It had not started when it expired.' } as const
-
-/** SQL that appends one line to `timeline` of the task row with the alias `t`. */
-export const timelineEntry = (state: string, more = ''): string =>
-  `t.timeline || jsonb_build_object('state', ${state}, 'at', now()${more})`
+/** What else a settling statement writes: typed columns of the outcomes, and the CTE that stores them. */
+export interface AlsoWrites {
+  /** e.g. `risk_score double precision` */
+  readonly columns: string
+  /** e.g. `answers AS (UPDATE ... FROM settled s WHERE ...)` */
+  readonly cte: string
+}
 
 /**
  * The one statement that ends attempts. `$1` is a JSON array of outcomes; a row is changed only if it is running
  * and still holds the same attempt (fencing), so that a late, duplicate or zombie worker changes nothing. The
- * attempt is recorded, listeners are told of finished tasks, and `also` (a further CTE that reads `settled` and
- * `input`) writes what belongs to the outcome in the same transaction.
+ * attempt is recorded, listeners are told of finished tasks, and `also` writes what belongs to the outcome in the same
+ * transaction: its `columns` are read from the outcomes, and its `cte` reads them as `settled`.
  */
-export const settleStatement = (also = ''): string => `
+export const settleStatement = (also?: AlsoWrites): string => `
   WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(
       id uuid, attempt integer, state text, outcome text, terminal boolean, available_at timestamptz,
-      retried integer, crashed integer, result jsonb, error_code text, error_message text, value jsonb)
+      retried integer, crashed integer, result jsonb, error_code text, error_message text${also ? `, ${also.columns}` : ''})
   ), settled AS (
     UPDATE tasks t SET
       state = i.state,
@@ -47,16 +51,14 @@ export const settleStatement = (also = ''): string => `
       crashes = t.crashes + coalesce(i.crashed, 0),
       result = i.result,
       error_code = i.error_code,
-      error_message = i.error_message,
-      timeline = ${timelineEntry('i.state', `, 'attempt', t.attempt`)}
+      error_message = i.error_message
     FROM input i
     WHERE t.id = i.id AND t.attempt = i.attempt AND t.state = 'running'
-    RETURNING t.id, t.attempt, t.worker, t.started_at, t.prediction_id, i.terminal, i.outcome, i.error_code,
-      i.error_message, i.value
+    RETURNING t.worker, t.started_at, t.prediction_id, i.*
   ), attempts AS (
     INSERT INTO task_attempts (task_id, attempt, worker, outcome, error_code, error_message, started_at)
     SELECT id, attempt, worker, outcome, error_code, error_message, started_at FROM settled
   ), told AS (
     SELECT pg_notify('${finishedChannel}', string_agg(id::text, ',')) FROM settled WHERE terminal HAVING count(*) > 0
-  )${also}
+  )${also ? `, ${also.cte}` : ''}
   SELECT id, (SELECT count(*) FROM told), ${commitSoon} FROM settled`

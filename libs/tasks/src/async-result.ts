@@ -12,6 +12,8 @@ export interface ResultParts {
   readonly calls: TaskCallRepository
   readonly broker: Broker
   readonly finished: FinishedTasks
+  /** The result of a task that has succeeded; that of a prediction stands with the prediction. */
+  readonly readResult: (task: TaskEntity) => Promise<unknown>
 }
 
 /** Longest single wait, in seconds: longer ones are made of several. */
@@ -23,6 +25,7 @@ const defaultTimeoutSeconds = 3600
  */
 export class AsyncResult<Result = unknown> {
   private seen: TaskEntity | undefined
+  private answer: unknown = null
 
   constructor(
     readonly id: string,
@@ -42,7 +45,7 @@ export class AsyncResult<Result = unknown> {
 
   /** Null until the task was seen to have succeeded. */
   get result(): Result | null {
-    return this.seen?.state === 'succeeded' ? this.parse(this.seen.result) : null
+    return this.seen?.state === 'succeeded' && this.answer !== null ? this.parse(this.answer) : null
   }
 
   /** Code and message of the failure, without any value of the input; null without a failure. */
@@ -55,6 +58,8 @@ export class AsyncResult<Result = unknown> {
     const task = await this.parts.tasks.find(this.id)
     if (!task) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     this.seen = task
+    const isThere = task.state === 'succeeded' && !task.resultForgottenAt
+    this.answer = isThere ? await this.parts.readResult(task) : null
     return this
   }
 
@@ -82,7 +87,7 @@ export class AsyncResult<Result = unknown> {
     }
     if (task.resultForgottenAt) throw new MemoryGuardError('RESOURCE_GONE', 'The result was forgotten.')
     if (task.state !== 'succeeded') throw new MemoryGuardError(codeOf(task), task.errorMessage ?? 'The task failed.')
-    return this.parse(task.result)
+    return this.parse(this.answer)
   }
 
   /**

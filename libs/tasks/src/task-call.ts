@@ -90,7 +90,7 @@ export const toNewTask = (
       idempotency: {
         scope: idempotencyScope,
         key: idempotencyKey,
-        hash: hashOf([contract.name, args, prediction?.healthMetrics, prediction?.model, options]),
+        hash: hashOf([contract.name, args, userId, predictionId, prediction?.healthMetrics, prediction?.model, options]),
       },
     }),
   }

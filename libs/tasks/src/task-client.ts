@@ -80,10 +80,10 @@ export class TaskClient {
   async prepare<Contract extends TaskContract>(contract: Contract, given: unknown): Promise<PreparedCall<Contract>> {
     const parsed = contract.args.safeParse(given)
     if (!parsed.success) throw invalid(parsed.error.issues.flatMap(toFaults))
-    const { health_metrics: healthMetrics, model, ...args } = knownArgs.parse(parsed.data)
-    const userId = args.user_id ?? null
-    if (args.prediction_id !== undefined) {
-      const stored = await this.parts.predictions.find(args.prediction_id)
+    const known = knownArgs.parse(parsed.data)
+    const { health_metrics: healthMetrics, model, user_id: userId = null, prediction_id: predictionId, ...args } = known
+    if (predictionId !== undefined) {
+      const stored = await this.parts.predictions.find(predictionId)
       if (!stored || (userId !== null && stored.userId !== userId)) {
         throw invalid([
           { pointer: '/args/prediction_id', message: 'must be a prediction that is stored, of this person' },

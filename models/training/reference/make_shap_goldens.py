@@ -158,6 +158,7 @@ def make(name, folder):
     path = explain(background, feature_perturbation="tree_path_dependent")
     whole = explain(rows, feature_perturbation="tree_path_dependent")
     against = explain(background, data=background, feature_perturbation="interventional")
+    trees.settle(file, name)
     out = folder / name
     out.mkdir(parents=True, exist_ok=True)
     save = lambda file, values: (out / file).write_bytes(np.ascontiguousarray(values, dtype="<f8").tobytes())

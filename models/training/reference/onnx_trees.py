@@ -248,3 +248,11 @@ def keep_output(model, name):
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return model
+
+
+def settle(model, name):
+    """Replaces random names, so that the same training writes the same bytes."""
+    model.graph.name = name
+    for i, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{i}"
+    return model

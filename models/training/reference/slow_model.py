@@ -91,7 +91,7 @@ def build_artefact() -> Artefact:
         "title": "Slow model of the tests",
         "summary": "Answers 0.5 after as much work as its input asks for. It says nothing of anyone.",
         "disclaimer": DISCLAIMER,
-        "inputs": [model_input("mmse_score", "MMSE", "Amount of work to do.", "points", 0, 30, integer=True)],
+        "inputs": [model_input("mmse_score", "MMSE", "Amount of work to do.", "points", 0, 30)],
         "graph": {"file": "model.onnx", "input": "features", "dtype": "float32", "max_batch": 4096},
         "missing": {"rule": "native"},
         "outputs": [{"name": "risk", "title": "One half", "value": {"tensor": "probability"}}],

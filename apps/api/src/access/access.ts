@@ -25,11 +25,15 @@ export const Public = () => SetMetadata(publicMetadata, true)
 export const mayActAs = (has: Role, needs: Role): boolean => roles.indexOf(has) >= roles.indexOf(needs)
 
 /** The principal of the request; the guard has set it. */
-export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {
-  const { principal } = context.switchToHttp().getRequest<RequestWithPrincipal>()
+export const principalOf = ({ principal }: RequestWithPrincipal): Principal => {
   if (!principal) throw new Error('A route with a principal must not be public')
   return principal
-})
+}
+
+/** `principalOf` as a parameter of a route. */
+export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  principalOf(context.switchToHttp().getRequest<RequestWithPrincipal>()),
+)
 
 /** Whether the principal reaches this person's data. */
 export const reaches = ({ userId }: Principal, subject: number): boolean => userId === null || userId === subject

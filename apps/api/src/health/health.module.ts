@@ -7,7 +7,7 @@ import { HealthController } from './health.controller.js'
 import { Lifecycle } from './lifecycle.js'
 
 @Module({
-  imports: [TerminusModule, TasksModule, ModelsModule],
+  imports: [TerminusModule.forRoot({ logger: false }), TasksModule, ModelsModule],
   controllers: [HealthController],
   providers: [ApiMetrics, Lifecycle],
   exports: [Lifecycle, ApiMetrics],

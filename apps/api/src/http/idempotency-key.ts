@@ -9,7 +9,7 @@ const idempotencyKey = z
   .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces')
 
 /** The key of the `Idempotency-Key` header. @throws MemoryGuardError REQUEST_INVALID */
-export const parseIdempotencyKey = (key: string | undefined): string | undefined => {
+export const parseIdempotencyKey = (key: string | string[] | undefined): string | undefined => {
   if (key === undefined) return undefined
   const parsed = idempotencyKey.safeParse(key)
   if (parsed.success) return parsed.data

@@ -2,6 +2,7 @@ import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { ModelsModule } from '../models/models.module.js'
 import { taskClientProvider } from './task-client.provider.js'
+import { TaskResults } from './task-results.js'
 import { TasksController } from './tasks.controller.js'
 import { TasksService } from './tasks.service.js'
 
@@ -9,6 +10,6 @@ import { TasksService } from './tasks.service.js'
 @Module({
   imports: [TasksModule, ModelsModule],
   controllers: [TasksController],
-  providers: [taskClientProvider, TasksService],
+  providers: [taskClientProvider, TaskResults, TasksService],
 })
 export class OperationsModule {}

@@ -1,4 +1,4 @@
-import type { TaskAttemptEntity, TaskEntity } from '#libs/database'
+import { timelineOf, type TaskAttemptEntity, type TaskEntity } from '#libs/database'
 import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import type { SentTask, TaskAnswer, TaskResult, TaskSummary } from './tasks.schemas.js'
 
@@ -8,7 +8,7 @@ export const toSummary = (task: TaskEntity): TaskSummary => ({
   queue: task.queue,
   state: task.state,
   celery_state: celeryStateOf(task.state),
-  args: task.args,
+  args: argsOf(task),
   user_id: numberOrNull(task.userId),
   prediction_id: numberOrNull(task.predictionId),
   priority: task.priority,
@@ -37,23 +37,30 @@ export const toAnswer = (task: TaskEntity, attempts: readonly TaskAttemptEntity[
     started_at: attempt.startedAt?.toISOString() ?? null,
     ended_at: attempt.endedAt.toISOString(),
   })),
-  timeline: task.timeline,
+  timeline: [...timelineOf(task, attempts)],
 })
 
-export const toResult = (task: TaskEntity): TaskResult => ({
+export const toResult = (task: TaskEntity, result: unknown): TaskResult => ({
   task_id: task.id,
   state: task.state,
   celery_state: celeryStateOf(task.state),
   ready: isTerminal(task.state),
   successful: task.state === 'succeeded',
-  result: task.state === 'succeeded' ? task.result : null,
+  result,
   error: failureOf(task),
 })
 
-export const toSent = (task: TaskEntity): SentTask => {
-  const { task_id, ready, successful, result } = toResult(task)
+export const toSent = (task: TaskEntity, result: unknown): SentTask => {
+  const { task_id, ready, successful } = toResult(task, result)
   return { ...toSummary(task), task_id, ready, successful, result }
 }
+
+/** The public arguments, with the identifiers that have columns of their own. */
+const argsOf = ({ args, userId, predictionId }: TaskEntity): Record<string, unknown> => ({
+  ...args,
+  ...(predictionId !== null && { prediction_id: Number(predictionId) }),
+  ...(userId !== null && { user_id: Number(userId) }),
+})
 
 const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))
 

@@ -3,11 +3,21 @@ import { ModelCatalogue } from '#libs/ml/manifest'
 import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
 import type { FactoryProvider } from '@nestjs/common'
 import { checkPrediction } from '../models/check-prediction.js'
+import { TaskResults } from './task-results.js'
 
 /** The client by which this process calls tasks; health metrics are checked against the models here. */
 export const taskClientProvider: FactoryProvider<TaskClient> = {
   provide: TaskClient,
-  inject: [TaskRepository, TaskCallRepository, PredictionRepository, Broker, Dispatcher, FinishedTasks, ModelCatalogue],
+  inject: [
+    TaskRepository,
+    TaskCallRepository,
+    PredictionRepository,
+    Broker,
+    Dispatcher,
+    FinishedTasks,
+    ModelCatalogue,
+    TaskResults,
+  ],
   useFactory: (
     tasks: TaskRepository,
     calls: TaskCallRepository,
@@ -16,6 +26,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
     dispatcher: Dispatcher,
     finished: FinishedTasks,
     catalogue: ModelCatalogue,
+    results: TaskResults,
   ) =>
     new TaskClient({
       tasks,
@@ -24,6 +35,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
       broker,
       dispatcher,
       finished,
+      readResult: (task) => results.read(task),
       checkPrediction: (healthMetrics, model) => {
         const { manifest: _, ...checked } = checkPrediction(catalogue, healthMetrics, model)
         return checked

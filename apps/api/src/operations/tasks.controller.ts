@@ -7,6 +7,7 @@ import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
+import { TaskResults } from './task-results.js'
 import { toAnswer, toResult, toSent } from './task-answers.js'
 import {
   replayAnswer,
@@ -37,7 +38,10 @@ import { TasksService } from './tasks.service.js'
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/tasks')
 export class TasksController {
-  constructor(private readonly tasks: TasksService) {}
+  constructor(
+    private readonly tasks: TasksService,
+    private readonly results: TaskResults,
+  ) {}
 
   @Post()
   @RequireRole('submitter')
@@ -62,7 +66,7 @@ export class TasksController {
     if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
     if (isTerminal(task.state)) void reply.status(200)
     else void reply.header('retry-after', 1)
-    return toSent(task)
+    return toSent(task, await this.results.read(task))
   }
 
   @Get()
@@ -110,7 +114,7 @@ export class TasksController {
   ): Promise<TaskResult> {
     const task = await this.tasks.waitFor(id, principal, wait, closedSignal(request))
     if (task.resultForgottenAt) throw new MemoryGuardError('RESOURCE_GONE', 'The result was forgotten.')
-    return toResult(task)
+    return toResult(task, await this.results.read(task))
   }
 
   @Delete(':id/result')
@@ -158,7 +162,7 @@ export class TasksController {
   ): Promise<SentTask> {
     const task = await this.tasks.replay(id, principal, requestId)
     void reply.header('location', `/v1/tasks/${task.id}`)
-    return toSent(task)
+    return toSent(task, null)
   }
 }
 

@@ -1,8 +1,14 @@
 import { isTerminal } from '#libs/tasks/contracts'
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common'
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
-import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import {
+  CurrentPrincipal,
+  principalOf,
+  RequireRole,
+  type Principal,
+  type RequestWithPrincipal,
+} from '../access/access.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
@@ -34,14 +40,15 @@ export class PredictionsController {
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: predictionAnswer })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: predictionAnswer })
   async submit(
-    @Body({ schema: predictionRequest }) request: PredictionRequest,
-    @Headers('idempotency-key') key: string | undefined,
-    @Headers('prefer') prefer: string | undefined,
-    @CurrentPrincipal() principal: Principal,
+    @Body({ schema: predictionRequest }) body: PredictionRequest,
+    // Each decorated parameter costs a pass through the pipes: on this route, one request object serves for all.
+    @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PredictionAnswer> {
-    const waitSeconds = waitSecondsOf(prefer)
-    const answer = await this.predictions.submit(request, principal, parseIdempotencyKey(key), waitSeconds)
+    const { headers } = request
+    const waitSeconds = waitSecondsOf(headers.prefer)
+    const key = parseIdempotencyKey(headers['idempotency-key'])
+    const answer = await this.predictions.submit(body, principalOf(request), key, waitSeconds)
     void reply.header('location', `/v1/predictions/${answer.id}`)
     if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
     if (isTerminal(answer.state)) void reply.status(200)

@@ -6,7 +6,7 @@ import {
   type PredictionView,
   type SubmittedPrediction,
 } from '#libs/database'
-import { missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
+import { intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
 import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import { celeryStateOf, isTerminal, processPrediction, type TaskState } from '#libs/tasks/contracts'
@@ -173,8 +173,6 @@ const freshView = (row: NewPrediction, { id, taskId, createdAt }: SubmittedPredi
 
 const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): PredictionAnswer => {
   const [name = '', version = ''] = view.model.split('@')
-  const primary = manifest && view.outputs?.[manifest.primary_output]
-  const level = manifest?.interval?.level
   const { state, errorCode } = view
   return {
     id: view.id,
@@ -183,10 +181,7 @@ const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): Pre
     celery_state: celeryStateOf(state),
     risk_score: view.riskScore,
     risk_category: view.riskCategory,
-    confidence_interval:
-      level !== undefined && primary?.lower !== undefined && primary.upper !== undefined
-        ? { lower: primary.lower, upper: primary.upper, level }
-        : null,
+    confidence_interval: manifest && view.outputs ? intervalOf(manifest, view.outputs) : null,
     outputs: view.outputs,
     model: { name, version },
     input_features: view.healthMetrics,

@@ -40,11 +40,8 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
               {
                 taskId: task.id,
                 attempt: task.attempt,
-                predictionId: Number(task.prediction.id),
                 riskScore: answer.score,
                 riskCategory: answer.category,
-                level: answer.level,
-                primary: answer.primary,
                 outputs: answer.outputs,
               },
             ],

@@ -71,8 +71,7 @@ export class TaskRunner {
   /** Hands back what still runs: it is queued again without using a retry. */
   releaseAll(): void {
     this.isReleasing = true
-    const reason = new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')
-    for (const group of this.running) group.release(reason)
+    for (const group of this.running) group.release(releasedError())
   }
 
   /**
@@ -117,6 +116,8 @@ export class TaskRunner {
   }
 
   private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
+    // What waits here has not started; the reconciler finds it for another worker.
+    if (this.isReleasing) return jobs.map(() => ({ value: 'skipped' }))
     const claimed = await this.whileDatabaseIsDown(() =>
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
@@ -162,6 +163,7 @@ export class TaskRunner {
       const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
       return tasks.map(() => ({ error }))
     }
+    if (this.isReleasing) return tasks.map(() => ({ error: releasedError() }))
     const { timeLimitSeconds, softTimeLimitSeconds } = this.config.task
     const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? timeLimitSeconds))
     const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? softTimeLimitSeconds))
@@ -232,3 +234,6 @@ const limitError = (
   word: string,
   ms: number,
 ): MemoryGuardError => new MemoryGuardError(code, `It ran longer than its ${word} limit of ${ms / 1000} s.`)
+
+const releasedError = (): MemoryGuardError =>
+  new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')

@@ -2,15 +2,6 @@ import type { QueueName } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 
-/** One line of a task's timeline. */
-export interface TimelineEntry {
-  readonly state: TaskState
-  readonly at: string
-  readonly attempt?: number
-  readonly worker?: string
-  readonly reason?: string
-}
-
 /** What a caller may set for one task in place of the configured values. Durations in seconds. */
 export interface TaskLimits {
   readonly max_retries?: number
@@ -88,11 +79,12 @@ export class TaskEntity {
   @Column('text', { name: 'error_message', nullable: true })
   errorMessage!: string | null
 
-  @Column('jsonb')
-  timeline!: TimelineEntry[]
-
   @Column('timestamptz', { name: 'created_at' })
   createdAt!: Date
+
+  /** The time it was planned for when it was called. */
+  @Column('timestamptz', { nullable: true })
+  eta!: Date | null
 
   /** Someone asked to revoke it while it ran; it is not to be started again. */
   @Column('timestamptz', { name: 'revoke_requested_at', nullable: true })

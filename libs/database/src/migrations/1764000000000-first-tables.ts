@@ -34,7 +34,6 @@ export class FirstTables1764000000000 implements MigrationInterface {
         idempotency_scope text,
         idempotency_key text,
         idempotency_hash text,
-        timeline jsonb NOT NULL DEFAULT '[]',
         created_at timestamptz NOT NULL DEFAULT now(),
         started_at timestamptz,
         finished_at timestamptz

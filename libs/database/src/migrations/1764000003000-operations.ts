@@ -10,6 +10,7 @@ export class Operations1764000003000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       ALTER TABLE tasks
+        ADD COLUMN eta timestamptz,
         ADD COLUMN revoke_requested_at timestamptz,
         ADD COLUMN terminate_requested boolean,
         ADD COLUMN result_forgotten_at timestamptz,
@@ -53,7 +54,7 @@ export class Operations1764000003000 implements MigrationInterface {
     for (const table of ['audit_log', 'worker_commands', 'paused_queues']) await runner.query(`DROP TABLE ${table}`)
     await runner.query(`ALTER TABLE workers DROP COLUMN tasks`)
     await runner.query(`
-      ALTER TABLE tasks DROP COLUMN revoke_requested_at, DROP COLUMN terminate_requested,
+      ALTER TABLE tasks DROP COLUMN eta, DROP COLUMN revoke_requested_at, DROP COLUMN terminate_requested,
         DROP COLUMN result_forgotten_at, DROP COLUMN replay_of, DROP COLUMN parent_id`)
   }
 }

@@ -3,7 +3,7 @@ import type { QueueName } from '#libs/platform'
 import { isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from '../entities/prediction.entity.js'
-import { commitSoon, timelineEntry } from '../task-sql.js'
+import { commitSoon } from '../task-sql.js'
 import { TaskRepository } from './task.repository.js'
 
 /** A prediction to be stored with its task, before anything is queued. */
@@ -34,11 +34,8 @@ export interface SubmittedPrediction {
 export interface PredictionAnswer {
   readonly taskId: string
   readonly attempt: number
-  readonly predictionId: number
   readonly riskScore: number
   readonly riskCategory: string
-  readonly level: number | null
-  readonly primary: StoredOutput
   readonly outputs: Readonly<Record<string, StoredOutput>>
 }
 
@@ -134,11 +131,9 @@ export class PredictionRepository {
            "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
            warnings jsonb, scope text, key text, hash text)
        ), t AS (
-         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, timeline,
+         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id,
            idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT "taskId", "taskName", queue, 'queued',
-           jsonb_build_object('prediction_id', prediction_id, 'user_id', "userId"), "userId", prediction_id,
-           ${timelineEntry(`'queued'`).replace('t.timeline', `'[]'::jsonb`)}, scope, key, hash
+         SELECT "taskId", "taskName", queue, 'queued', '{}', "userId", prediction_id, scope, key, hash
          FROM input
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
          RETURNING t.id, t.prediction_id, t.created_at
@@ -189,26 +184,20 @@ export class PredictionRepository {
   /** Stores answers, each only if its attempt still holds the task; answers the task ids that were stored. */
   async storeAnswers(answers: readonly PredictionAnswer[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
-      answers.map((answer) => ({
-        id: answer.taskId,
-        attempt: answer.attempt,
-        result: {
-          prediction_id: answer.predictionId,
-          risk_score: answer.riskScore,
-          risk_category: answer.riskCategory,
-          confidence_interval:
-            answer.level !== null && answer.primary.lower !== undefined && answer.primary.upper !== undefined
-              ? { lower: answer.primary.lower, upper: answer.primary.upper, level: answer.level }
-              : null,
-        },
-        value: { risk_score: answer.riskScore, risk_category: answer.riskCategory, outputs: answer.outputs },
+      answers.map(({ taskId, attempt, riskScore, riskCategory, outputs }) => ({
+        id: taskId,
+        attempt,
+        risk_score: riskScore,
+        risk_category: riskCategory,
+        outputs,
       })),
-      `, answers AS (
-        UPDATE predictions p SET
-          risk_score = (s.value->>'risk_score')::double precision, risk_category = s.value->>'risk_category',
-          outputs = s.value->'outputs', attempt = s.attempt
-        FROM settled s WHERE p.id = s.prediction_id
-      )`,
+      {
+        columns: 'risk_score double precision, risk_category text, outputs jsonb',
+        cte: `answers AS (
+          UPDATE predictions p SET risk_score = s.risk_score, risk_category = s.risk_category, outputs = s.outputs,
+            attempt = s.attempt
+          FROM settled s WHERE p.id = s.prediction_id)`,
+      },
     )
   }
 

@@ -3,7 +3,7 @@ import type { QueueName } from '#libs/platform'
 import { terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
-import { controlChannel, endWords, finishedChannel, timelineEntry } from '../task-sql.js'
+import { controlChannel, endWords, finishedChannel } from '../task-sql.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
 
 /** A task to be stored, before anything is queued. */
@@ -12,7 +12,7 @@ export interface NewTask {
   readonly id: string
   readonly name: string
   readonly queue: QueueName
-  /** Identifiers and small options only. With `prediction`, its id is added as `prediction_id`. */
+  /** Small options only; the ids of person and prediction stand in columns of their own. */
   readonly args: Readonly<Record<string, unknown>>
   readonly userId: number | null
   readonly predictionId: number | null
@@ -98,13 +98,11 @@ export class TaskCallRepository {
            "expiresSeconds" double precision, limits jsonb, "parentId" uuid, idempotency jsonb)
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
-           expires_at, limits, parent_id, timeline, idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT id, name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END,
-           CASE WHEN prediction IS NULL THEN args ELSE args || jsonb_build_object('prediction_id', prediction_id) END,
+           expires_at, limits, parent_id, eta, idempotency_scope, idempotency_key, idempotency_hash)
+         SELECT id, name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
            "userId", prediction_id, priority, available_at,
            coalesce("expiresAt", now() + make_interval(secs => "expiresSeconds")), limits, "parentId",
-           jsonb_build_array(jsonb_build_object(
-             'state', CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, 'at', now())),
+           CASE WHEN available_at > now() THEN available_at END,
            idempotency->>'scope', idempotency->>'key', idempotency->>'hash'
          FROM input
          ON CONFLICT DO NOTHING
@@ -142,8 +140,7 @@ export class TaskCallRepository {
            error_code = CASE WHEN t.state = 'running' THEN t.error_code ELSE 'TASK_REVOKED' END,
            error_message = CASE WHEN t.state = 'running' THEN t.error_message ELSE '${endWords.revoked}' END,
            revoke_requested_at = coalesce(t.revoke_requested_at, now()),
-           terminate_requested = coalesce(t.terminate_requested, false) OR $2,
-           timeline = ${timelineEntry(state, `, 'reason', CASE WHEN $2 THEN 'terminate requested' ELSE 'revoke requested' END`)}
+           terminate_requested = coalesce(t.terminate_requested, false) OR $2
          WHERE t.id = ANY($1::uuid[]) AND t.finished_at IS NULL
          RETURNING t.id, t.state, t.queue, t.attempt
        ), told AS (
@@ -170,9 +167,9 @@ export class TaskCallRepository {
          SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(original uuid, id uuid)
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, limits, parent_id,
-           replay_of, timeline)
+           replay_of)
          SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
-           o.id, jsonb_build_array(jsonb_build_object('state', 'queued', 'at', now(), 'reason', 'replay'))
+           o.id
          FROM input i JOIN tasks o ON o.id = i.original
          WHERE o.finished_at IS NOT NULL AND o.state = ANY($2)
          ON CONFLICT (replay_of) WHERE replay_of IS NOT NULL DO NOTHING

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
 import { TaskAttemptEntity } from '../entities/task-attempt.entity.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
-import { commitSoon, endWords, finishedChannel, settleStatement, sourceList, timelineEntry } from '../task-sql.js'
+import { commitSoon, endWords, finishedChannel, settleStatement, sourceList, type AlsoWrites } from '../task-sql.js'
 
 /** What a job of the broker says: this task may start its `attempt`-th attempt. */
 export interface TaskJob {
@@ -55,12 +55,12 @@ export interface AttemptEnd {
   readonly countsAsCrash?: boolean
 }
 
-/** A result with what a CTE of the caller stores beside it. */
+/** A result; further columns are those that the caller's `AlsoWrites` names. */
 export interface AttemptSuccess {
   readonly id: string
   readonly attempt: number
-  readonly result: unknown
-  readonly value?: unknown
+  /** Left out where the result stands in a table of its own. */
+  readonly result?: unknown
 }
 
 /** Someone asked to revoke a running task. */
@@ -102,8 +102,7 @@ export class TaskRepository {
        ), claimed AS (
          UPDATE tasks t SET
            state = 'running', attempt = i.attempt, worker = $2, started_at = now(),
-           lease_expires_at = now() + make_interval(secs => $3),
-           timeline = ${timelineEntry(`'running'`, `, 'attempt', i.attempt, 'worker', $2::text`)}
+           lease_expires_at = now() + make_interval(secs => $3)
          FROM input i
          WHERE t.id = i."taskId" AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
@@ -182,7 +181,7 @@ export class TaskRepository {
   }
 
   /** Stores results with `also` in the same statement; answers the ids that were still this attempt's to end. */
-  async succeed(successes: readonly AttemptSuccess[], also = ''): Promise<ReadonlySet<string>> {
+  async succeed(successes: readonly AttemptSuccess[], also?: AlsoWrites): Promise<ReadonlySet<string>> {
     const input = successes.map((success) => ({
       ...success,
       state: 'succeeded' satisfies TaskState,
@@ -208,8 +207,7 @@ export class TaskRepository {
            finished_at = CASE WHEN t.crashes + 1 >= $1 THEN now() END,
            error_code = CASE WHEN t.crashes + 1 >= $1 THEN 'TASK_POISON' END,
            error_message = CASE WHEN t.crashes + 1 >= $1 THEN 'Its worker died ' || $1 || ' times while it ran.' END,
-           crashes = t.crashes + 1, lease_expires_at = NULL, available_at = now(),
-           timeline = ${timelineEntry(`CASE WHEN t.crashes + 1 >= $1 THEN 'failed' ELSE 'queued' END`, `, 'attempt', t.attempt, 'reason', 'worker lost'`)}
+           crashes = t.crashes + 1, lease_expires_at = NULL, available_at = now()
          FROM lost WHERE t.id = lost.id
          RETURNING t.*
        ), attempts AS (
@@ -228,7 +226,6 @@ export class TaskRepository {
   /** Ends waiting tasks that are not to start: expired, or revoked while their worker was lost. Answers how many. */
   async endUnwanted(): Promise<number> {
     const isRevoked = 't.revoke_requested_at IS NOT NULL'
-    const state = `CASE WHEN ${isRevoked} THEN 'cancelled' ELSE 'expired' END`
     const rows: unknown[] = await this.dataSource.query(
       `WITH unwanted AS (
          SELECT id FROM tasks
@@ -236,7 +233,8 @@ export class TaskRepository {
            AND state IN (${sourceList('expired')})
          FOR UPDATE SKIP LOCKED LIMIT 1000
        ), ended AS (
-         UPDATE tasks t SET state = ${state}, finished_at = now(), timeline = ${timelineEntry(state)},
+         UPDATE tasks t SET finished_at = now(),
+           state = CASE WHEN ${isRevoked} THEN 'cancelled' ELSE 'expired' END,
            error_code = CASE WHEN ${isRevoked} THEN 'TASK_REVOKED' ELSE 'TASK_EXPIRED' END,
            error_message = CASE WHEN ${isRevoked} THEN '${endWords.revoked}' ELSE '${endWords.expired}' END
          FROM unwanted WHERE t.id = unwanted.id RETURNING t.id

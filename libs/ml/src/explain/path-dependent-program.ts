@@ -1,9 +1,8 @@
 import type { PathNode } from './leaf-paths.js'
 import { quadratureFor } from './quadrature.js'
-import { passes, type TreeStructure } from './tree-structure.js'
+import type { TreeStructure } from './tree-structure.js'
+import { TreeTests, type TestedPeople } from './tree-tests.js'
 import type { Univariate } from './univariate.js'
-
-type TestNode = Extract<PathNode, { kind: 'test' }>
 
 /** The last test of an input on a path: its edge, and the share of people whom all its tests let through. */
 interface LastTest {
@@ -13,13 +12,6 @@ interface LastTest {
 
 /** Points that are worked on together, which keeps the loops over them cheap. */
 const lane = 4
-
-interface Way {
-  readonly test: TestNode
-  /** Edge that leads to the test. */
-  readonly from: number
-  readonly tested: ReadonlyMap<number, LastTest>
-}
 
 const widestPath = (node: PathNode): number =>
   node.kind === 'leaf' ? node.sources.length : Math.max(widestPath(node.yes), widestPath(node.no))
@@ -35,9 +27,9 @@ export class PathDependentProgram {
   private readonly weights: Float64Array
   // Test t is reached by edge testFrom[t]; edges 2t + 1 and 2t + 2 lead on where it passes and where it fails.
   private readonly testFrom: Int32Array
-  private readonly testColumn: Int32Array
-  private readonly testThreshold: Float64Array
-  private readonly testNode: Int32Array
+  /** First test behind those below test t, in the order of depth first. */
+  private readonly testEnd: Int32Array
+  private readonly tests: TreeTests
   /** Last edge above that tests the same input; -1 if there is none. */
   private readonly edgeAbove: Int32Array
   private readonly edgeSource: Int32Array
@@ -49,105 +41,103 @@ export class PathDependentProgram {
   private readonly factors: Float64Array
   private readonly payments: Float64Array
   // What a person's run leaves behind.
-  private readonly hasPassed: Uint8Array
   private readonly hasFailed: Uint8Array
   private readonly edgeRow: Int32Array
+  /** Tests below which something counts for the person. */
+  private readonly visited: Int32Array
   private readonly products: Float64Array
 
-  constructor(
-    private readonly structure: TreeStructure,
-    root: PathNode,
-    columnOf: (tested: Univariate) => number,
-  ) {
+  constructor(structure: TreeStructure, root: PathNode, columnOf: (tested: Univariate) => number) {
     const rule = quadratureFor(widestPath(root) - 1)
     const size = Math.ceil(rule.points.length / lane) * lane
     // Points without weight fill the last lane; any place inside (0, 1) will do for them.
     const points = Float64Array.from({ length: size }, (_, q) => rule.points[q] ?? 0.5)
     this.weights = Float64Array.from({ length: size }, (_, q) => rule.weights[q] ?? 0)
-    const ways: Way[] = []
+    const nodes: number[] = []
+    const testFrom: number[] = []
+    const testEnd: number[] = []
     const edgeTest = [-1]
     const edgeValue = [root.kind === 'leaf' ? root.game.value : 0]
     const edgeAbove = [-1]
     const edgeSource = [-1]
-    const factors: number[] = Array.from({ length: 3 * points.length }, () => 1)
-    const payments: number[] = Array.from({ length: 3 * points.length }, () => 0)
+    const factors: number[] = Array.from({ length: 3 * size }, () => 1)
+    const payments: number[] = Array.from({ length: 3 * size }, () => 0)
     const enter = (node: PathNode, from: number, tested: ReadonlyMap<number, LastTest>): void => {
       if (node.kind === 'leaf') return
-      edgeTest[from] = ways.push({ test: node, from, tested }) - 1
+      const test = nodes.push(node.node) - 1
+      testFrom[test] = from
+      edgeTest[from] = test
+      const above = tested.get(node.source)
+      const sides = [
+        { child: node.yes, share: node.shareYes, edge: 2 * test + 1 },
+        { child: node.no, share: node.shareNo, edge: 2 * test + 2 },
+      ]
+      for (const { child, share, edge } of sides) {
+        edgeTest[edge] = -1
+        edgeValue[edge] = child.kind === 'leaf' ? child.game.value : 0
+        edgeAbove[edge] = above?.edge ?? -1
+        edgeSource[edge] = node.source
+        pushRows(factors, payments, points, share, above?.share, child.kind === 'leaf' ? child.game.value : 1)
+      }
+      for (const { child, share, edge } of sides)
+        enter(child, edge, new Map([...tested, [node.source, { edge, share }]]))
+      testEnd[test] = nodes.length
     }
     enter(root, 0, new Map())
-    for (let t = 0; t < ways.length; t++) {
-      const way = ways[t]
-      if (way === undefined) break
-      const { test, tested } = way
-      const above = tested.get(test.source)
-      const sides = [
-        { child: test.yes, share: test.shareYes },
-        { child: test.no, share: test.shareNo },
-      ]
-      sides.forEach(({ child, share }, side) => {
-        const edge = 2 * t + 1 + side
-        const value = child.kind === 'leaf' ? child.game.value : 1
-        edgeValue[edge] = child.kind === 'leaf' ? value : 0
-        edgeTest[edge] = -1
-        edgeAbove[edge] = above?.edge ?? -1
-        edgeSource[edge] = test.source
-        pushRows(factors, payments, points, share, above?.share, value)
-        enter(child, edge, new Map([...tested, [test.source, { edge, share }]]))
-      })
-    }
-    const columns = ways.map(({ test }) => structure.columns[structure.column[test.node] ?? -1])
-    this.testFrom = Int32Array.from(ways, ({ from }) => from)
-    this.testColumn = Int32Array.from(columns, (tested) => (tested === undefined ? -1 : columnOf(tested)))
-    this.testThreshold = Float64Array.from(ways, ({ test }) =>
-      structure.sets[test.node] === undefined ? (structure.threshold[test.node] ?? NaN) : NaN,
-    )
-    this.testNode = Int32Array.from(ways, ({ test }) => test.node)
+    this.tests = new TreeTests(structure, nodes, columnOf)
+    this.testFrom = Int32Array.from(testFrom)
+    this.testEnd = Int32Array.from(testEnd)
     this.edgeAbove = Int32Array.from(edgeAbove)
     this.edgeSource = Int32Array.from(edgeSource)
     this.edgeTest = Int32Array.from(edgeTest)
     this.edgeValue = Float64Array.from(edgeValue)
     this.factors = Float64Array.from(factors)
     this.payments = Float64Array.from(payments)
-    this.hasPassed = new Uint8Array(ways.length)
     this.hasFailed = new Uint8Array(edgeTest.length)
     this.edgeRow = new Int32Array(edgeTest.length)
-    this.products = new Float64Array(edgeTest.length * points.length)
+    this.visited = new Int32Array(nodes.length)
+    this.products = new Float64Array(edgeTest.length * size)
   }
 
   /** As `TableProgram.run`. */
-  run(columns: Float64Array, width: number, count: number, into: Float64Array, stride: number): void {
-    for (let person = 0; person < count; person++) {
-      this.goDown(columns, person * width)
-      this.goUp(into, person * stride)
+  run(people: TestedPeople, into: Float64Array, stride: number): void {
+    for (let person = 0; person < people.count; person++) {
+      this.tests.decide(people, person)
+      this.goUp(this.goDown(), into, person * stride)
       const output = person * stride + stride - 1
       into[output] = (into[output] ?? 0) + this.valueReached()
     }
   }
 
-  private goDown(columns: Float64Array, from: number): void {
-    const { weights, testFrom, testColumn, testThreshold, hasPassed, factors, products } = this
+  /** Returns the number of tests visited. */
+  private goDown(): number {
+    const { weights, testFrom, testEnd, factors, products, visited } = this
+    const { passed } = this.tests
     const { edgeAbove, hasFailed, edgeRow } = this
     const size = weights.length
     for (let q = 0; q < size; q++) products[q] = weights[q] ?? 0
+    let visits = 0
     for (let test = 0; test < testFrom.length; test++) {
-      const x = columns[from + (testColumn[test] ?? 0)] ?? 0
-      const threshold = testThreshold[test] ?? 0
-      const passed = x <= threshold ? 1 : x > threshold ? 0 : this.passesSlowly(test, x)
-      hasPassed[test] = passed
+      const above = (testFrom[test] ?? 0) * size
+      // Where nobody comes and the person fails, nothing below counts.
+      if (products[above] === 0) {
+        test = (testEnd[test] ?? 0) - 1
+        continue
+      }
+      visited[visits++] = test
+      const passes = passed[test] ?? 0
       const yes = 2 * test + 1
       // Both ways have the same edge above them.
       const last = edgeAbove[yes] ?? -1
       const failedAbove = last < 0 ? 0 : (hasFailed[last] ?? 0)
-      const yesFails = failedAbove | (1 - passed)
-      const noFails = failedAbove | passed
+      const yesFails = failedAbove | (1 - passes)
+      const noFails = failedAbove | passes
       hasFailed[yes] = yesFails
       hasFailed[yes + 1] = noFails
       const yesRow = (3 * yes + yesFails + failedAbove) * size
       const noRow = (3 * yes + 3 + noFails + failedAbove) * size
       edgeRow[yes] = yesRow
       edgeRow[yes + 1] = noRow
-      const above = (testFrom[test] ?? 0) * size
       const below = yes * size
       for (let q = 0; q < size; q += lane) {
         const a = above + q
@@ -168,12 +158,14 @@ export class PathDependentProgram {
         products[b + size + 3] = p3 * (factors[n + 3] ?? 0)
       }
     }
+    return visits
   }
 
-  private goUp(into: Float64Array, to: number): void {
-    const { testFrom, edgeRow, edgeSource, payments, products } = this
+  private goUp(visits: number, into: Float64Array, to: number): void {
+    const { testFrom, edgeRow, edgeSource, payments, products, visited } = this
     const size = this.weights.length
-    for (let test = testFrom.length - 1; test >= 0; test--) {
+    for (let visit = visits - 1; visit >= 0; visit--) {
+      const test = visited[visit] ?? 0
       const yes = 2 * test + 1
       const above = (testFrom[test] ?? 0) * size
       const yesRow = edgeRow[yes] ?? 0
@@ -212,14 +204,9 @@ export class PathDependentProgram {
   private valueReached(): number {
     let edge = 0
     for (let test = this.edgeTest[0] ?? -1; test >= 0; test = this.edgeTest[edge] ?? -1) {
-      edge = 2 * test + 2 - (this.hasPassed[test] ?? 0)
+      edge = 2 * test + 2 - (this.tests.passed[test] ?? 0)
     }
     return this.edgeValue[edge] ?? 0
-  }
-
-  /** Tests with a missing value or a set of members. */
-  private passesSlowly(test: number, x: number): number {
-    return passes(this.structure, this.testNode[test] ?? 0, x) ? 1 : 0
   }
 }
 

@@ -1,6 +1,7 @@
 import type { PathNode } from './leaf-paths.js'
 import { cutIntoBlocks, entriesOf, failedAt, rowsOf, type Block, type TestNode } from './tree-blocks.js'
-import { passes, type TreeStructure } from './tree-structure.js'
+import type { TreeStructure } from './tree-structure.js'
+import { TreeTests, type TestedPeople } from './tree-tests.js'
 import type { Univariate } from './univariate.js'
 
 /** Numbers per step: slot of its pattern, bit of its input, slots of the patterns of its branches. */
@@ -14,9 +15,7 @@ const blockSize = 8
  * table. Rows are computed when they are first met. Which method fills them does not change the time of a look-up.
  */
 export class TableProgram {
-  private readonly testColumn: Int32Array
-  private readonly testThreshold: Float64Array
-  private readonly testNode: Int32Array
+  private readonly tests: TreeTests
   private readonly steps: Int32Array
   private readonly blocks: Int32Array
   private readonly places: Int32Array
@@ -28,12 +27,7 @@ export class TableProgram {
   private readonly leafPlaces: readonly (readonly Int32Array[])[]
 
   /** `limit`: most entries of one table; `columnOf`: position of a number that the tree tests in the rows of `run`. */
-  constructor(
-    private readonly structure: TreeStructure,
-    root: PathNode,
-    limit: number,
-    columnOf: (tested: Univariate) => number,
-  ) {
+  constructor(structure: TreeStructure, root: PathNode, limit: number, columnOf: (tested: Univariate) => number) {
     this.blockList = cutIntoBlocks(root, limit)
     const blockAt = new Map(this.blockList.map((block) => [block.root, block]))
     const tests: TestNode[] = []
@@ -74,13 +68,11 @@ export class TableProgram {
         entriesOf(block) <= limit ? sources.map((source) => block.sources.indexOf(source)) : sources,
       ),
     )
-    const columns = tests.map(({ node }) => structure.columns[structure.column[node] ?? -1])
-    this.testColumn = Int32Array.from(columns, (tested) => (tested === undefined ? -1 : columnOf(tested)))
-    // NaN compares as neither lower nor higher, which sends membership tests the slow way.
-    this.testThreshold = Float64Array.from(tests, ({ node }) =>
-      structure.sets[node] === undefined ? (structure.threshold[node] ?? NaN) : NaN,
+    this.tests = new TreeTests(
+      structure,
+      tests.map(({ node }) => node),
+      columnOf,
     )
-    this.testNode = Int32Array.from(tests, ({ node }) => node)
     this.steps = Int32Array.from(steps)
     this.blocks = Int32Array.from(blocks)
     this.places = Int32Array.from(places)
@@ -107,33 +99,28 @@ export class TableProgram {
 
   /**
    * Adds the tree's contributions for `count` people to `into`: per person one number per input, and at the end of
-   * each row (of `stride` numbers) the tree's output. `columns` holds the tested numbers, `width` per person.
+   * each row (of `stride` numbers) the tree's output.
    */
-  run(columns: Float64Array, width: number, count: number, into: Float64Array, stride: number): void {
-    const { testColumn, testThreshold, steps, blocks, places, table, isFilled, patterns } = this
-    for (let person = 0; person < count; person++) {
-      const from = person * width
+  run(people: TestedPeople, into: Float64Array, stride: number): void {
+    const { tests, steps, blocks, places, table, isFilled, patterns } = this
+    const { passed } = tests
+    for (let person = 0; person < people.count; person++) {
+      tests.decide(people, person)
       const to = person * stride
       const output = to + stride - 1
       for (let step = 0, test = 0; step < steps.length; step += stepSize, test++) {
-        const x = columns[from + (testColumn[test] ?? 0)] ?? 0
-        const threshold = testThreshold[test] ?? 0
-        const passed = x <= threshold ? 1 : x > threshold ? 0 : this.passesSlowly(test, x)
+        const passes = passed[test] ?? 0
         const pattern = patterns[steps[step] ?? 0] ?? 0
         const bit = steps[step + 1] ?? 0
-        patterns[steps[step + 2] ?? 0] = pattern | ((passed ^ 1) << bit)
-        patterns[steps[step + 3] ?? 0] = pattern | (passed << bit)
+        patterns[steps[step + 2] ?? 0] = pattern | ((passes ^ 1) << bit)
+        patterns[steps[step + 3] ?? 0] = pattern | (passes << bit)
       }
       for (let block = 0; block < blocks.length; block += blockSize) {
         let row = patterns[blocks[block] ?? 0] ?? 0
         let bit = blocks[block + 1] ?? 0
         const firstTest = blocks[block + 2] ?? 0
         const endTest = firstTest + (blocks[block + 3] ?? 0)
-        for (let test = firstTest; test < endTest; test++, bit++) {
-          const x = columns[from + (testColumn[test] ?? 0)] ?? 0
-          const threshold = testThreshold[test] ?? 0
-          row |= (x <= threshold ? 1 : x > threshold ? 0 : this.passesSlowly(test, x)) << bit
-        }
+        for (let test = firstTest; test < endTest; test++, bit++) row |= (passed[test] ?? 0) << bit
         const firstRow = blocks[block + 6] ?? 0
         if (firstRow < 0) {
           this.addBlock(block / blockSize, row, into, to, output)
@@ -168,10 +155,5 @@ export class TableProgram {
       leaf.game.addShares(failed, into, at, leafPlaces)
       if (failed === 0) into[output] = (into[output] ?? 0) + leaf.game.value
     }
-  }
-
-  /** Tests with a missing value or a set of members. */
-  private passesSlowly(test: number, x: number): number {
-    return passes(this.structure, this.testNode[test] ?? 0, x) ? 1 : 0
   }
 }

@@ -36,10 +36,9 @@ const postTransforms: readonly PostTransform[] = ['NONE', 'LOGISTIC', 'SOFTMAX',
 const modesByNumber: readonly NodeMode[] = ['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'NEQ', 'MEMBER']
 
 const modeOf = (node: OnnxNode, name: string): NodeMode => {
-  const mode = name.replace(/^BRANCH_/, '')
-  return name === 'LEAF' || modesByNumber.slice(0, 6).some((known) => known === mode)
-    ? (mode as NodeMode)
-    : fail(node, `has a node of the unknown mode "${name}"`)
+  if (name === 'LEAF') return name
+  const known = modesByNumber.find((mode) => name === `BRANCH_${mode}`)
+  return known === undefined || known === 'MEMBER' ? fail(node, `has a node of the unknown mode "${name}"`) : known
 }
 
 const postTransformOf = (node: OnnxNode, name: string): PostTransform =>

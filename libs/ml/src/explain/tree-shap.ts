@@ -86,13 +86,16 @@ export class TreeShap {
   addContributions(rows: Float64Array, count: number, into: Float64Array): void {
     const { inputs, tested } = this
     const width = tested.length
-    const columns = new Float64Array(count * width)
+    const values = new Float64Array(count * width)
+    const isMissing = new Uint8Array(count * width)
     tested.forEach(({ source, at }, column) => {
       for (let person = 0; person < count; person++) {
-        columns[person * width + column] = at(rows[person * inputs + source] ?? NaN)
+        const value = at(rows[person * inputs + source] ?? NaN)
+        values[person * width + column] = value
+        isMissing[person * width + column] = Number.isNaN(value) ? 1 : 0
       }
     })
-    for (const program of this.programs) program.run(columns, width, count, into, inputs + 1)
+    for (const program of this.programs) program.run({ count, width, values, isMissing }, into, inputs + 1)
   }
 
   /**

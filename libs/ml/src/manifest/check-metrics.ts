@@ -101,6 +101,15 @@ const inputsByName = (manifest: RiskManifest): ReadonlyMap<string, ModelInput> =
 export const missingFeatures = (manifest: RiskManifest, metrics: Readonly<Record<string, number>>): readonly string[] =>
   manifest.inputs.filter(({ name }) => !(name in metrics)).map(({ name }) => name)
 
+/** The interval of the primary output, where the model gives one. */
+export const intervalOf = (
+  { primary_output, interval }: RiskManifest,
+  outputs: Readonly<Record<string, { readonly lower?: number; readonly upper?: number }>>,
+): { lower: number; upper: number; level: number } | null => {
+  const { lower, upper } = outputs[primary_output] ?? {}
+  return interval && lower !== undefined && upper !== undefined ? { lower, upper, level: interval.level } : null
+}
+
 /** The category of a value of the primary output. */
 export const categoryOf = ({ categories }: RiskManifest, value: number): string => {
   const found = categories.find(({ below }) => below === undefined || value < below)

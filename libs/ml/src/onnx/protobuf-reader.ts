@@ -1,7 +1,7 @@
 import { MemoryGuardError } from '#libs/platform'
 
 /** Wire types of protocol buffers that a field of an ONNX file may have. */
-export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
+const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 
 const utf8 = new TextDecoder('utf-8')
 

@@ -1,0 +1,310 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { describe, expect, it } from 'vitest'
+import { writeOnnx } from '../../../../test/support/onnx-writer.js'
+import { ensembleAttributes, makeRows, makeTree, type MadeTree } from '../../../../test/support/random-ensembles.js'
+import { goldenSchema, manifestSchema, type RiskManifest } from '../manifest/index.js'
+import { createExplainer } from './explainer.js'
+import { globalImportance } from './global-importance.js'
+import { seededRandom } from './seeded-random.js'
+
+const output = { tensor: 'Y', column: 0 }
+
+const ensemble = (trees: readonly MadeTree[], inputs: number, link?: 'Sigmoid'): Uint8Array =>
+  writeOnnx({
+    inputs,
+    nodes: [
+      {
+        operator: 'TreeEnsembleRegressor',
+        domain: 'ai.onnx.ml',
+        inputs: ['X'],
+        outputs: [link === undefined ? 'Y' : 'score'],
+        attributes: { ...ensembleAttributes(trees, 'target'), n_targets: { int: 1 } },
+      },
+      ...(link === undefined ? [] : [{ operator: link, inputs: ['score'], outputs: ['Y'] }]),
+    ],
+    outputs: { Y: 'float32' },
+  })
+
+const linear = (weights: readonly number[], bias: number): Uint8Array =>
+  writeOnnx({
+    inputs: weights.length,
+    constants: { W: { dims: [weights.length, 1], floats: weights }, b: { dims: [1], floats: [bias] } },
+    nodes: [
+      { operator: 'Gemm', inputs: ['X', 'W', 'b'], outputs: ['score'] },
+      { operator: 'Sigmoid', inputs: ['score'], outputs: ['Y'] },
+    ],
+    outputs: { Y: 'float32' },
+  })
+
+const madeTrees = (seed: number, inputs: number, depth = 4, count = 3): MadeTree[] => {
+  const random = seededRandom(seed)
+  return Array.from({ length: count }, () => makeTree(random, { inputs, depth, targets: 1 }))
+}
+
+/** The tree with inputs a and b in each other's place. */
+const swapped = (tree: MadeTree, a: number, b: number): MadeTree =>
+  tree.kind === 'leaf'
+    ? tree
+    : {
+        ...tree,
+        input: tree.input === a ? b : tree.input === b ? a : tree.input,
+        yes: swapped(tree.yes, a, b),
+        no: swapped(tree.no, a, b),
+      }
+
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x))
+const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0)
+
+describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (method) => {
+  const seeds = fc.nat()
+
+  it('gives nothing to an input that no tree tests', async () => {
+    await fc.assert(
+      fc.asyncProperty(seeds, async (seed) => {
+        const modelBytes = ensemble(madeTrees(seed, 4), 5)
+        const random = seededRandom(seed + 1)
+        const background = makeRows(random, 20, 5)
+        const explainer = await createExplainer({
+          modelBytes,
+          output,
+          inputs: 5,
+          background,
+          method,
+          space: 'probability',
+        })
+        const { contributions } = await explainer.explain(makeRows(random, 4, 5), 4)
+        expect([4, 9, 14, 19].map((at) => contributions[at])).toEqual([0, 0, 0, 0])
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('gives equal shares to inputs that the model and the people cannot tell apart', async () => {
+    await fc.assert(
+      fc.asyncProperty(seeds, async (seed) => {
+        const trees = madeTrees(seed, 4)
+        const modelBytes = ensemble([...trees, ...trees.map((tree) => swapped(tree, 0, 1))], 4)
+        const random = seededRandom(seed + 1)
+        const half = makeRows(random, 10, 4)
+        const mirrored = half.map((_, at) => half[at % 4 < 2 ? at - (at % 4) + (1 - (at % 4)) : at] ?? NaN)
+        const person = makeRows(random, 1, 4)
+        person[1] = person[0] ?? NaN
+        const explainer = await createExplainer({
+          modelBytes,
+          output,
+          inputs: 4,
+          background: Float64Array.from([...half, ...mirrored]),
+          method,
+          space: 'probability',
+        })
+        const { contributions } = await explainer.explain(person, 1)
+        expect(contributions[0]).toBeCloseTo(contributions[1] ?? NaN, 10)
+      }),
+      { numRuns: 40 },
+    )
+  })
+})
+
+describe('linear models', () => {
+  it('get weight times distance from the mean, in log-odds', async () => {
+    const row = fc.array(fc.integer({ min: -50, max: 50 }), { minLength: 3, maxLength: 3 })
+    await fc.assert(
+      fc.asyncProperty(row, row, fc.array(row, { minLength: 1, maxLength: 9 }), async (weights, person, people) => {
+        const modelBytes = linear(weights, 2)
+        const background = Float64Array.from(people.flat())
+        const explainer = await createExplainer({ modelBytes, output, inputs: 3, background })
+        expect([explainer.method, explainer.space]).toEqual(['linear', 'log_odds'])
+        const { contributions, output: answers } = await explainer.explain(Float64Array.from(person), 1)
+        weights.forEach((weight, i) => {
+          const mean = sum(people.map((other) => other[i] ?? NaN)) / people.length
+          expect(contributions[i]).toBeCloseTo(weight * ((person[i] ?? NaN) - mean), 9)
+        })
+        expect(answers[0]).toBeCloseTo(2 + sum(weights.map((weight, i) => weight * (person[i] ?? NaN))), 9)
+        expect(sum(contributions) + explainer.baseValue).toBeCloseTo(answers[0] ?? NaN, 9)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('any function', () => {
+  const inputs = 6
+  const modelBytes = ensemble(madeTrees(5, inputs, 6, 5), inputs, 'Sigmoid')
+  const background = makeRows(seededRandom(6), 12, inputs)
+  const people = makeRows(seededRandom(7), 3, inputs)
+  const common = { modelBytes, output, inputs, background }
+
+  it('is explained exactly by all coalitions where the budget allows it', async () => {
+    const trees = await createExplainer(common)
+    const all = await createExplainer({ ...common, method: 'permutation' })
+    expect([trees.method, all.method]).toEqual(['tree_interventional', 'exact'])
+    const [expected, found] = [await trees.explain(people, 3), await all.explain(people, 3)]
+    found.contributions.forEach((value, i) => expect(value).toBeCloseTo(expected.contributions[i] ?? NaN, 6))
+    expect(found.standardError).toBeUndefined()
+  })
+
+  it('is explained in probability by all coalitions, which trees alone cannot', async () => {
+    const explainer = await createExplainer({ ...common, space: 'probability' })
+    const inLogOdds = await createExplainer(common)
+    expect([explainer.method, explainer.space]).toEqual(['exact', 'probability'])
+    const { contributions, output: answers } = await explainer.explain(people, 3)
+    const { output: logits } = await inLogOdds.explain(people, 3)
+    answers.forEach((answer, person) => {
+      expect(answer).toBeCloseTo(logistic(logits[person] ?? NaN), 12)
+      const own = contributions.subarray(person * inputs, (person + 1) * inputs)
+      expect(sum(own) + explainer.baseValue).toBeCloseTo(answer, 12)
+    })
+  })
+
+  it('is sampled within its standard error, adds up, and does so again for the same seed', async () => {
+    const exact = await (await createExplainer(common)).explain(people, 3)
+    const sampled = await createExplainer({ ...common, method: 'permutation', evaluations: 700, seed: 3 })
+    const finer = await createExplainer({ ...common, method: 'permutation', evaluations: 760, seed: 3 })
+    expect([sampled.method, finer.method]).toEqual(['permutation', 'permutation'])
+    const { contributions, output: answers, standardError } = await sampled.explain(people, 3)
+    contributions.forEach((value, i) => {
+      const error = Math.abs(value - (exact.contributions[i] ?? NaN))
+      expect(error).toBeLessThan(5 * (standardError?.[i] ?? NaN) + 1e-6)
+    })
+    answers.forEach((answer, person) => {
+      const own = contributions.subarray(person * inputs, (person + 1) * inputs)
+      expect(sum(own) + sampled.baseValue).toBeCloseTo(answer, 9)
+    })
+    const alone = await sampled.explain(people.subarray(inputs, 2 * inputs), 1)
+    expect([...alone.contributions]).toEqual([...contributions.subarray(inputs, 2 * inputs)])
+  })
+
+  it('converges to the exact values as the sample grows', async () => {
+    const many = 9
+    const wide = ensemble(madeTrees(8, many, 7, 5), many)
+    const others = makeRows(seededRandom(9), 10, many)
+    const person = makeRows(seededRandom(10), 1, many)
+    const options = { modelBytes: wide, output, inputs: many, background: others, space: 'probability' as const }
+    const exact = await (await createExplainer(options)).explain(person, 1)
+    const errorAt = async (evaluations: number): Promise<number> => {
+      const explainer = await createExplainer({ ...options, method: 'permutation', evaluations })
+      expect(explainer.method).toBe('permutation')
+      const { contributions } = await explainer.explain(person, 1)
+      return Math.hypot(...contributions.map((value, i) => value - (exact.contributions[i] ?? NaN)))
+    }
+    const [few, more] = [await errorAt(330), await errorAt(5000)]
+    expect(more).toBeLessThan(few)
+    expect(more).toBeLessThan(0.3)
+  })
+
+  it('refuses an answer that is not a number', async () => {
+    const explainer = await createExplainer({
+      ...common,
+      method: 'permutation',
+      predict: (rows, count) => Float64Array.from({ length: count }, (_, i) => (rows[i * inputs] === 99 ? NaN : 0.5)),
+    })
+    await expect(explainer.explain(Float64Array.from([99, 1, 1, 1, 1, 1]), 1)).rejects.toMatchObject({
+      code: 'MODEL_OUTPUT_INVALID',
+    })
+  })
+})
+
+describe('what does not fit', () => {
+  const modelBytes = ensemble(madeTrees(5, 3), 3, 'Sigmoid')
+  const background = makeRows(seededRandom(6), 5, 3)
+  const common = { modelBytes, output, inputs: 3 }
+
+  it('is path-dependent on evenly shared splits where nothing is known of the people', async () => {
+    const explainer = await createExplainer(common)
+    expect([explainer.method, explainer.covers]).toEqual(['tree_path_dependent', 'even_splits'])
+    const withPeople = await createExplainer({ ...common, background, method: 'tree_path_dependent' })
+    expect(withPeople.covers).toBe('background')
+  })
+
+  it.each([
+    ['another number of inputs', { inputs: 4 }, 'has 3 columns, not 4'],
+    ['an absent output', { output: { tensor: 'Z', column: 0 } }, 'no tensor "Z"'],
+    ['an absent column', { output: { tensor: 'Y', column: 1 } }, 'column 1 is not there'],
+    ['a linear method for trees', { method: 'linear' as const, background }, 'a sum of trees'],
+    [
+      'trees in probability',
+      { method: 'tree_interventional' as const, space: 'probability' as const, background },
+      'set explanation.space',
+    ],
+    ['people of another width', { background: new Float64Array(4) }, 'whole rows of 3 inputs'],
+    ['no people to compare with', { method: 'tree_interventional' as const }, 'name a background file'],
+    ['no people for sampling', { method: 'permutation' as const }, 'name a background file'],
+    [
+      'a graph that answers otherwise',
+      { background, predict: (_: Float64Array, count: number) => new Float64Array(count) },
+      'answers otherwise',
+    ],
+  ])('refuses %s', async (_, change, message) => {
+    await expect(createExplainer({ ...common, ...change })).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining(message) as string,
+    })
+  })
+})
+
+const fixtures = new URL('../../../../test/fixtures/models/', import.meta.url)
+
+const read = (name: string, file: string): Buffer => readFileSync(new URL(`${name}/1/${file}`, fixtures))
+
+const backgroundRows = (text: Buffer): readonly (readonly (number | null)[])[] => {
+  const { rows } = JSON.parse(text.toString()) as { rows: (number | null)[][] }
+  return rows
+}
+
+const encode = (manifest: RiskManifest, row: readonly (number | null)[]): number[] =>
+  row.map((value, i) => {
+    const { missing } = manifest
+    return value ?? (missing.rule === 'impute' ? (missing.values[manifest.inputs[i]?.name ?? ''] ?? NaN) : NaN)
+  })
+
+describe('a model of a user', () => {
+  it.each([
+    ['sample-lightgbm', 'tree_interventional', 'log_odds'],
+    ['sample-xgboost', 'tree_path_dependent', 'log_odds'],
+    ['sample-forest', 'tree_interventional', 'probability'],
+    ['sample-logistic', 'linear', 'log_odds'],
+    ['sample-network', 'exact', 'probability'],
+  ])('%s is explained by %s in %s, as the runtime answers', async (name, method, space) => {
+    const manifest = manifestSchema.parse(JSON.parse(read(name, 'manifest.json').toString()))
+    if (manifest.kind !== 'risk') throw new Error('the fixture is no risk model')
+    const golden = goldenSchema.parse(JSON.parse(read(name, 'golden.json').toString()))
+    const inputs = manifest.inputs.length
+    const modelBytes = read(name, manifest.graph.file)
+    const session = await InferenceSession.create(modelBytes)
+    const outputColumn = { tensor: 'probabilities', column: 1 }
+    const predict = async (rows: Float64Array, count: number): Promise<Float64Array> => {
+      const feed = new Tensor('float32', Float32Array.from(rows), [count, inputs])
+      const { probabilities } = await session.run({ X: feed }, ['probabilities'])
+      return Float64Array.from({ length: count }, (_, row) => Number(probabilities?.data[2 * row + 1]))
+    }
+    const background = backgroundRows(read(name, manifest.explanation.background ?? ''))
+    const explainer = await createExplainer({
+      modelBytes,
+      output: outputColumn,
+      inputs,
+      background: Float64Array.from(background.flatMap((row) => encode(manifest, row))),
+      method: manifest.explanation.method,
+      space: manifest.explanation.space,
+      predict,
+    })
+    expect([explainer.method, explainer.space]).toEqual([method, space])
+    const people = golden.cases.map((one) => manifest.inputs.map((input) => one.inputs[input.name] ?? null))
+    const rows = Float64Array.from(people.flatMap((row) => encode(manifest, row)))
+    const { contributions, output: answers } = await explainer.explain(rows, people.length)
+    golden.cases.forEach(({ outputs }, person) => {
+      const answer = answers[person] ?? NaN
+      const probability = explainer.space === 'log_odds' ? logistic(answer) : answer
+      expect(Math.abs(probability - (outputs.impairment?.value ?? NaN))).toBeLessThan(golden.tolerance)
+      const own = contributions.subarray(person * inputs, (person + 1) * inputs)
+      expect(Math.abs(sum(own) + explainer.baseValue - answer)).toBeLessThan(1e-9)
+    })
+    const importance = await globalImportance(explainer, rows, people.length)
+    // The made-up people owe it to their brain volume first, and to their sex not at all.
+    expect(importance[0]?.input).toBe(4)
+    expect(importance.at(-1)?.input).toBe(3)
+    expect(sum(importance.map(({ share }) => share))).toBeCloseTo(1, 12)
+    await session.release()
+  })
+})

@@ -1,0 +1,277 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { MemoryGuardError } from '#libs/platform'
+import { manifestSchema } from '../manifest/manifest.schema.js'
+import { findGoldenDifferences, forecastGoldenSchema } from './forecast-golden.js'
+import { forecastParametersSchema } from './forecast-parameters.schema.js'
+import type { ForecastRequest } from './forecast-request.js'
+import { createForecaster } from './forecaster.js'
+import { filterVisits } from './latent-filter.js'
+
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../../../models/mmse-forecast/1/${name}`, import.meta.url), 'utf8'))
+
+const parameters = forecastParametersSchema.parse(read('parameters.json'))
+const golden = forecastGoldenSchema.parse(read('golden.json'))
+const forecaster = createForecaster(parameters)
+
+const known = { age: 78, sex: 0, education: 1 }
+const from = '2026-03-01'
+const horizonsMonths = [6, 12, 24]
+const visits = [
+  { at: '2021-03-01', value: 29 },
+  { at: '2023-03-01', value: 27 },
+  { at: '2025-03-01', value: 26 },
+]
+
+const person = fc.record({
+  covariates: fc.record(
+    {
+      age: fc.double({ min: 50, max: 105, noNaN: true }),
+      sex: fc.constantFrom(0, 1),
+      education: fc.constantFrom(0, 1),
+    },
+    { requiredKeys: [] },
+  ),
+  history: fc
+    .uniqueArray(fc.record({ day: fc.integer({ min: 0, max: 9000 }), value: fc.integer({ min: 0, max: 30 }) }), {
+      selector: ({ day }) => day,
+      maxLength: 12,
+    })
+    .map((entries) => entries.map(({ day, value }) => ({ at: new Date(Date.parse(from) - day * 86_400_000), value }))),
+})
+
+function faultsOf(request: Partial<ForecastRequest>): MemoryGuardError {
+  try {
+    forecaster.forecast({ history: visits, covariates: known, from, horizonsMonths, ...request })
+  } catch (error) {
+    if (error instanceof MemoryGuardError) return error
+    throw error
+  }
+  throw new Error('the request was accepted')
+}
+
+describe('mmse-forecast', () => {
+  it('has a manifest of the forecast kind', () => {
+    expect(manifestSchema.parse(read('manifest.json'))).toMatchObject({ kind: 'forecast', metric: 'mmse_score' })
+  })
+
+  it('equals the Python reference (dense Gaussian-process solves) to 1e-6 on every golden case', () => {
+    expect(golden.tolerance).toBe(1e-6)
+    expect(golden.cases.length).toBeGreaterThanOrEqual(10)
+    expect(findGoldenDifferences(forecaster, golden)).toEqual([])
+  })
+
+  it('names the number that differs from the golden file', () => {
+    const altered = structuredClone(golden)
+    altered.cases[2]!.forecast.points[1]!.mean += 1e-5
+    expect(findGoldenDifferences(forecaster, altered)).toEqual([
+      expect.stringMatching(/^\/cases\/2\/forecast\/points\/1\/mean: expected /),
+    ])
+  })
+
+  it('forecasts the population, and says so, when no score is known', () => {
+    const forecast = forecaster.forecast({ history: [], covariates: known, from, horizonsMonths })
+    expect(forecast).toMatchObject({ basis: 'population', visits_used: 0 })
+    expect(forecast.warnings).toEqual([expect.stringContaining('not for the person')])
+  })
+
+  it('follows the person: a falling history forecasts lower and falls faster than a steady one', () => {
+    const steady = forecaster.forecast({ history: visits, covariates: known, from, horizonsMonths })
+    const falling = forecaster.forecast({
+      history: [
+        { at: '2021-03-01', value: 27 },
+        { at: '2023-03-01', value: 23 },
+        { at: '2025-03-01', value: 17 },
+      ],
+      covariates: known,
+      from,
+      horizonsMonths,
+    })
+    expect(falling.points[2]!.mean).toBeLessThan(steady.points[2]!.mean - 4)
+    expect(falling.rate_per_year).toBeLessThan(steady.rate_per_year - 0.2)
+    expect(falling.points[2]!.probability_below_24).toBeGreaterThan(0.8)
+    expect(steady.points[2]!.probability_below_24).toBeLessThan(0.5)
+  })
+
+  it('leaves room below a ceiling score and none above it', () => {
+    const [point] = forecaster.forecast({
+      history: [{ at: '2026-03-01', value: 30 }],
+      covariates: known,
+      from,
+      horizonsMonths: [12],
+    }).points
+    expect(point!.median).toBeGreaterThanOrEqual(28)
+    expect(point!.upper_95).toBe(30)
+    expect(point!.lower_80).toBeLessThan(29)
+  })
+
+  it('averages a missing covariate over the population and names it', () => {
+    const at = (covariates: object) => forecaster.forecast({ history: visits, covariates, from, horizonsMonths: [24] })
+    const unknown = at({ age: 78, sex: null })
+    expect(unknown.warnings).toEqual(['Not known and averaged over the training population: sex, education.'])
+    const means = [0, 1].flatMap((sex) => [0, 1].map((education) => at({ age: 78, sex, education }).points[0]!.mean))
+    expect(unknown.points[0]!.mean).toBeGreaterThan(Math.min(...means))
+    expect(unknown.points[0]!.mean).toBeLessThan(Math.max(...means))
+  })
+
+  it('warns when age or time ahead leaves what training has seen', () => {
+    const young = forecaster.forecast({
+      history: visits,
+      covariates: { ...known, age: 50 },
+      from,
+      horizonsMonths: [12],
+    })
+    expect(young.warnings).toEqual([expect.stringMatching(/^Extrapolates: training people were \d+ to/)])
+    const far = forecaster.forecast({ history: visits, covariates: { ...known, age: 70 }, from, horizonsMonths: [300] })
+    expect(far.warnings).toEqual([expect.stringMatching(/^Extrapolates: checked up to/)])
+  })
+
+  it('dates each point after the reference date', () => {
+    const { points } = forecaster.forecast({ history: visits, covariates: known, from, horizonsMonths: [12, 24] })
+    expect(points.map(({ at }) => at)).toEqual(['2027-03-01T06:00:00.000Z', '2028-02-29T12:00:00.000Z'])
+  })
+})
+
+describe('a bad request', () => {
+  it('names a visit in the future by its place and date', () => {
+    const error = faultsOf({ history: [...visits, { at: '2026-03-02', value: 25 }] })
+    expect(error.code).toBe('MODEL_INPUT_INVALID')
+    expect(error.retryable).toBe(false)
+    expect(error.faults).toEqual([
+      { pointer: '/history/3/at', message: 'is in the future: 2026-03-02 is after the reference date' },
+    ])
+    expect(error.message).toContain('/history/3/at is in the future')
+  })
+
+  it('names two values of one day', () => {
+    const error = faultsOf({
+      history: [
+        { at: '2025-03-01T08:00:00Z', value: 25 },
+        { at: new Date('2025-03-01T17:00:00Z'), value: 27 },
+      ],
+    })
+    expect(error.faults).toEqual([
+      { pointer: '/history/1/at', message: 'is a second value for 2025-03-01, after /history/0' },
+    ])
+  })
+
+  it('tells every fault at once', () => {
+    const error = faultsOf({
+      history: [
+        { at: 'yesterday', value: 31 },
+        { at: '2025-02-31', value: 20.5 },
+      ],
+      covariates: { age: 780, sex: 2, education: 12 },
+      horizonsMonths: [0, Number.NaN, 12],
+      from: new Date(Number.NaN),
+    })
+    expect(error.faults.map(({ pointer }) => pointer)).toEqual([
+      '/from',
+      '/history/0/value',
+      '/history/0/at',
+      '/history/1/value',
+      '/history/1/at',
+      '/horizons_months/0',
+      '/horizons_months/1',
+      '/covariates/age',
+      '/covariates/sex',
+      '/covariates/education',
+    ])
+    expect(error.message).toMatch(/; and 7 more\.$/)
+    expect(faultsOf({ horizonsMonths: [] }).faults[0]!.pointer).toBe('/horizons_months')
+  })
+})
+
+describe('createForecaster', () => {
+  it('refuses parameters that are not a model and names them', () => {
+    const broken = { ...structuredClone(parameters), noise_sd: -1 }
+    broken.link.thresholds[3] = 0
+    expect(() => createForecaster(broken)).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_INVALID',
+        faults: [
+          expect.objectContaining({ pointer: '/link/thresholds' }),
+          expect.objectContaining({ pointer: '/noise_sd' }),
+        ],
+      }),
+    )
+  })
+})
+
+describe('for any person', () => {
+  it('the scores never leave 0 to 30, the bands are nested and the probabilities add up', () => {
+    fc.assert(
+      fc.property(person, fc.double({ min: 0.1, max: 600, noNaN: true }), ({ history, covariates }, months) => {
+        const forecast = forecaster.forecast({ history, covariates, from, horizonsMonths: [months] })
+        const point = forecast.points[0]!
+        const ordered = [0, point.lower_95, point.lower_80, point.median, point.upper_80, point.upper_95, 30]
+        expect(ordered).toEqual([...ordered].sort((one, other) => one - other))
+        expect(point.distribution).toHaveLength(31)
+        expect(Math.min(...point.distribution)).toBeGreaterThanOrEqual(0)
+        expect(point.distribution.reduce((sum, probability) => sum + probability, 0)).toBeCloseTo(1, 9)
+        expect(point.mean).toBeGreaterThanOrEqual(0)
+        expect(point.mean).toBeLessThanOrEqual(30)
+        expect(Math.abs(forecast.rate_per_year)).toBeLessThanOrEqual(30)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('uncertainty on the latent scale widens with the horizon, under each course', () => {
+    const years = fc.double({ min: 0, max: 30, noNaN: true })
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ yearsBefore: years, score: fc.integer({ min: 0, max: 30 }) }), { maxLength: 10 }),
+        fc.record({
+          ageAtReference: fc.double({ min: 50, max: 105, noNaN: true }),
+          sex: fc.constantFrom(0, 1),
+          education: fc.constantFrom(0, 1),
+        }),
+        years,
+        fc.double({ min: 0.01, max: 10, noNaN: true }),
+        (history, assumed, horizon, later) => {
+          const oldestFirst = history.sort((one, other) => other.yearsBefore - one.yearsBefore)
+          for (const course of parameters.courses.keys()) {
+            const belief = filterVisits(parameters, course, assumed, oldestFirst)
+            expect(belief.ahead(0).variance).toBeGreaterThan(0)
+            expect(belief.ahead(horizon + later).variance).toBeGreaterThan(belief.ahead(horizon).variance)
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('the bands of an answer never narrow with the horizon, whatever the order asked for', () => {
+    const horizons = fc.uniqueArray(fc.integer({ min: 1, max: 240 }), { minLength: 2, maxLength: 6 })
+    fc.assert(
+      fc.property(person, horizons, ({ history, covariates }, asked) => {
+        const { points } = forecaster.forecast({ history, covariates, from, horizonsMonths: asked })
+        expect(points.map(({ months }) => months)).toEqual(asked)
+        const byTime = points.toSorted((one, other) => one.months - other.months)
+        for (const [index, point] of byTime.entries()) {
+          const before = byTime[index - 1] ?? point
+          expect(point.upper_80 - point.lower_80).toBeGreaterThanOrEqual(before.upper_80 - before.lower_80)
+          expect(point.upper_95 - point.lower_95).toBeGreaterThanOrEqual(before.upper_95 - before.lower_95)
+          const ordered = [0, point.lower_95, point.lower_80, point.median, point.upper_80, point.upper_95, 30]
+          expect(ordered).toEqual([...ordered].sort((one, other) => one - other))
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('the order of the history does not matter', () => {
+    fc.assert(
+      fc.property(person, ({ history, covariates }) => {
+        const request = { covariates, from, horizonsMonths }
+        expect(forecaster.forecast({ ...request, history: history.toReversed() })).toEqual(
+          forecaster.forecast({ ...request, history }),
+        )
+      }),
+      { numRuns: 200 },
+    )
+  })
+})

@@ -1,0 +1,5 @@
+export * from './forecaster.js'
+export * from './forecast-golden.js'
+export type { ForecastCovariates, ForecastRequest, ForecastVisit } from './forecast-request.js'
+export { forecastParametersSchema, type ForecastParameters } from './forecast-parameters.schema.js'
+export type { ScoreBands } from './score-bands.js'

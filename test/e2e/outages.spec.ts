@@ -1,0 +1,159 @@
+import { rmSync } from 'node:fs'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { query } from '../support/query.js'
+import { hasRedis } from '../support/redis-server.js'
+import { startStack, type Answer, type BrokerKind, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+/** A value that must stand in no log line. */
+const canary = 71.357913
+const request = { user_id: 123, health_metrics: { mmse_score: 24, age: canary } }
+const waiting = { prefer: 'wait=20' }
+
+let models: string
+beforeAll(() => {
+  models = makeModelsFolder()
+})
+afterAll(() => rmSync(models, { recursive: true }))
+
+const start = (broker: BrokerKind): Promise<Stack> =>
+  startStack({
+    broker,
+    logs: 'keep',
+    env: {
+      LOG_LEVEL: 'trace',
+      MODELS_DIR: models,
+      TASK_LOCK_SECONDS: '2',
+      RECONCILE_INTERVAL_SECONDS: '0.5',
+      TASK_RETRY_DELAY_SECONDS: '0.5',
+    },
+  })
+
+const submit = (stack: Stack, body: unknown = request, headers: Record<string, string> = {}) =>
+  stack.request('POST', '/v1/predictions', body, headers)
+
+const statusOf = async (url: string): Promise<number> => (await fetch(url)).status
+
+const untilSucceeded = (stack: Stack, taskId: unknown) =>
+  waitFor(
+    async () => {
+      const { body } = await stack.request('GET', `/v1/tasks/${String(taskId)}`)
+      return body['state'] === 'succeeded' && body
+    },
+    { what: 'the task to succeed', timeoutMs: 60_000, intervalMs: 100 },
+  )
+
+describeOnBothBrokers('while the database is down', (broker) => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await start(broker)
+  })
+  afterAll(() => stack.stop())
+
+  it('submissions are refused with when to try again, the probes tell, and all heals by itself', async () => {
+    const worker = stack.workers[0]?.healthUrl ?? ''
+    const slow = await submit(stack, { user_id: 1, health_metrics: { mmse_score: 6 }, model: 'slow' })
+    await waitFor(
+      async () => (await stack.request('GET', `/v1/tasks/${String(slow.body['task_id'])}`)).body['state'] === 'running',
+      { what: 'the slow task to start' },
+    )
+    await stack.postgres.kill()
+
+    const refused = await submit(stack)
+    expect([refused.status, refused.body['code']]).toEqual([503, 'DATABASE_UNAVAILABLE'])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(refused.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    const read = await stack.request('GET', '/v1/predictions/1')
+    expect([read.status, read.body['code']]).toEqual([503, 'DATABASE_UNAVAILABLE'])
+    for (const url of [stack.url, worker]) {
+      expect([url, await statusOf(`${url}/livez`)]).toEqual([url, 200])
+      expect([url, await statusOf(`${url}/readyz`)]).toEqual([url, 503])
+      expect([url, await statusOf(`${url}/metrics`)]).toEqual([url, 200])
+    }
+
+    await stack.postgres.restart()
+    await waitFor(async () => (await statusOf(`${stack.url}/readyz`)) === 200, { what: 'the api to be ready' })
+    await waitFor(async () => (await statusOf(`${worker}/readyz`)) === 200, { what: 'the worker to be ready' })
+    const healed = await submit(stack, request, waiting)
+    expect(healed.status).toBe(200)
+    // Nothing was stored of what was refused, and the result in hand outlived the outage.
+    const stored = await query(stack.databaseUrl, 'SELECT id FROM predictions')
+    expect(stored).toHaveLength(2)
+    const task = await untilSucceeded(stack, slow.body['task_id'])
+    const outcomes = (task['attempts'] as { outcome: string }[]).map(({ outcome }) => outcome)
+    expect(outcomes.filter((outcome) => outcome === 'succeeded')).toHaveLength(1)
+    expect(task['retries']).toBe(0)
+    expect([stack.api, ...stack.workers].map(({ isRunning }) => isRunning)).toEqual([true, true])
+  })
+
+  it('a submission whose statement is cut off is refused too', async () => {
+    const blocker = new pg.Client({ connectionString: stack.databaseUrl })
+    await blocker.connect()
+    let answer: Promise<Answer> | undefined
+    try {
+      await blocker.query('BEGIN')
+      await blocker.query('LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE')
+      answer = submit(stack)
+      await waitFor(
+        async () => {
+          const cut = await blocker.query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`,
+          )
+          return (cut.rowCount ?? 0) > 0
+        },
+        { what: 'the statement to wait for the lock' },
+      )
+    } finally {
+      await blocker.end()
+    }
+    const { status, body } = await answer
+    expect([status, body['code']]).toEqual([503, 'DATABASE_UNAVAILABLE'])
+    expect((await submit(stack, request, waiting)).status).toBe(200)
+  })
+
+  it('no health data gets into a log', () => {
+    const logs = stack.readLogs()
+    expect(logs).toContain('ECONNREFUSED')
+    expect(logs).toContain('57P01')
+    expect(logs).not.toContain(String(canary))
+    expect(logs).not.toContain('mmse_score')
+  })
+})
+
+describe.runIf(hasRedis())('while Redis is down', () => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await start('redis')
+  })
+  afterAll(() => stack.stop())
+
+  it('submissions are taken at once and dispatched later, also by an api that was started meanwhile', async () => {
+    await stack.redis?.kill()
+    const startedAt = performance.now()
+    const taken = await submit(stack)
+    expect(taken.status).toBe(202)
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    const ready = await stack.request('GET', '/readyz')
+    expect([ready.status, ready.body['broker']]).toEqual([200, 'down'])
+    const worker = stack.workers[0]?.healthUrl ?? ''
+    expect(await statusOf(`${worker}/readyz`)).toBe(503)
+    expect(await statusOf(`${worker}/livez`)).toBe(200)
+
+    await stack.api.kill('SIGTERM')
+    await stack.startApi()
+    const takenByNew = await submit(stack)
+    expect(takenByNew.status).toBe(202)
+
+    await stack.redis?.restart()
+    for (const { body } of [taken, takenByNew]) {
+      expect(await untilSucceeded(stack, body['task_id'])).toMatchObject({ attempt: 1, retries: 0 })
+    }
+    expect((await submit(stack, request, waiting)).status).toBe(200)
+    expect(await statusOf(`${worker}/readyz`)).toBe(200)
+    expect(stack.readLogs()).not.toContain(String(canary))
+  })
+})

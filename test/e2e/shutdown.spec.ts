@@ -1,0 +1,125 @@
+import { rmSync } from 'node:fs'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { queryNumber } from '../support/query.js'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+/** `mmse_score` of about one and of about four seconds of work. */
+const second = 3
+const fourSeconds = 12
+
+describeOnBothBrokers('a worker that is asked to stop', (broker) => {
+  let stack: Stack
+  let models: string
+
+  beforeAll(async () => {
+    models = makeModelsFolder()
+    stack = await startStack({
+      broker,
+      workers: 0,
+      logs: 'keep',
+      env: {
+        MODELS_DIR: models,
+        WORKER_CONCURRENCY: '1',
+        TASK_LOCK_SECONDS: '2',
+        RECONCILE_INTERVAL_SECONDS: '0.5',
+        WORKER_DRAIN_SECONDS: '1',
+      },
+    })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(models, { recursive: true })
+  })
+  afterEach(async () => {
+    await Promise.all(stack.workers.filter(({ isRunning }) => isRunning).map((worker) => worker.kill('SIGTERM')))
+  })
+
+  const submit = async (work: number): Promise<string> => {
+    const { body } = await stack.request('POST', '/v1/predictions', {
+      user_id: 1,
+      health_metrics: { mmse_score: work },
+      model: 'slow',
+    })
+    return String(body['task_id'])
+  }
+  const readTask = async (id: string) => (await stack.request('GET', `/v1/tasks/${id}`)).body
+  const untilRunning = (id: string) =>
+    waitFor(async () => (await readTask(id))['state'] === 'running', { what: 'the task to start' })
+  const untilDone = (id: string) =>
+    waitFor(
+      async () => {
+        const task = await readTask(id)
+        return task['finished_at'] !== null && task
+      },
+      { what: 'the task to end', timeoutMs: 90_000, intervalMs: 100 },
+    )
+
+  it('finishes what runs and takes nothing new', async () => {
+    const first = await stack.startWorker({ WORKER_DRAIN_SECONDS: '60' })
+    const running = await submit(second)
+    await untilRunning(running)
+    const exited = first.kill('SIGTERM')
+    await waitFor(async () => (await fetch(`${first.healthUrl}/readyz`)).status === 503, { what: 'not to be ready' })
+    // It still lives, and says so.
+    expect((await fetch(`${first.healthUrl}/livez`)).status).toBe(200)
+    const later = await submit(0)
+    expect(await exited).toBe(0)
+    expect(await readTask(running)).toMatchObject({ state: 'succeeded', attempt: 1, retries: 0, crashes: 0 })
+    expect(await readTask(later)).toMatchObject({ state: 'queued', attempt: 0 })
+    await stack.startWorker()
+    expect(await untilDone(later)).toMatchObject({ state: 'succeeded', attempt: 1 })
+    const workers = await queryNumber(
+      stack.databaseUrl,
+      `SELECT count(*)::int AS number FROM workers WHERE pid = $1 AND state = 'stopped'`,
+      [first.pid],
+    )
+    expect(workers).toBe(1)
+  })
+
+  it('hands back what is not done in time, without using a retry, and another worker does it', async () => {
+    const first = await stack.startWorker()
+    const running = await submit(fourSeconds)
+    await untilRunning(running)
+    // These have been taken from the broker and wait inside the worker.
+    const waiting = [await submit(second), await submit(second)]
+    const askedAt = performance.now()
+    const exit = await first.kill('SIGTERM')
+    expect(exit).toBe(0)
+    expect(performance.now() - askedAt).toBeLessThan(3_500)
+    expect(await readTask(running)).toMatchObject({ state: 'queued', retries: 0, crashes: 0 })
+    await stack.startWorker()
+    const done = await untilDone(running)
+    expect(done).toMatchObject({
+      state: 'succeeded',
+      attempt: 2,
+      retries: 0,
+      crashes: 0,
+      attempts: [{ outcome: 'released', error: null }, { outcome: 'succeeded' }],
+    })
+    for (const id of waiting) expect(await untilDone(id)).toMatchObject({ state: 'succeeded', retries: 0, crashes: 0 })
+  })
+
+  it('ends at once at the second signal, and leaves its work to others', async () => {
+    const first = await stack.startWorker()
+    const running = await submit(second)
+    await untilRunning(running)
+    first.signal('SIGTERM')
+    await waitFor(async () => (await fetch(`${first.healthUrl}/readyz`)).status === 503, { what: 'not to be ready' })
+    expect(await first.kill('SIGTERM')).toBe(1)
+    await stack.startWorker()
+    expect(await untilDone(running)).toMatchObject({
+      state: 'succeeded',
+      retries: 0,
+      attempts: [{ outcome: 'lost' }, { outcome: 'succeeded' }],
+    })
+  })
+
+  it('leaves no compute child behind, however it ends', async () => {
+    const first = await stack.startWorker()
+    await first.kill('SIGKILL')
+    await waitFor(() => stack.listProcesses().join() === String(stack.api.pid), { what: 'its children to end' })
+  })
+})

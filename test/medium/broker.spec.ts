@@ -1,0 +1,259 @@
+import { TaskRepository, PredictionRepository, type DispatchableTask } from '#libs/database'
+import { createLogger, MemoryGuardError, queueNames } from '#libs/platform'
+import { Broker, brokerOptions, Reconciler } from '#libs/tasks'
+import { Worker, type Job } from 'bullmq'
+import { Redis } from 'ioredis'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { query } from '../support/query.js'
+import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { waitFor } from '../support/wait-for.js'
+
+const log = createLogger('test', 'fatal')
+
+/** A value of a person that must stand nowhere in the broker. */
+const canary = 27.182818
+
+describeOnBothBrokers('the broker', (kind) => {
+  let redis: RedisServer | undefined
+  let database: TestDatabase
+  let broker: Broker
+  let tasks: TaskRepository
+  let predictions: PredictionRepository
+  const consumers: Worker[] = []
+
+  beforeAll(async () => {
+    redis = kind === 'redis' ? await startRedis() : undefined
+    database = await createTestDatabase({ env: redis ? { BROKER_URL: redis.url } : {} })
+    broker = new Broker(database.config, log)
+    tasks = new TaskRepository(database.dataSource)
+    predictions = new PredictionRepository(database.dataSource, tasks)
+  })
+  afterEach(async () => {
+    await Promise.all(consumers.splice(0).map((consumer) => consumer.close()))
+    await emptyBroker()
+    await query(database.url, 'TRUNCATE tasks, predictions')
+  })
+  afterAll(async () => {
+    await broker.onApplicationShutdown()
+    await database.drop()
+    await redis?.stop()
+  })
+
+  const task = (more: Partial<DispatchableTask> = {}): DispatchableTask => ({
+    taskId: uuidv7(),
+    attempt: 1,
+    name: 'ml.process_prediction',
+    queue: 'predictions',
+    priority: 0,
+    delayMs: 0,
+    ...more,
+  })
+  /** Consumes a queue one job at a time; the jobs in the order in which they came. */
+  const consume = (queue: (typeof queueNames)[number] = 'predictions'): Job[] => {
+    const seen: Job[] = []
+    const consumer = new Worker(
+      queue,
+      async (job) => {
+        seen.push(job)
+      },
+      { ...brokerOptions(database.config, 'consumer'), concurrency: 1, removeOnComplete: { count: 0 } },
+    )
+    consumer.on('error', () => undefined)
+    consumers.push(consumer)
+    return seen
+  }
+  const taskIds = (jobs: readonly Job[]) => jobs.map(({ data }) => (data as { task_id: string }).task_id)
+  const jobTables = () =>
+    query<{ name: string }>(
+      database.url,
+      `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'memoryguard_queue'`,
+    )
+  /** Everything that the broker stores, as text. */
+  const dump = async (): Promise<string> => {
+    if (redis) {
+      const client = new Redis(redis.url)
+      const parts: string[] = []
+      for (const key of await client.keys('*')) {
+        const type = await client.type(key)
+        parts.push(key, type === 'hash' ? JSON.stringify(await client.hgetall(key)) : '')
+        if (type === 'list') parts.push(...(await client.lrange(key, 0, -1)))
+        if (type === 'zset') parts.push(...(await client.zrange(key, 0, -1)))
+        if (type === 'stream') parts.push(JSON.stringify(await client.xrange(key, '-', '+')))
+        if (type === 'string') parts.push((await client.get(key)) ?? '')
+      }
+      await client.quit()
+      return parts.join('\n')
+    }
+    const parts: string[] = []
+    for (const { name } of await jobTables()) {
+      parts.push(
+        ...(await query<{ row: string }>(database.url, `SELECT t::text AS row FROM ${name} t`)).map(({ row }) => row),
+      )
+    }
+    return parts.join('\n')
+  }
+  const emptyBroker = async () => {
+    if (!redis) return query(database.url, `TRUNCATE memoryguard_queue.job CASCADE`)
+    const client = new Redis(redis.url)
+    await client.flushall()
+    return client.quit()
+  }
+
+  it('carries identifiers to a consumer, and leaves nothing behind when the job is done', async () => {
+    const added = task()
+    await broker.add([added])
+    expect(await broker.depth('predictions')).toEqual({ waiting: 1, active: 0, delayed: 0 })
+    expect(await dump()).toContain(added.taskId)
+    const seen = consume()
+    await waitFor(() => seen.length === 1, { what: 'the job' })
+    expect(seen[0]?.name).toBe('ml.process_prediction')
+    expect(seen[0]?.data).toEqual({ task_id: added.taskId, attempt: 1 })
+    await waitFor(async () => Object.values(await broker.depth('predictions')).every((count) => count === 0), {
+      what: 'an empty queue',
+    })
+    await waitFor(async () => !(await dump()).includes(`"task_id":"${added.taskId}"`), { what: 'the job to be gone' })
+  })
+
+  it('takes many at once, keeps queues apart and ignores a job that is already there', async () => {
+    const many = Array.from({ length: 300 }, () => task())
+    const others = [task({ queue: 'batch' }), task({ queue: 'forecasts' })]
+    await broker.add([...many, ...others])
+    await broker.add(many.slice(0, 50))
+    expect(await broker.depth('predictions')).toEqual({ waiting: 300, active: 0, delayed: 0 })
+    expect(await broker.depth('batch')).toMatchObject({ waiting: 1 })
+    expect(await broker.depth('explanations')).toMatchObject({ waiting: 0 })
+    const seen = consume()
+    await waitFor(() => seen.length >= 300, { what: 'every job' })
+    expect(taskIds(seen)).toEqual(many.map(({ taskId }) => taskId))
+  })
+
+  it('takes the next attempt of the same task as a job of its own', async () => {
+    const first = task()
+    await broker.add([first])
+    await broker.add([{ ...first, attempt: 2 }])
+    expect(await broker.depth('predictions')).toMatchObject({ waiting: 2 })
+  })
+
+  it('holds a delayed job until it is due', async () => {
+    const late = task({ delayMs: 700 })
+    const addedAt = performance.now()
+    const seen = consume()
+    await broker.add([late])
+    expect(await broker.depth('predictions')).toMatchObject({ waiting: 0, delayed: 1 })
+    await waitFor(() => seen.length === 1, { what: 'the delayed job' })
+    expect(performance.now() - addedAt).toBeGreaterThanOrEqual(690)
+  })
+
+  it('gives urgent jobs first: none is before one, one before two', async () => {
+    const [low, high, none] = [task({ priority: 2 }), task({ priority: 1 }), task()]
+    await broker.add([low, high, none])
+    expect(await broker.depth('predictions')).toMatchObject({ waiting: 3 })
+    const seen = consume()
+    await waitFor(() => seen.length === 3, { what: 'three jobs' })
+    expect(taskIds(seen)).toEqual([none.taskId, high.taskId, low.taskId])
+  })
+
+  describe('with what the database knows', () => {
+    const submit = async (count: number) => {
+      const rows = Array.from({ length: count }, () => ({
+        taskId: uuidv7(),
+        taskName: 'ml.process_prediction',
+        queue: 'predictions' as const,
+        userId: 7,
+        model: 'impairment-screen@1',
+        healthMetrics: { mmse_score: canary },
+        warnings: [],
+      }))
+      await predictions.submit(rows)
+      return rows.map(({ taskId }) => taskId)
+    }
+    const age = (seconds: number) =>
+      query(
+        database.url,
+        `UPDATE tasks SET created_at = created_at - make_interval(secs => $1), available_at = available_at - make_interval(secs => $1)`,
+        [seconds],
+      )
+
+    it('is filled again after it lost everything, each task once, and holds no health data', async () => {
+      const ids = await submit(120)
+      await broker.add(ids.map((taskId) => task({ taskId })))
+      await emptyBroker()
+      expect(await broker.depth('predictions')).toMatchObject({ waiting: 0 })
+      const reconciler = new Reconciler(tasks, broker, log)
+      // A task that was stored a moment ago may just be on its way.
+      expect(await reconciler.run(queueNames)).toBe(0)
+      await age(10)
+      expect(await reconciler.run(queueNames)).toBe(120)
+      expect(await reconciler.run(queueNames)).toBe(0)
+      expect(await broker.depth('predictions')).toMatchObject({ waiting: 120 })
+      const content = await dump()
+      expect(content).toContain(ids[0])
+      expect(content).not.toContain(String(canary))
+      expect(content).not.toContain('mmse_score')
+      const seen = consume()
+      await waitFor(() => seen.length >= 120, { what: 'every job' })
+      expect(taskIds(seen).sort()).toEqual(ids.toSorted())
+    })
+
+    it('gets the tasks of a silent worker again, as their next attempt', async () => {
+      const [taskId = ''] = await submit(1)
+      await tasks.claim([{ taskId, attempt: 1 }], 'gone', 60)
+      await query(database.url, `UPDATE tasks SET lease_expires_at = now() - interval '1 second'`)
+      expect(await new Reconciler(tasks, broker, log).run(queueNames)).toBe(1)
+      const seen = consume()
+      await waitFor(() => seen.length === 1, { what: 'the job' })
+      expect(seen[0]?.data).toEqual({ task_id: taskId, attempt: 2 })
+    })
+  })
+})
+
+describe.runIf(hasRedis())('a broker that is down', () => {
+  it('refuses in bounded time, and works again when it is back', async () => {
+    const redis = await startRedis()
+    const database = await createTestDatabase({ env: { BROKER_URL: redis.url } })
+    const broker = new Broker(database.config, log)
+    const one: DispatchableTask = {
+      taskId: uuidv7(),
+      attempt: 1,
+      name: 'ml.process_prediction',
+      queue: 'predictions',
+      priority: 0,
+      delayMs: 0,
+    }
+    try {
+      await broker.add([one])
+      await redis.kill()
+      for (const call of [() => broker.add([one]), () => broker.depth('predictions')]) {
+        const startedAt = performance.now()
+        const error: unknown = await call().catch((reason: unknown) => reason)
+        expect(error).toBeInstanceOf(MemoryGuardError)
+        expect(error).toMatchObject({ code: 'BROKER_UNAVAILABLE', retryable: true })
+        expect(performance.now() - startedAt).toBeLessThan(6_000)
+      }
+      await redis.restart()
+      await waitFor(() => broker.depth('predictions'), { what: 'the broker to answer again' })
+      // What it had taken was on its disk within a second, and taking it again changes nothing.
+      await broker.add([one])
+      expect(await broker.depth('predictions')).toMatchObject({ waiting: 1 })
+    } finally {
+      await broker.onApplicationShutdown()
+      await database.drop()
+      await redis.stop()
+    }
+  })
+
+  it('is told apart also when it was never there', async () => {
+    const redis = await startRedis()
+    await redis.stop()
+    const database = await createTestDatabase({ env: { BROKER_URL: redis.url } })
+    const broker = new Broker(database.config, log)
+    const startedAt = performance.now()
+    await expect(broker.depth('predictions')).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' })
+    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    await broker.onApplicationShutdown()
+    await database.drop()
+  })
+})

@@ -1,0 +1,58 @@
+import { connectWhenMigrated, createDataSource, runMigrations } from '#libs/database'
+import { createLogger, loadConfig } from '#libs/platform'
+import { migrateBroker } from '#libs/tasks'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { query } from '../support/query.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+const tableNames = (url: string) =>
+  query<{ name: string }>(url, `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`)
+
+describe('migrations', () => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createTestDatabase({ empty: true })
+  })
+  afterAll(() => database.drop())
+
+  it('run once when four processes start at the same moment, and a process that waits for them goes on', async () => {
+    const config = loadConfig({ DATABASE_URL: database.url })
+    const waiter = createDataSource(config)
+    const waiting = connectWhenMigrated(waiter, createLogger('test', 'fatal'), { retryMs: 20 })
+    const done = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const source = createDataSource(config)
+        await source.initialize()
+        const names = await runMigrations(source)
+        await source.destroy()
+        return names
+      }),
+    )
+    await waiting
+    expect(waiter.isInitialized).toBe(true)
+    await waiter.destroy()
+    const ran = done.filter((names) => names.length > 0)
+    expect(ran).toHaveLength(1)
+    const recorded = await query<{ name: string }>(database.url, 'SELECT name FROM migrations')
+    expect(recorded.map(({ name }) => name)).toEqual(ran[0])
+  })
+
+  it('of the queues may run at once and again', async () => {
+    const config = loadConfig({ DATABASE_URL: database.url })
+    await Promise.all([migrateBroker(config), migrateBroker(config), migrateBroker(config)])
+    await migrateBroker(config)
+    const [row] = await query<{ tables: number }>(
+      database.url,
+      `SELECT count(*)::int AS tables FROM pg_tables WHERE schemaname = 'memoryguard_queue'`,
+    )
+    expect(row?.tables).toBeGreaterThan(0)
+  })
+
+  it('are all applied, and can be undone and applied again', async () => {
+    const { dataSource } = database
+    expect(await dataSource.showMigrations()).toBe(false)
+    for (const _ of dataSource.migrations) await dataSource.undoLastMigration()
+    expect((await tableNames(database.url)).map(({ name }) => name)).toEqual(['migrations'])
+    expect(await runMigrations(dataSource)).toHaveLength(dataSource.migrations.length)
+  })
+})
