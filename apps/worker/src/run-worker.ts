@@ -79,9 +79,9 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const healthPort = await probes.listen(config.http.host, config.worker.healthPort)
 
   await Promise.all([connectWhenMigrated(dataSource, log), loadModels(config, registry, log)])
-  await presence.become('ready')
   await app.get(RemoteControl).start()
   consumers.start()
+  await presence.become('ready')
   maintenance.start()
   state = 'ready'
   log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')

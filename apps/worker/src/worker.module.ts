@@ -17,6 +17,7 @@ import { Presence } from './runtime/presence.js'
 import type { TaskHandler } from './runtime/task-handler.js'
 import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
+import { WorkerCommands } from './runtime/worker-commands.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 /** One handler for each task. */
@@ -51,6 +52,7 @@ export class WorkerModule {
         Presence,
         Maintenance,
         TaskRunner,
+        WorkerCommands,
         RemoteControl,
         ...queues.map((queue) => createQueueProcessor(queue, config)),
       ],

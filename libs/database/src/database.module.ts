@@ -3,12 +3,16 @@ import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { AuditRepository } from './repositories/audit.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
+import { QueueRepository } from './repositories/queue.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
+import { WorkerCommandRepository } from './repositories/worker-command.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
 const repositories = [
   AuditRepository,
+  QueueRepository,
+  WorkerCommandRepository,
   TaskRepository,
   TaskCallRepository,
   PredictionRepository,

@@ -90,7 +90,15 @@ export const toNewTask = (
       idempotency: {
         scope: idempotencyScope,
         key: idempotencyKey,
-        hash: hashOf([contract.name, args, userId, predictionId, prediction?.healthMetrics, prediction?.model, options]),
+        hash: hashOf([
+          contract.name,
+          args,
+          userId,
+          predictionId,
+          prediction?.healthMetrics,
+          prediction?.model,
+          options,
+        ]),
       },
     }),
   }

@@ -1,5 +1,4 @@
 import {
-  AuditRepository,
   TaskCallRepository,
   TaskRepository,
   type TaskAttemptEntity,
@@ -12,6 +11,7 @@ import { isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
 import { toSummary } from './task-answers.js'
 import { maxReplays, type ReplayAnswer, type ReplayRequest, type TaskQuery, type TaskRequest } from './tasks.schemas.js'
@@ -26,7 +26,7 @@ export class TasksService {
     private readonly broker: Broker,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
-    private readonly audit: AuditRepository,
+    private readonly audit: AuditTrail,
   ) {}
 
   /**
@@ -90,7 +90,7 @@ export class TasksService {
   async revoke(id: string, terminate: boolean, principal: Principal, requestId: string): Promise<TaskEntity> {
     await this.get(id, principal)
     await revokeTasks({ calls: this.calls, broker: this.broker }, [id], terminate)
-    await this.record(principal, terminate ? 'task.terminate' : 'task.revoke', id, requestId)
+    await this.audit.record(principal, requestId, terminate ? 'task.terminate' : 'task.revoke', id)
     const task = await this.get(id, principal)
     if (isTerminal(task.state) && task.state !== 'cancelled') {
       throw new MemoryGuardError('TASK_STATE_CONFLICT', `The task has already ended: it is ${task.state}.`)
@@ -105,7 +105,7 @@ export class TasksService {
     if (!forgotten.has(id)) {
       throw new MemoryGuardError('TASK_STATE_CONFLICT', 'The task has not finished; revoke it first.')
     }
-    await this.record(principal, 'task.forget', id, requestId)
+    await this.audit.record(principal, requestId, 'task.forget', id)
   }
 
   /** @throws MemoryGuardError TASK_STATE_CONFLICT unless it ended without success. */
@@ -118,7 +118,7 @@ export class TasksService {
         `Only a task that ended without success is done again: it is ${state}.`,
       )
     }
-    await this.record(principal, 'task.retry', id, requestId)
+    await this.audit.record(principal, requestId, 'task.retry', id)
     return this.get(replay.task.taskId, principal)
   }
 
@@ -132,7 +132,7 @@ export class TasksService {
     if (dry_run) return { dry_run, matched, replayed: 0, items: found.map((id) => ({ id, replay_id: null })) }
     const replays = await this.replayAll(found)
     const items = replays.map(({ original, task }) => ({ id: original, replay_id: task.taskId }))
-    await this.record(principal, 'task.retry_many', 'tasks', requestId, { matched, replayed: replays.length })
+    await this.audit.record(principal, requestId, 'task.retry_many', 'tasks', { matched, replayed: replays.length })
     return { dry_run, matched, replayed: replays.filter(({ isNew }) => isNew).length, items }
   }
 
@@ -140,16 +140,6 @@ export class TasksService {
     const replays = await this.calls.replay(new Map(ids.map((id) => [id, uuidv7()])))
     for (const { task, isNew } of replays) if (isNew) void this.dispatcher.dispatch(task)
     return replays
-  }
-
-  private record(
-    { id: apiKeyId }: Principal,
-    action: string,
-    target: string,
-    requestId: string,
-    details: Readonly<Record<string, unknown>> = {},
-  ): Promise<void> {
-    return this.audit.record({ apiKeyId, action, target, details, requestId })
   }
 }
 

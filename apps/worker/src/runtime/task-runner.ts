@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { isDatabaseUnavailable, TaskRepository, type AttemptEnd, type ClaimedTask, type TaskJob } from '#libs/database'
 import {
   CONFIG,
@@ -14,6 +15,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { LeaseKeeper } from './lease-keeper.js'
+import { RateLimits } from './rate-limits.js'
 import { RetryPolicy } from './retry-policy.js'
 import { RunningGroup } from './running-group.js'
 import type { TaskHandler } from './task-handler.js'
@@ -33,6 +35,12 @@ export interface QueuedJob {
   readonly data: unknown
 }
 
+/** Limits of a task, in seconds. */
+interface TimeLimits {
+  readonly soft: number
+  readonly hard: number
+}
+
 /** What became of a job: `skipped` means that its task was not waiting for this attempt. */
 export type JobOutcome = 'done' | 'skipped'
 
@@ -48,7 +56,13 @@ export class TaskRunner {
   private readonly running = new Set<RunningGroup>()
   /** Revokes that were heard before the claim had answered: whether to terminate, by task. */
   private readonly earlyRevokes = new Map<string, boolean>()
-  private isReleasing = false
+  /** Aborted when everything is handed back. */
+  private readonly releasing = new AbortController()
+  private readonly timeLimits = new Map<string, TimeLimits>()
+  /** Spaces starts, at an operator's wish. */
+  readonly rateLimits = new RateLimits()
+  /** Compute children there are. */
+  concurrency: number
 
   constructor(
     private readonly tasks: TaskRepository,
@@ -61,16 +75,19 @@ export class TaskRunner {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.retryPolicy = new RetryPolicy(config.task)
+    this.concurrency = config.worker.concurrency
   }
 
   async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
     const payload = jobPayload.parse(job.data)
+    const waitMs = this.rateLimits.take(job.name)
+    if (waitMs > 0) await pause(waitMs, undefined, { signal: this.releasing.signal }).catch(() => undefined)
     return this.batcherOf(queue, job.name).add({ taskId: payload.task_id, attempt: payload.attempt })
   }
 
   /** Hands back what still runs: it is queued again without using a retry. */
   releaseAll(): void {
-    this.isReleasing = true
+    this.releasing.abort()
     for (const group of this.running) group.release(releasedError())
   }
 
@@ -100,6 +117,18 @@ export class TaskRunner {
     })
   }
 
+  /** Changes the limits of a task on this worker, in seconds, from its next start on; answers those in force. */
+  setTimeLimits(task: string, soft: number | undefined, hard: number | undefined): TimeLimits {
+    const limits = { soft: soft ?? this.timeLimitsOf(task).soft, hard: hard ?? this.timeLimitsOf(task).hard }
+    this.timeLimits.set(task, limits)
+    return limits
+  }
+
+  private timeLimitsOf(task: string): TimeLimits {
+    const { softTimeLimitSeconds: soft, timeLimitSeconds: hard } = this.config.task
+    return this.timeLimits.get(task) ?? { soft, hard }
+  }
+
   private batcherOf(queue: QueueName, name: string): MicroBatcher<TaskJob, JobOutcome> {
     const key = `${queue} ${name}`
     const existing = this.batchers.get(key)
@@ -107,7 +136,7 @@ export class TaskRunner {
     const { batchSize, batchWaitMs, extraBatches } = queueSettings[queue]
     const batcher = new MicroBatcher<TaskJob, JobOutcome>({
       maxSize: batchSize,
-      maxInFlight: this.config.worker.concurrency + extraBatches,
+      maxInFlight: () => this.concurrency + extraBatches,
       maxWaitMs: batchWaitMs,
       flush: (jobs) => this.runBatch(name, jobs),
     })
@@ -117,7 +146,7 @@ export class TaskRunner {
 
   private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
     // What waits here has not started; the reconciler finds it for another worker.
-    if (this.isReleasing) return jobs.map(() => ({ value: 'skipped' }))
+    if (this.releasing.signal.aborted) return jobs.map(() => ({ value: 'skipped' }))
     const claimed = await this.whileDatabaseIsDown(() =>
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
@@ -163,10 +192,10 @@ export class TaskRunner {
       const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
       return tasks.map(() => ({ error }))
     }
-    if (this.isReleasing) return tasks.map(() => ({ error: releasedError() }))
-    const { timeLimitSeconds, softTimeLimitSeconds } = this.config.task
-    const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? timeLimitSeconds))
-    const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? softTimeLimitSeconds))
+    if (this.releasing.signal.aborted) return tasks.map(() => ({ error: releasedError() }))
+    const { soft, hard } = this.timeLimitsOf(handler.contract.name)
+    const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
+    const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
     group.askIn(softLimitMs, limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
     // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
     group.abandonIn(hardLimitMs + hardLimitGraceMs, limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
@@ -212,7 +241,7 @@ export class TaskRunner {
       try {
         return await statement()
       } catch (error) {
-        if (!isDatabaseUnavailable(error) || this.isReleasing) throw error
+        if (!isDatabaseUnavailable(error) || this.releasing.signal.aborted) throw error
         this.log.warn({ err: error }, 'the database does not answer; trying again')
         await new Promise((resolve) => setTimeout(resolve, databaseRetryMs))
       }

@@ -1,9 +1,19 @@
 import { Injectable } from '@nestjs/common'
-import { DataSource } from 'typeorm'
+import { DataSource, In } from 'typeorm'
 import { WorkerEntity } from '../entities/worker.entity.js'
 
 /** Everything a heartbeat tells. */
 export type Heartbeat = Omit<WorkerEntity, 'startedAt' | 'heartbeatAt'>
+
+/** A worker is stale when it has not been heard of for this long. */
+const staleSeconds = 15
+
+/** A worker as it was last heard of. */
+export interface SeenWorker {
+  readonly worker: WorkerEntity
+  /** It should have been heard of since: it hangs, or it died without a word. */
+  readonly isStale: boolean
+}
 
 @Injectable()
 export class WorkerRepository {
@@ -12,8 +22,8 @@ export class WorkerRepository {
   /** Writes the row of a worker; the first write sets its start, each sets the time of the heartbeat. */
   async beat(worker: Heartbeat): Promise<void> {
     await this.dataSource.query(
-      `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, stats, models, versions)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, stats, models, versions, tasks)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, queues = excluded.queues,
          concurrency = excluded.concurrency, stats = excluded.stats, models = excluded.models, heartbeat_at = now()`,
       [
@@ -28,18 +38,28 @@ export class WorkerRepository {
         JSON.stringify(worker.stats),
         worker.models,
         JSON.stringify(worker.versions),
+        worker.tasks,
       ],
     )
   }
 
-  /** Every worker seen within the last `withinSeconds`, by name. */
-  async listSeen(withinSeconds: number): Promise<readonly WorkerEntity[]> {
-    return this.dataSource
-      .getRepository(WorkerEntity)
-      .createQueryBuilder('worker')
-      .where('worker.heartbeat_at > now() - make_interval(secs => :withinSeconds)', { withinSeconds })
-      .orderBy('worker.name')
-      .addOrderBy('worker.started_at')
-      .getMany()
+  /** The last incarnation of every worker name seen within the last day, by name; or of one name. */
+  async listLast(name?: string): Promise<readonly SeenWorker[]> {
+    const rows: WorkerRow[] = await this.dataSource.query(
+      `SELECT DISTINCT ON (name) id, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale FROM workers
+       WHERE heartbeat_at > now() - interval '1 day' AND ($1::text IS NULL OR name = $1)
+       ORDER BY name, started_at DESC`,
+      [name ?? null],
+    )
+    const workers = await this.dataSource.getRepository(WorkerEntity).findBy({ id: In(rows.map(({ id }) => id)) })
+    return rows.flatMap(({ id, is_stale: isSilent }) => {
+      const worker = workers.find((candidate) => candidate.id === id)
+      return worker ? [{ worker, isStale: isSilent && worker.state !== 'stopped' }] : []
+    })
   }
+}
+
+interface WorkerRow {
+  id: string
+  is_stale: boolean
 }

@@ -51,6 +51,8 @@ export interface ComputePool {
   run(request: RunRequest): Promise<OutputTensors>
   /** Changes the number of children. */
   resize(size: number): Promise<void>
+  /** Replaces every child; each goes when it has done its run and its successor is ready. */
+  restart(): Promise<void>
   readonly children: readonly ComputeChild[]
   /** Ends every child at once. Work under way is rejected with TASK_CHILD_LOST. */
   stop(): Promise<void>

@@ -80,6 +80,10 @@ export class PreforkPool implements ComputePool {
     await Promise.all(Array.from({ length: Math.max(0, size - staying.length) }, () => this.add()))
   }
 
+  async restart(): Promise<void> {
+    for (const child of [...this.members].filter(({ isRetiring }) => !isRetiring)) await this.replace(child)
+  }
+
   async stop(): Promise<void> {
     this.isStopped = true
     clearTimeout(this.timer)

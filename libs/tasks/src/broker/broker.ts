@@ -84,6 +84,17 @@ export class Broker implements OnApplicationShutdown {
     }
   }
 
+  /** Has the broker deliver nothing of a queue, or deliver again. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  async setPaused(name: QueueName, isPaused: boolean): Promise<void> {
+    const queue = this.get(name)
+    if ((await inTime(queue.isPaused())) !== isPaused) await inTime(isPaused ? queue.pause() : queue.resume())
+  }
+
+  /** Removes every job that is not being worked on. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  async drain(queue: QueueName): Promise<void> {
+    await inTime(this.get(queue).drain(true))
+  }
+
   /** @throws MemoryGuardError BROKER_UNAVAILABLE */
   async depth(queue: QueueName): Promise<QueueDepth> {
     const counts = await inTime(this.get(queue).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
