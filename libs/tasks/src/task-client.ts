@@ -34,8 +34,8 @@ export type CallArgs<Contract extends TaskContract> = {
 /** A task that can be called. */
 export interface CallableTask<Contract extends TaskContract> {
   readonly contract: Contract
-  delay(args: CallArgs<Contract>): Promise<ResultOf<Contract>>
-  applyAsync(args: CallArgs<Contract>, options?: CallOptions): Promise<ResultOf<Contract>>
+  readonly delay: (args: CallArgs<Contract>) => Promise<ResultOf<Contract>>
+  readonly applyAsync: (args: CallArgs<Contract>, options?: CallOptions) => Promise<ResultOf<Contract>>
 }
 
 /**
