@@ -14,7 +14,7 @@ import { waitFor } from '../support/wait-for.js'
 const log = createLogger('test', 'silent')
 const fileOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const screen = fileOf('models/impairment-screen/1')
-const slow = fileOf('test/fixtures/models/slow/1')
+const slow = fileOf('test/fixtures/runtime/slow/1')
 /** The compiled program of a child: children are processes of the built product. */
 const entry = new URL('../../dist/libs/ml/src/runtime/compute-child.js', import.meta.url)
 

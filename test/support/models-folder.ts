@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const shipped = fileURLToPath(new URL('../../models/impairment-screen', import.meta.url))
-const fixtures = fileURLToPath(new URL('../fixtures/models', import.meta.url))
+const fixtures = fileURLToPath(new URL('../fixtures/runtime', import.meta.url))
 
 /** A folder with the default model and those of the tests; the caller removes it. */
 export const makeModelsFolder = (): string => {

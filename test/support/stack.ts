@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { serverFlags } from '#libs/platform'
 import { startEmbeddedPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
 import { findFreePort } from '../../apps/cli/src/start/free-port.js'
 import { listProcessesOf } from './process-list.js'
@@ -113,7 +114,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     more: Readonly<Record<string, string>> = {},
   ) => {
     const target = logs === 'keep' ? 'pipe' : logs
-    const child = spawn(process.execPath, [file, ...args], {
+    const child = spawn(process.execPath, [...serverFlags, file, ...args], {
       env: { ...env, ...more },
       stdio: ['ignore', target, target],
     })

@@ -3,6 +3,8 @@ import { PlatformModule, type Config, type Logger } from '#libs/platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { AccessModule } from './access/access.module.js'
+import { ForecastsModule } from './forecasts/forecasts.module.js'
+import { HealthMetricsModule } from './health-metrics/health-metrics.module.js'
 import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
 import { OperationsModule } from './operations/operations.module.js'
@@ -17,6 +19,8 @@ export class AppModule {
         PlatformModule.for(config, log),
         DatabaseModule.for(dataSource),
         AccessModule,
+        ForecastsModule,
+        HealthMetricsModule,
         HealthModule,
         ModelsModule,
         OperationsModule,

@@ -1,5 +1,12 @@
 import { connectWhenMigrated, createDataSource } from '#libs/database'
-import { createLogger, loadConfig, MemoryGuardError, readEnvironment } from '#libs/platform'
+import {
+  collectGarbageOfStart,
+  createLogger,
+  limitHeapGrowth,
+  loadConfig,
+  MemoryGuardError,
+  readEnvironment,
+} from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
@@ -16,6 +23,7 @@ const untilAskedToStop = (): Promise<string> =>
  * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken.
  */
 export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
+  limitHeapGrowth()
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
   const asked = untilAskedToStop()
@@ -34,6 +42,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
       cause,
     })
   }
+  collectGarbageOfStart()
   lifecycle.state = 'ready'
   log.info({ url: await app.getUrl() }, 'ready')
 

@@ -1,7 +1,15 @@
 import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import { readModelFolders } from '#libs/ml/manifest'
-import { createLogger, loadConfig, readEnvironment, type Config, type Logger } from '#libs/platform'
+import {
+  collectGarbageOfStart,
+  createLogger,
+  limitHeapGrowth,
+  loadConfig,
+  readEnvironment,
+  type Config,
+  type Logger,
+} from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
@@ -49,6 +57,7 @@ const untilAskedToStop = (log: Logger): Promise<void> =>
  * no new jobs, running ones up to the drain deadline, hand back the rest, children, heartbeat, database.
  */
 export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
+  limitHeapGrowth()
   const config = loadConfig(env)
   const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
   const asked = untilAskedToStop(log)
@@ -79,6 +88,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const healthPort = await probes.listen(config.http.host, config.worker.healthPort)
 
   await Promise.all([connectWhenMigrated(dataSource, log), loadModels(config, registry, log)])
+  collectGarbageOfStart()
   await app.get(RemoteControl).start()
   consumers.start()
   await presence.become('ready')

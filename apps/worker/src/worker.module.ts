@@ -7,6 +7,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { HealthCheckHandler } from './handlers/health-check.handler.js'
 import { ProcessPredictionHandler } from './handlers/process-prediction.handler.js'
+import { UpdateForecastsHandler } from './handlers/update-forecasts.handler.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Consumers } from './queues/consumers.js'
@@ -21,7 +22,7 @@ import { WorkerCommands } from './runtime/worker-commands.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 /** One handler for each task. */
-const handlers = [ProcessPredictionHandler, HealthCheckHandler]
+const handlers = [ProcessPredictionHandler, UpdateForecastsHandler, HealthCheckHandler]
 
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
 @Module({})

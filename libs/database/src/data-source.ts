@@ -2,11 +2,14 @@ import { DataSource } from 'typeorm'
 import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
+import { ForecastEntity } from './entities/forecast.entity.js'
+import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
+import { HealthMetricsAndForecasts1764000002000 } from './migrations/1764000002000-health-metrics-and-forecasts.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 
 /**
@@ -32,8 +35,16 @@ export const createDataSource = (config: Config): DataSource => {
     url: config.database.url,
     poolSize: config.database.poolSize,
     connectTimeoutMS: 5_000,
-    entities: [TaskEntity, TaskAttemptEntity, PredictionEntity, WorkerEntity, ApiKeyEntity],
-    migrations: [FirstTables1764000000000, Operations1764000003000],
+    entities: [
+      TaskEntity,
+      TaskAttemptEntity,
+      PredictionEntity,
+      WorkerEntity,
+      ApiKeyEntity,
+      HealthMetricsEntity,
+      ForecastEntity,
+    ],
+    migrations: [FirstTables1764000000000, HealthMetricsAndForecasts1764000002000, Operations1764000003000],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,
@@ -70,7 +81,7 @@ export const connectWhenMigrated = async (
     let reason: string
     try {
       if (!dataSource.isInitialized) await dataSource.initialize()
-      if (!(await dataSource.showMigrations())) return
+      if (await isMigrated(dataSource)) return
       reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
     } catch (error) {
       reason = `The database does not answer (${error instanceof Error ? error.message : String(error)}). Trying again.`
@@ -79,4 +90,15 @@ export const connectWhenMigrated = async (
     said = reason
     await new Promise((resolve) => setTimeout(resolve, retryMs))
   }
+}
+
+/** Only looks: TypeORM's own check would create its table and so collide with a migration that is just running. */
+const isMigrated = async (dataSource: DataSource): Promise<boolean> => {
+  const [table]: { exists: boolean }[] = await dataSource.query(
+    `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
+  )
+  if (!table?.exists) return false
+  const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations')
+  const done = new Set(rows.map(({ name }) => name))
+  return dataSource.migrations.every((migration) => done.has(migration.name ?? migration.constructor.name))
 }

@@ -2,6 +2,8 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { AuditRepository } from './repositories/audit.repository.js'
+import { ForecastRepository } from './repositories/forecast.repository.js'
+import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
@@ -18,6 +20,8 @@ const repositories = [
   PredictionRepository,
   WorkerRepository,
   ApiKeyRepository,
+  HealthMetricsRepository,
+  ForecastRepository,
 ]
 
 /** The repositories on a data source that its process connects and closes. */

@@ -1,3 +1,5 @@
+export * from './forecast/index.js'
+export * from './registry/forecast-registry.js'
 export * from './registry/model-registry.js'
 export * from './runtime/compute-pool.js'
 export * from './runtime/prefork-pool.js'

@@ -182,7 +182,11 @@ export type Config = ReturnType<typeof section>
  * Checks the environment and gives the configuration.
  * @throws MemoryGuardError CONFIG_INVALID, which lists every faulty variable and never a value.
  */
-export const loadConfig = (env: NodeJS.ProcessEnv): Config => Object.freeze(section(parseVariables(env)))
+export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
+  const config = section(parseVariables(env))
+  for (const part of Object.values(config)) Object.freeze(part)
+  return Object.freeze(config)
+}
 
 /** The values in force by variable name, secrets masked, for `memoryguard config print`. */
 export const printableConfig = (env: NodeJS.ProcessEnv): Record<string, string> => {

@@ -1,5 +1,6 @@
 export * from './config.js'
 export * from './config-reference.js'
+export * from './heap.js'
 export * from './logger.js'
 export * from './memory-guard-error.js'
 export * from './micro-batcher.js'

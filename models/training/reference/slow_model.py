@@ -1,6 +1,6 @@
 """A model that computes for long on request: the fixture of the tests of hard limits, leases and warm shutdown.
 
-    python models/training/reference/slow_model.py test/fixtures/models
+    python models/training/reference/slow_model.py test/fixtures/runtime
 
 Its one input asks for work: each point of `mmse_score`, summed over the rows of a run, costs `STEPS_PER_POINT`
 small matrix products, which is about a third of a second on one core. Without points it answers at once.
@@ -15,7 +15,7 @@ import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from artefact import DISCLAIMER, Artefact, golden_json, model_input  # noqa: E402
+from artefact import DISCLAIMER, golden_json, model_folder, model_input  # noqa: E402
 
 SIZE = 32
 STEPS_PER_POINT = 180_000
@@ -80,8 +80,8 @@ def build_graph() -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def build_artefact() -> Artefact:
-    """The complete model folder."""
+def build_folder() -> dict[str, bytes]:
+    """Every file of the model folder."""
     answer = {"risk": {"value": 0.5}}
     manifest = {
         "manifest_version": 1,
@@ -99,8 +99,11 @@ def build_artefact() -> Artefact:
         "categories": [{"name": "half"}],
     }
     golden = golden_json(["mmse_score"], [[0], [None]], [answer, answer])
-    return Artefact(manifest, {"model.onnx": build_graph(), "golden.json": golden})
+    return model_folder(manifest, {"model.onnx": build_graph(), "golden.json": golden})
 
 
 if __name__ == "__main__":
-    build_artefact().write(Path(sys.argv[1]))
+    target = Path(sys.argv[1]) / "slow" / "1"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, data in build_folder().items():
+        (target / name).write_bytes(data)

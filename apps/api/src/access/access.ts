@@ -1,4 +1,5 @@
 import { roles, type Role } from '#libs/database'
+import { MemoryGuardError } from '#libs/platform'
 import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 
@@ -37,3 +38,14 @@ export const CurrentPrincipal = createParamDecorator((_: unknown, context: Execu
 
 /** Whether the principal reaches this person's data. */
 export const reaches = ({ userId }: Principal, subject: number): boolean => userId === null || userId === subject
+
+/**
+ * For routes below a person.
+ * @throws MemoryGuardError ACCESS_ROLE_MISSING if the principal does not reach the person.
+ */
+export const mustReach = (principal: Principal, subject: number): void => {
+  if (reaches(principal, subject)) return
+  throw new MemoryGuardError('ACCESS_ROLE_MISSING', 'This key is bound to another person.', {
+    faults: [{ pointer: '/user_id', message: 'must be the person that the key is bound to' }],
+  })
+}

@@ -12,6 +12,7 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   ACCESS_ROLE_MISSING: [403, 'The API key may not do this'],
   RESOURCE_NOT_FOUND: [404, 'Not found'],
   RESOURCE_GONE: [410, 'Gone'],
+  MEASUREMENT_CONFLICT: [409, 'Another measurement stands there'],
   IDEMPOTENCY_KEY_REUSED: [422, 'The idempotency key was used with another request'],
   TASK_STATE_CONFLICT: [409, 'The task is not in a state that allows it'],
   TASK_NOT_FINISHED: [504, 'The task has not finished in time'],

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
+import { serverFlags } from '#libs/platform'
 import { CommandError } from '../command-error.js'
 import { openLogFile, readLastLines, type LogFile } from './log-file.js'
 
@@ -89,7 +90,7 @@ export class SupervisedProcess {
   private launch(): ChildProcess {
     const { main, env, logPath } = this.program
     const logFile = openLogFile(logPath)
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [...serverFlags, main], {
       env,
       // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().
       detached: true,

@@ -145,20 +145,36 @@ export class TaskRunner {
   }
 
   private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
+    const fresh = jobs.filter(({ attempt }) => attempt === 1)
+    const again = jobs.filter(({ attempt }) => attempt > 1)
+    const started = new Set<string>()
+    const run = async (part: readonly TaskJob[]) => {
+      for (const { id } of await this.claimAndRun(name, part)) started.add(id)
+    }
+    // What has been started before runs alone, for a process may have died under it, and is claimed only when a child
+    // may be free: a task that merely waits must not be counted among those under which this worker dies.
+    const lane = async () => {
+      for (let job = again.shift(); job; job = again.shift()) await run([job])
+    }
+    const lanes = Array.from({ length: Math.min(again.length, this.concurrency) }, lane)
+    await Promise.all([fresh.length > 0 && run(fresh), ...lanes])
+    return jobs.map(({ taskId }) => ({ value: started.has(taskId) ? 'done' : 'skipped' }))
+  }
+
+  private async claimAndRun(name: string, jobs: readonly TaskJob[]): Promise<readonly ClaimedTask[]> {
     // What waits here has not started; the reconciler finds it for another worker.
-    if (this.releasing.signal.aborted) return jobs.map(() => ({ value: 'skipped' }))
+    if (this.releasing.signal.aborted) return []
     const claimed = await this.whileDatabaseIsDown(() =>
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
+    if (claimed.length === 0) return claimed
     this.leases.hold(claimed)
     try {
-      const handler = this.handlers.find(name)
-      await Promise.all(isolate(claimed).map((group) => this.runGroup(handler, group)))
+      await this.runGroup(this.handlers.find(name), claimed)
     } finally {
       this.leases.letGo(claimed)
     }
-    const started = new Set(claimed.map(({ id }) => id))
-    return jobs.map(({ taskId }) => ({ value: started.has(taskId) ? 'done' : 'skipped' }))
+    return claimed
   }
 
   private async runGroup(handler: TaskHandler | undefined, tasks: readonly ClaimedTask[]): Promise<void> {
@@ -247,13 +263,6 @@ export class TaskRunner {
       }
     }
   }
-}
-
-/** A task under which a process has died runs alone, so that it cannot take its neighbours with it again. */
-const isolate = (claimed: readonly ClaimedTask[]): readonly (readonly ClaimedTask[])[] => {
-  const innocent = claimed.filter(({ crashes }) => crashes === 0)
-  const suspects = claimed.filter(({ crashes }) => crashes > 0).map((task) => [task])
-  return innocent.length > 0 ? [innocent, ...suspects] : suspects
 }
 
 const shortest = (seconds: readonly number[]): number => Math.min(...seconds) * 1000

@@ -1,5 +1,7 @@
 export * from './forecaster.js'
 export * from './forecast-golden.js'
+export * from './load-forecaster.js'
+export * from './measured-person.js'
 export type { ForecastCovariates, ForecastRequest, ForecastVisit } from './forecast-request.js'
 export { forecastParametersSchema, type ForecastParameters } from './forecast-parameters.schema.js'
 export type { ScoreBands } from './score-bands.js'

@@ -1,4 +1,5 @@
 import { MemoryGuardError, type InputFault } from '#libs/platform'
+import type { MetricRange } from './known-metrics.js'
 import type { ModelInput, RiskManifest } from './manifest.schema.js'
 import type { ModelCatalogue } from './model-catalogue.js'
 
@@ -11,23 +12,58 @@ export interface CheckedMetrics {
 /** JSON pointer of a member (RFC 6901). */
 const pointerTo = (name: string): string => `/health_metrics/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-const rangeOf = (input: ModelInput): string => {
+const rangeOf = (input: MetricRange): string => {
   const words = input.words ? ` (or ${Object.keys(input.words).join(', ')})` : ''
   return `${input.integer ? 'a whole number' : 'a number'} from ${input.min} to ${input.max}${words}, in ${input.unit}`
 }
 
 /** The value as a number, or what is wrong with it. The value itself never stands in the message. */
-const checkInput = (input: ModelInput, raw: number | string): number | { readonly message: string } => {
+const checkInput = (input: MetricRange, raw: number | string): number | { readonly message: string } => {
   const value = typeof raw === 'string' ? input.words?.[raw.toLowerCase()] : raw
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
-    const hint = input.unit_hints.find(({ min, max }) => value >= min && value <= max)
+    const hint = input.unit_hints?.find(({ min, max }) => value >= min && value <= max)
     const looksLike = hint ? ` It looks like ${hint.unit}, expected ${input.unit}.` : ''
     const why = input.description ? ` ${input.description}` : ''
     return { message: `must be ${rangeOf(input)}.${looksLike}${why}` }
   }
   if (input.integer && !Number.isInteger(value)) return { message: `must be ${rangeOf(input)}` }
   return value
+}
+
+/** The value as a number, if the metric is known and may have it. */
+const checkKnown = (catalogue: ModelCatalogue, name: string, raw: number | string) => {
+  const known = catalogue.findMetric(name)
+  if (known) return checkInput(known, raw)
+  return { message: `is no known metric. Known are: ${catalogue.metricNames.join(', ')}` }
+}
+
+/**
+ * Checks what was measured of a person, for no model in particular.
+ * @returns the numbers to store.
+ * @throws MemoryGuardError MODEL_INPUT_INVALID with every fault and its JSON pointer.
+ */
+export const checkMeasurement = (
+  catalogue: ModelCatalogue,
+  given: Readonly<Record<string, number | string>>,
+): Readonly<Record<string, number>> => {
+  const faults: InputFault[] = []
+  const metrics: Record<string, number> = {}
+  for (const [name, raw] of Object.entries(given)) {
+    const value = checkKnown(catalogue, name, raw)
+    if (typeof value === 'number') metrics[name] = value
+    else faults.push({ pointer: pointerTo(name), message: value.message })
+  }
+  if (Object.keys(given).length === 0) {
+    faults.push({
+      pointer: '/health_metrics',
+      message: `must hold at least one of ${catalogue.metricNames.join(', ')}`,
+    })
+  }
+  if (faults.length > 0) {
+    throw new MemoryGuardError('MODEL_INPUT_INVALID', 'The health metrics cannot be recorded.', { faults })
+  }
+  return metrics
 }
 
 /**
@@ -61,17 +97,11 @@ export const checkMetrics = (
       } else faults.push({ pointer: pointerTo(name), message: value.message })
       continue
     }
-    const known = catalogue.findMetric(name)
-    if (!known) {
-      const accepted = catalogue.metricNames.join(', ')
-      faults.push({ pointer: pointerTo(name), message: `is no known metric. Known are: ${accepted}` })
-    } else if (typeof raw !== 'number' || !(raw >= known.min && raw <= known.max)) {
-      const message = `must be a number from ${known.min} to ${known.max}, in ${known.unit}`
-      faults.push({ pointer: pointerTo(name), message })
-    } else {
-      metrics[name] = raw
+    const value = checkKnown(catalogue, name, raw)
+    if (typeof value === 'number') {
+      metrics[name] = value
       warnings.push(`${name} is stored but not used by ${manifest.name}`)
-    }
+    } else faults.push({ pointer: pointerTo(name), message: value.message })
   }
   for (const { name, required, title } of manifest.inputs) {
     if (required && !(name in given)) {

@@ -1,8 +1,15 @@
-/** What must hold of a metric's value. */
+/** What must hold of a metric's value; an input of a model says the same of its own. */
 export interface MetricRange {
   readonly unit: string
   readonly min: number
   readonly max: number
+  /** Only whole numbers are accepted. */
+  readonly integer?: boolean
+  /** Words accepted in place of numbers. */
+  readonly words?: Readonly<Record<string, number>> | undefined
+  /** Values in these ranges look like another unit. */
+  readonly unit_hints?: readonly { readonly min: number; readonly max: number; readonly unit: string }[]
+  readonly description?: string
 }
 
 /**
@@ -12,7 +19,7 @@ export interface MetricRange {
  */
 export const knownMetrics: Readonly<Record<string, MetricRange>> = {
   age: { unit: 'years', min: 18, max: 120 },
-  sex: { unit: '0 female, 1 male', min: 0, max: 1 },
+  sex: { unit: '0 female, 1 male', min: 0, max: 1, words: { female: 0, male: 1 } },
   education_years: { unit: 'years', min: 0, max: 30 },
   mmse_score: { unit: 'points', min: 0, max: 30 },
   moca_score: { unit: 'points', min: 0, max: 30 },

@@ -1,9 +1,13 @@
 import { MemoryGuardError } from '#libs/platform'
-import { knownMetrics, type MetricRange } from './known-metrics.js'
-import type { RiskManifest } from './manifest.schema.js'
+import type { MetricRange } from './known-metrics.js'
+import type { ForecastManifest, Manifest, RiskManifest } from './manifest.schema.js'
+import { vocabularyOf } from './metric-vocabulary.js'
 import { referenceOf, type ModelFolder } from './model-folder.js'
 
 const byVersion = new Intl.Collator('en', { numeric: true })
+
+/** Order of manifests from the newest version to the oldest. */
+export const newestFirst = (a: Manifest, b: Manifest): number => byVersion.compare(b.version, a.version)
 
 /** The models on offer, by name and version, and every metric that any of them or the vocabulary knows. */
 export class ModelCatalogue {
@@ -15,19 +19,16 @@ export class ModelCatalogue {
     private readonly defaultReference: string,
   ) {
     this.byReference = new Map(models.map((model) => [referenceOf(model.manifest), model]))
-    this.metrics = new Map([
-      ...Object.entries(knownMetrics),
-      ...models.flatMap(({ manifest }) => manifest.inputs.map((input) => [input.name, input] as const)),
-    ])
+    this.metrics = vocabularyOf(models.flatMap(({ manifest }) => manifest.inputs))
   }
 
-  /** What is known of a metric that a model does not use. */
+  /** What is known of a metric, whichever models use it. */
   findMetric(name: string): MetricRange | undefined {
     return this.metrics.get(name)
   }
 
   get metricNames(): readonly string[] {
-    return [...this.metrics.keys()].sort()
+    return [...this.metrics.keys()]
   }
 
   /** The model of a full reference, `name@version`. */
@@ -44,7 +45,7 @@ export class ModelCatalogue {
       ? [this.byReference.get(reference)].filter((model) => model !== undefined)
       : this.models
           .filter(({ manifest }) => manifest.name === reference)
-          .sort((a, b) => byVersion.compare(b.manifest.version, a.manifest.version))
+          .sort((a, b) => newestFirst(a.manifest, b.manifest))
     const model = candidates[0]
     if (model && isRisk(model)) return model
     const there = this.models.filter(isRisk).map(({ manifest }) => referenceOf(manifest))
@@ -56,7 +57,16 @@ export class ModelCatalogue {
       },
     )
   }
+
+  /** The newest forecast model. */
+  findForecastModel(): (ModelFolder & { readonly manifest: ForecastManifest }) | undefined {
+    return this.models.filter(isForecast).sort((a, b) => newestFirst(a.manifest, b.manifest))[0]
+  }
 }
+
+/** Whether a model forecasts a dated score. */
+export const isForecast = (model: ModelFolder): model is ModelFolder & { readonly manifest: ForecastManifest } =>
+  model.manifest.kind === 'forecast'
 
 const isRisk = (model: ModelFolder): model is ModelFolder & { readonly manifest: RiskManifest } =>
   model.manifest.kind === 'risk'

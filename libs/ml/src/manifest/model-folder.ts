@@ -23,7 +23,11 @@ const invalid = (path: string, faults: readonly InputFault[]): MemoryGuardError 
     { faults },
   )
 
-const parseJson = async <Schema extends z.ZodType>(
+/**
+ * Reads and checks a JSON file of a model folder.
+ * @returns null if it has faults, which are added to `faults`, each with the file and the place in it.
+ */
+export const parseJson = async <Schema extends z.ZodType>(
   folder: string,
   file: string,
   schema: Schema,
@@ -56,7 +60,7 @@ const contradictions = (manifest: Manifest): readonly InputFault[] => {
   manifest.inputs.forEach(({ min, max }, index) => {
     if (min > max) fault(`inputs/${index}`, 'min is greater than max')
   })
-  const needed = manifest.kind === 'risk' ? [manifest.graph.file, 'golden.json'] : [manifest.parameters]
+  const needed = manifest.kind === 'risk' ? [manifest.graph.file, 'golden.json'] : [manifest.parameters, 'golden.json']
   for (const file of needed) if (!(file in manifest.files)) fault('files', `${file} has no digest`)
   if (manifest.kind === 'risk') {
     if (!manifest.outputs.some(({ name }) => name === manifest.primary_output)) {

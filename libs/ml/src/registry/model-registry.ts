@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { encodeRows } from '../features/encode-rows.js'
 import { categoryOf, referenceOf, type Golden, type ModelFolder, type RiskManifest } from '../manifest/index.js'
 import { COMPUTE_POOL, type ComputePool, type OutputTensors } from '../runtime/compute-pool.js'
+import { ForecastRegistry } from './forecast-registry.js'
 
 /** Value of one output of a model, with its interval where the model gives one. */
 export interface RiskOutput {
@@ -43,26 +44,31 @@ const selfTestTimeoutMs = 60_000
  */
 @Injectable()
 export class ModelRegistry {
+  /** The models that forecast; `loadAll`, `models` and `readyReferences` are about them too. */
+  readonly forecasts: ForecastRegistry
   private readonly ready = new Map<string, RiskFolder>()
   private readonly states = new Map<string, { state: ModelState; reason: string | null }>()
 
   constructor(
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+  ) {
+    this.forecasts = new ForecastRegistry(log)
+  }
 
   get models(): readonly RegisteredModel[] {
-    return [...this.states].map(([reference, state]) => ({ reference, ...state }))
+    return [...[...this.states].map(([reference, state]) => ({ reference, ...state })), ...this.forecasts.models]
   }
 
   get readyReferences(): readonly string[] {
-    return [...this.ready.keys()]
+    return [...this.ready.keys(), ...this.forecasts.readyReferences]
   }
 
-  /** Loads and self-tests every risk model of a list, several at once. */
+  /** Loads and self-tests every model of a list, several at once. */
   async loadAll(folders: readonly ModelFolder[]): Promise<void> {
-    await Promise.all(
-      folders.filter(isRiskFolder).map(async (folder) => {
+    await Promise.all([
+      this.forecasts.loadAll(folders),
+      ...folders.filter(isRiskFolder).map(async (folder) => {
         const reference = referenceOf(folder.manifest)
         try {
           await this.load(folder)
@@ -72,7 +78,7 @@ export class ModelRegistry {
           this.log.error({ model: reference, err: error }, 'a model is not ready')
         }
       }),
-    )
+    ])
   }
 
   /**

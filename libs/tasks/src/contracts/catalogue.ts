@@ -1,9 +1,11 @@
 import { healthCheck } from './health-check.task.js'
 import { processPrediction } from './process-prediction.task.js'
+import { updateForecasts } from './update-forecasts.task.js'
 
 /** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
 export const catalogue = {
   [processPrediction.name]: processPrediction,
+  [updateForecasts.name]: updateForecasts,
   [healthCheck.name]: healthCheck,
 } as const
 

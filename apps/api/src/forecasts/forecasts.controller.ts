@@ -1,0 +1,51 @@
+import { isTerminal } from '#libs/tasks/contracts'
+import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common'
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { CurrentPrincipal, mustReach, principalOf, RequireRole } from '../access/access.js'
+import type { Principal, RequestWithPrincipal } from '../access/access.js'
+import { pathId } from '../http/path-id.js'
+import { waitSecondsOf } from '../http/prefer.js'
+import { problemSchema } from '../http/problem.js'
+import { forecastAnswer, forecastRequest, type ForecastAnswer, type ForecastRequest } from './forecasts.schemas.js'
+import { ForecastsService } from './forecasts.service.js'
+
+@ApiTags('forecasts')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/users/:user_id/forecasts')
+export class ForecastsController {
+  constructor(private readonly forecasts: ForecastsService) {}
+
+  @Post()
+  @RequireRole('submitter')
+  @HttpCode(202)
+  @ApiOperation({ summary: "Forecast a person's MMSE from their recorded measurements" })
+  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiResponse({ status: 202, description: 'Stored and queued, or already waiting', standardSchema: forecastAnswer })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: forecastAnswer })
+  async request(
+    @Param('user_id', { schema: pathId }) person: number,
+    @Body({ schema: forecastRequest }) { horizons_months }: ForecastRequest,
+    @Req() request: RequestWithPrincipal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ForecastAnswer> {
+    mustReach(principalOf(request), person)
+    const waitSeconds = waitSecondsOf(request.headers.prefer)
+    const answer = await this.forecasts.request(person, horizons_months, waitSeconds)
+    void reply.header('location', `/v1/users/${person}/forecasts/latest`)
+    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
+    if (isTerminal(answer.state)) void reply.status(200)
+    else void reply.header('retry-after', 1)
+    return answer
+  }
+
+  @Get('latest')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'The forecast of a person that was made last' })
+  @ApiResponse({ status: 200, description: 'The forecast', standardSchema: forecastAnswer })
+  latest(@Param('user_id', { schema: pathId }) person: number, @CurrentPrincipal() principal: Principal) {
+    mustReach(principal, person)
+    return this.forecasts.getLatest(person)
+  }
+}

@@ -1,0 +1,97 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import {
+  ForecastRepository,
+  HealthMetricsRepository,
+  type ClaimedTask,
+  type MadeForecast,
+  type MeasuredHistory,
+} from '#libs/database'
+import { metricsOfForecast, ModelRegistry, requestFromMeasurements, type LoadedForecaster } from '#libs/ml'
+import { MemoryGuardError, type Settled } from '#libs/platform'
+import { updateForecasts } from '#libs/tasks/contracts'
+import { Injectable } from '@nestjs/common'
+import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+
+/** Most measurements that one forecast reads; further back they would change nothing. */
+const maxMeasurements = 1_000
+
+type Asked = ReturnType<typeof updateForecasts.args.parse>
+type Forecast = Omit<MadeForecast, 'taskId' | 'attempt'>
+
+/**
+ * Forecasts people's scores from their recorded measurements. The arithmetic takes less than a round trip to a compute
+ * child would, so it runs here; the histories of a batch are read by one statement.
+ */
+@Injectable()
+export class UpdateForecastsHandler implements TaskHandler<Forecast> {
+  readonly contract = updateForecasts
+
+  constructor(
+    private readonly models: ModelRegistry,
+    private readonly measurements: HealthMetricsRepository,
+    private readonly forecasts: ForecastRepository,
+  ) {}
+
+  async compute(tasks: readonly ClaimedTask[], { signal }: TaskContext): Promise<readonly Settled<Forecast>[]> {
+    const model = this.models.forecasts.getNewest()
+    const asked = tasks.map(({ args, userId }) =>
+      updateForecasts.args.safeParse({ ...args, ...(userId !== null && { user_id: Number(userId) }) }),
+    )
+    const userIds = asked.flatMap(({ data }) => data?.user_id ?? [])
+    const names = metricsOfForecast(model.manifest.metric)
+    const histories = await this.measurements.readHistories(userIds, names, maxMeasurements)
+    const historyOf = new Map(userIds.map((userId, index) => [userId, histories[index]]))
+    const outcomes: Settled<Forecast>[] = []
+    for (const { data } of asked) {
+      outcomes.push(settle(model, data, data && historyOf.get(data.user_id)))
+      // A long history takes 20 ms: others have their turn in between.
+      signal.throwIfAborted()
+      await nextTurn()
+    }
+    return outcomes
+  }
+
+  store(answers: readonly Answered<Forecast>[]): Promise<ReadonlySet<string>> {
+    return this.forecasts.storeAll(
+      answers.map(({ task, answer }) => ({ ...answer, taskId: task.id, attempt: task.attempt })),
+    )
+  }
+}
+
+const settle = (
+  model: LoadedForecaster,
+  asked: Asked | undefined,
+  history: MeasuredHistory | undefined,
+): Settled<Forecast> => {
+  if (!asked || !history) return { error: new MemoryGuardError('REQUEST_INVALID', 'Its arguments are not valid.') }
+  try {
+    return { value: forecastOf(model, asked, history) }
+  } catch (error) {
+    return { error }
+  }
+}
+
+const forecastOf = (
+  { reference, manifest, forecaster }: LoadedForecaster,
+  { user_id: userId, horizons_months: horizonsMonths = manifest.horizons_months }: Asked,
+  { readAt, measurements }: MeasuredHistory,
+): Forecast => {
+  const { request, warnings } = requestFromMeasurements(measurements, manifest.metric, readAt, horizonsMonths)
+  const forecast = forecaster.forecast(request)
+  const isCut = measurements.length === maxMeasurements
+  return {
+    userId,
+    model: reference,
+    metric: manifest.metric,
+    referenceAt: readAt,
+    history: request.history.map(({ at, value }) => ({ at: new Date(at).toISOString(), value })),
+    points: forecast.points,
+    ratePerYear: forecast.rate_per_year,
+    basis: forecast.basis,
+    warnings: [
+      ...forecast.warnings,
+      ...warnings,
+      ...(isCut ? [`Only the newest ${maxMeasurements} measurements are used.`] : []),
+    ],
+  }
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryGuardError } from '#libs/platform'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readModelFolder, readModelFolders } from './model-folder.js'
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+const golden = JSON.stringify({ cases: [{ inputs: { age: 70 }, outputs: { risk: { value: 0.5 } } }] })
+
+/** A good folder's files; `manifest` changes its manifest before it is written. */
+const write = (folder: string, change: (manifest: Record<string, unknown>) => void = () => undefined) => {
+  mkdirSync(folder, { recursive: true })
+  const input = { title: 'x', unit: 'years', min: 0, max: 120 }
+  const manifest: Record<string, unknown> = {
+    manifest_version: 1,
+    kind: 'risk',
+    name: 'test-model',
+    version: '1',
+    title: 'Test',
+    summary: 'Test',
+    disclaimer: 'Decision support, not diagnosis.',
+    inputs: [
+      { ...input, name: 'age' },
+      { ...input, name: 'mmse_score' },
+    ],
+    graph: { file: 'model.onnx', input: 'features' },
+    missing: { rule: 'native' },
+    outputs: [{ name: 'risk', title: 'Risk', value: { tensor: 'p' } }],
+    primary_output: 'risk',
+    categories: [{ name: 'low', below: 0.3 }, { name: 'high' }],
+    files: { 'model.onnx': sha256('graph'), 'golden.json': sha256(golden) },
+  }
+  change(manifest)
+  writeFileSync(join(folder, 'model.onnx'), 'graph')
+  writeFileSync(join(folder, 'golden.json'), golden)
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest))
+}
+
+const faultsOf = async (folder: string) => {
+  const error: unknown = await readModelFolder(folder).catch((reason: unknown) => reason)
+  if (!(error instanceof MemoryGuardError)) throw new Error('The folder was accepted', { cause: error })
+  expect(error.code).toBe('MODEL_INVALID')
+  for (const { pointer, message } of error.faults) expect(error.message).toContain(`${pointer}: ${message}`)
+  return error.faults
+}
+
+describe('a model folder', () => {
+  let root: string
+  let folder: string
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'memoryguard-folder-'))
+    folder = join(root, 'test-model', '1')
+  })
+  afterEach(() => rmSync(root, { recursive: true }))
+
+  it('is read with its defaults filled in', async () => {
+    write(folder)
+    const { manifest, golden: cases } = await readModelFolder(folder)
+    expect(manifest).toMatchObject({ kind: 'risk', graph: { dtype: 'float32' }, interval: null })
+    expect(cases).toEqual({ tolerance: 1e-6, cases: [{ inputs: { age: 70 }, outputs: { risk: { value: 0.5 } } }] })
+  })
+
+  it('is refused with every fault of its manifest at once', async () => {
+    write(folder, (manifest) => {
+      manifest['version'] = 'latest'
+      manifest['title'] = ''
+      manifest['colour'] = 'red'
+      delete manifest['graph']
+    })
+    const pointers = (await faultsOf(folder)).map(({ pointer }) => pointer)
+    expect(pointers).toEqual(
+      expect.arrayContaining(['manifest.json#/version', 'manifest.json#/title', 'manifest.json#/graph']),
+    )
+    expect(pointers.length).toBeGreaterThanOrEqual(4)
+  })
+
+  it('is refused for contradictions, digests and files, all at once', async () => {
+    write(folder, (manifest) => {
+      const [first] = manifest['inputs'] as object[]
+      manifest['inputs'] = [{ ...first, min: 121 }, first]
+      manifest['primary_output'] = 'other'
+      manifest['categories'] = [{ name: 'low', below: 0.5 }, { name: 'mid', below: 0.3 }, { name: 'high' }]
+      manifest['missing'] = { rule: 'impute', values: {} }
+      manifest['files'] = { 'golden.json': sha256('other'), 'card.md': sha256('card') }
+    })
+    expect(await faultsOf(folder)).toEqual(
+      expect.arrayContaining([
+        { pointer: 'manifest.json#/inputs/1/name', message: 'age stands twice' },
+        { pointer: 'manifest.json#/inputs/0', message: 'min is greater than max' },
+        { pointer: 'manifest.json#/primary_output', message: 'is none of the outputs risk' },
+        { pointer: 'manifest.json#/categories', message: expect.stringContaining('must rise') },
+        { pointer: 'manifest.json#/missing/values', message: 'age has no value' },
+        { pointer: 'manifest.json#/files', message: 'model.onnx has no digest' },
+        { pointer: 'golden.json', message: 'its sha256 differs from the manifest' },
+        { pointer: 'card.md', message: 'cannot be read (ENOENT)' },
+      ]),
+    )
+  })
+
+  it('is refused when a file was changed after its release', async () => {
+    write(folder)
+    writeFileSync(join(folder, 'model.onnx'), 'another graph')
+    expect(await faultsOf(folder)).toEqual([{ pointer: 'model.onnx', message: 'its sha256 differs from the manifest' }])
+  })
+
+  it('is refused without a manifest, or with one that is no JSON', async () => {
+    mkdirSync(folder, { recursive: true })
+    expect(await faultsOf(folder)).toEqual([{ pointer: 'manifest.json', message: 'is missing' }])
+    writeFileSync(join(folder, 'manifest.json'), '{')
+    expect(await faultsOf(folder)).toEqual([{ pointer: 'manifest.json', message: 'is not readable JSON' }])
+  })
+
+  it('cannot name a file outside itself', async () => {
+    write(folder, (manifest) => {
+      manifest['files'] = { '../../secret': sha256('x') }
+    })
+    expect((await faultsOf(folder))[0]?.pointer).toContain('manifest.json#/files')
+  })
+
+  it('that is broken does not hide the others', async () => {
+    write(folder)
+    write(join(root, 'test-model', '2'), (manifest) => {
+      manifest['version'] = '2'
+      manifest['primary_output'] = 'other'
+    })
+    mkdirSync(join(root, 'training', 'notes'), { recursive: true })
+    const { models, broken } = await readModelFolders(root)
+    expect(models.map(({ manifest }) => manifest.version)).toEqual(['1'])
+    expect(broken).toEqual([{ path: join(root, 'test-model', '2'), error: expect.any(MemoryGuardError) }])
+  })
+})

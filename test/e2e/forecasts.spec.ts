@@ -1,0 +1,401 @@
+import { createHash } from 'node:crypto'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { insertKey, queryNumber } from '../support/query.js'
+import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+interface Point {
+  readonly months: number
+  readonly at: string
+  readonly mean: number
+  readonly median: number
+  readonly lower_80: number
+  readonly upper_80: number
+  readonly lower_95: number
+  readonly upper_95: number
+  readonly probability_below_24: number
+  readonly distribution: readonly number[]
+}
+
+const waiting = { prefer: 'wait=20' }
+const dayMs = 86_400_000
+const daysAgo = (days: number) => new Date(Date.now() - days * dayMs).toISOString().slice(0, 10)
+
+describeOnBothBrokers('forecasts', (broker) => {
+  let stack: Stack
+  let lastUser = 1000
+
+  beforeAll(async () => {
+    stack = await startStack({ broker, logs: 'keep', env: { LOG_LEVEL: 'trace' } })
+  })
+  afterAll(() => stack.stop())
+
+  const newUser = () => (lastUser += 1)
+  const of = (user: number | string) => `/v1/users/${user}`
+  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
+  const record = (user: number, recorded_at: unknown, health_metrics: unknown, headers: Record<string, string> = {}) =>
+    stack.request('POST', `${of(user)}/health-metrics`, { recorded_at, health_metrics }, headers)
+  const forecast = (user: number, body: unknown = {}, headers: Record<string, string> = waiting) =>
+    stack.request('POST', `${of(user)}/forecasts`, body, headers)
+  const latest = (user: number) => get(`${of(user)}/forecasts/latest`)
+  const pointsOf = ({ body }: Answer) => body['points'] as Point[]
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+  const countRows = () =>
+    queryNumber(
+      stack.databaseUrl,
+      `SELECT (SELECT count(*) FROM tasks)::int + (SELECT count(*) FROM forecasts)::int
+         + (SELECT count(*) FROM health_metrics)::int AS number`,
+    )
+
+  describe('of a person with visits', () => {
+    it('follow from the history, with widening bands that never leave 0 to 30', async () => {
+      const user = newUser()
+      const person = { age: 76, sex: 'female', education: 1 }
+      await record(user, daysAgo(60), { mmse_score: 24 })
+      await record(user, daysAgo(1900), { mmse_score: 28, ...person })
+      await record(user, daysAgo(700), { mmse_score: 26, systolic_bp: 140 })
+      const asked = await forecast(user)
+      expect(asked.status).toBe(200)
+      expect(asked.headers.get('preference-applied')).toBe('wait=20')
+      const answer = await get(asked.headers.get('location') ?? '')
+      expect(answer.body).toEqual(asked.body)
+      expect(answer.body).toMatchObject({
+        user_id: user,
+        metric: 'mmse_score',
+        state: 'succeeded',
+        celery_state: 'SUCCESS',
+        basis: 'history',
+        visits_used: 3,
+        model: { name: 'mmse-forecast', version: '1' },
+        disclaimer: expect.stringContaining('Decision support, not diagnosis'),
+        warnings: [],
+        error: null,
+      })
+      expect((answer.body['history'] as { value: number }[]).map(({ value }) => value)).toEqual([28, 26, 24])
+      expect(answer.body['rate_per_year']).toBeLessThan(0)
+      const points = pointsOf(answer)
+      expect(points.map(({ months }) => months)).toEqual([6, 12, 24])
+      const reference = Date.parse(String(answer.body['reference_at']))
+      expect(Math.abs(reference - Date.now())).toBeLessThan(60_000)
+      points.forEach((point, index) => {
+        const { lower_95, lower_80, median, upper_80, upper_95 } = point
+        expect([...[lower_95, lower_80, median, upper_80, upper_95]].sort((a, b) => a - b)).toEqual([
+          lower_95,
+          lower_80,
+          median,
+          upper_80,
+          upper_95,
+        ])
+        expect(lower_95).toBeGreaterThanOrEqual(0)
+        expect(upper_95).toBeLessThanOrEqual(30)
+        expect(point.distribution).toHaveLength(31)
+        expect(point.distribution.reduce((sum, probability) => sum + probability, 0)).toBeCloseTo(1, 9)
+        expect(point.distribution.slice(0, 24).reduce((sum, probability) => sum + probability, 0)).toBeCloseTo(
+          point.probability_below_24,
+          9,
+        )
+        expect((Date.parse(point.at) - reference) / dayMs).toBeCloseTo(point.months * 30.4375, 3)
+        const before = points[index - 1]
+        if (before) expect(upper_80 - lower_80).toBeGreaterThanOrEqual(before.upper_80 - before.lower_80)
+      })
+    })
+
+    it('are accepted at once, and their task tells the same', async () => {
+      const user = newUser()
+      await record(user, daysAgo(30), { mmse_score: 29 })
+      const { status, headers, body } = await forecast(user, {}, {})
+      expect(status).toBe(202)
+      expect(body).toMatchObject({ points: null, history: null, rate_per_year: null, model: null, completed_at: null })
+      expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+      const result = await get(`/v1/tasks/${String(body['task_id'])}/result?wait=20`)
+      expect(result.body).toMatchObject({ state: 'succeeded', successful: true })
+      const { points, model, history } = (await latest(user)).body
+      expect(result.body['result']).toMatchObject({ user_id: user, points, model, history })
+      const task = await get(`/v1/tasks/${String(body['task_id'])}`)
+      expect(task.body).toMatchObject({
+        name: 'ml.update_forecasts',
+        queue: 'forecasts',
+        args: { user_id: user, horizons_months: [6, 12, 24] },
+      })
+    })
+
+    it('take a visit into account that was recorded since', async () => {
+      const user = newUser()
+      await record(user, daysAgo(400), { mmse_score: 29, age: 75 })
+      const before = await forecast(user)
+      await record(user, daysAgo(5), { mmse_score: 20 })
+      const after = await forecast(user)
+      expect(after.body['task_id']).not.toBe(before.body['task_id'])
+      expect(after.body['visits_used']).toBe(2)
+      expect(pointsOf(after)[1]?.mean).toBeLessThan(pointsOf(before)[1]?.mean ?? 0)
+      expect((await latest(user)).body['task_id']).toBe(after.body['task_id'])
+    })
+
+    it('are made for any horizons, nearest first, each once', async () => {
+      const user = newUser()
+      await record(user, daysAgo(100), { mmse_score: 27 })
+      const answer = await forecast(user, { horizons_months: [120, 1.5, 36, 36] })
+      expect(pointsOf(answer).map(({ months }) => months)).toEqual([1.5, 36, 120])
+    })
+  })
+
+  describe('of a person of whom little is known', () => {
+    it('with one visit are nearer to it than to the population', async () => {
+      const [none, one] = [newUser(), newUser()]
+      await record(one, daysAgo(10), { mmse_score: 15 })
+      const [population, person] = await Promise.all([forecast(none), forecast(one)])
+      expect(person.body).toMatchObject({ basis: 'history', visits_used: 1 })
+      expect(Math.abs((pointsOf(person)[0]?.median ?? 30) - 15)).toBeLessThan(5)
+      expect(pointsOf(population)[0]?.median).toBeGreaterThan(24)
+    })
+
+    it('with none are those of the population, and say so', async () => {
+      const { status, body } = await forecast(newUser())
+      expect(status).toBe(200)
+      expect(body).toMatchObject({ basis: 'population', visits_used: 0, history: [] })
+      expect(body['warnings']).toEqual([
+        expect.stringMatching(/not for the person/),
+        expect.stringMatching(/age, sex, education/),
+      ])
+    })
+
+    it('with the best score again and again stay possible', async () => {
+      const user = newUser()
+      for (const days of [1500, 900, 880, 30]) await record(user, daysAgo(days), { mmse_score: 30 })
+      const points = pointsOf(await forecast(user))
+      expect(points[0]).toMatchObject({ median: 30, upper_95: 30 })
+      expect(points[0]?.mean).toBeLessThan(30)
+      expect(points[0]?.probability_below_24).toBeGreaterThan(0)
+    })
+
+    it('read the diploma from years of school only where they tell, and say so', async () => {
+      const user = newUser()
+      await record(user, daysAgo(10), { mmse_score: 27, age: 80, sex: 0, education_years: 12 })
+      const { body } = await forecast(user)
+      expect(body['warnings']).toEqual([expect.stringContaining('education_years')])
+    })
+
+    it('are not found before the first is made', async () => {
+      const { status, body } = await latest(newUser())
+      expect([status, body['code']]).toEqual([404, 'RESOURCE_NOT_FOUND'])
+    })
+
+    it('do not read what was submitted for predictions', async () => {
+      const user = newUser()
+      const prediction = { user_id: user, health_metrics: { mmse_score: 12, age: 80 } }
+      expect((await stack.request('POST', '/v1/predictions', prediction, waiting)).status).toBe(200)
+      expect((await forecast(user)).body).toMatchObject({ basis: 'population', history: [] })
+      expect((await get(`${of(user)}/health-metrics`)).body['items']).toEqual([])
+    })
+  })
+
+  it('asked for twice at once are one task, which sees every visit recorded before', async () => {
+    const user = newUser()
+    await record(user, daysAgo(500), { mmse_score: 28 })
+    const [worker] = stack.workers
+    // A worker that stands still leaves the first task waiting.
+    process.kill(worker?.pid ?? 0, 'SIGSTOP')
+    let answers: Answer[]
+    try {
+      answers = await Promise.all([forecast(user, {}, {}), forecast(user, { horizons_months: [24, 6, 12] }, {})])
+      await record(user, daysAgo(3), { mmse_score: 25 })
+      answers.push(await forecast(user, {}, {}))
+      expect((await forecast(user, { horizons_months: [6] }, {})).body['task_id']).not.toBe(answers[0]?.body['task_id'])
+    } finally {
+      process.kill(worker?.pid ?? 0, 'SIGCONT')
+    }
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
+    const ids = new Set(answers.map(({ body }) => body['task_id']))
+    expect(ids.size).toBe(1)
+    const result = await get(`/v1/tasks/${String([...ids][0])}/result?wait=20`)
+    expect(result.body).toMatchObject({ state: 'succeeded', result: { visits_used: 2 } })
+  })
+
+  describe('measurements', () => {
+    it('are recorded and stand in pages, newest first', async () => {
+      const user = newUser()
+      for (const days of [30, 400, 10, 200, 90]) await record(user, daysAgo(days), { mmse_score: 27 })
+      const seen: unknown[] = []
+      let path = `${of(user)}/health-metrics?limit=2`
+      for (let page = 0; page < 3; page += 1) {
+        const { status, body } = await get(path)
+        expect(status).toBe(200)
+        seen.push(...(body['items'] as { recorded_at: string }[]).map((item) => item.recorded_at.slice(0, 10)))
+        if (page === 2) expect(body['next_cursor']).toBeNull()
+        path = `${of(user)}/health-metrics?limit=2&cursor=${String(body['next_cursor'])}`
+      }
+      expect(seen).toEqual([10, 30, 90, 200, 400].map(daysAgo))
+    })
+
+    it('are answered as they are stored, and once more if they are sent again', async () => {
+      const user = newUser()
+      const first = await record(user, '2024-02-29T23:30:00+01:00', { mmse_score: 27, sex: 'Male' })
+      expect(first.status).toBe(201)
+      expect(first.body).toMatchObject({
+        user_id: user,
+        recorded_at: '2024-02-29T22:30:00.000Z',
+        health_metrics: { mmse_score: 27, sex: 1 },
+      })
+      const again = await record(user, '2024-02-29T22:30Z', { sex: 1, mmse_score: 27 })
+      expect(again.status).toBe(200)
+      expect(again.body).toEqual(first.body)
+    })
+
+    it('that contradict another are refused until it is deleted', async () => {
+      const user = newUser()
+      const first = await record(user, '2024-03-01', { mmse_score: 27 })
+      for (const time of ['2024-03-01', '2024-03-01T15:00:00Z']) {
+        const { status, body } = await record(user, time, { mmse_score: 26 })
+        expect([status, body['code']]).toEqual([409, 'MEASUREMENT_CONFLICT'])
+        expect(body['errors']).toEqual([{ pointer: '/recorded_at', message: expect.stringMatching(/delete/) }])
+      }
+      const path = `${of(user)}/health-metrics/${String(first.body['id'])}`
+      expect((await stack.request('DELETE', path.replace(of(user), of(newUser())))).status).toBe(404)
+      expect((await stack.request('DELETE', path)).status).toBe(204)
+      expect((await stack.request('DELETE', path)).status).toBe(404)
+      expect((await record(user, '2024-03-01T15:00:00Z', { mmse_score: 26 })).status).toBe(201)
+    })
+
+    it.each([
+      ['tomorrow', { recorded_at: daysAgo(-1), health_metrics: { mmse_score: 27 } }, '/recorded_at', /future/],
+      ['in an hour', { recorded_at: new Date(Date.now() + 3_600_000).toISOString() }, '/recorded_at', /future/],
+      ['on 30 February', { recorded_at: '2024-02-30' }, '/recorded_at', /a day such as/],
+      ['a time without its offset', { recorded_at: '2024-02-20T10:00:00' }, '/recorded_at', /offset/],
+      ['in the year 1899', { recorded_at: '1899-12-31' }, '/recorded_at', /1900/],
+      ['a number', { recorded_at: 1_700_000_000 }, '/recorded_at', /a day such as/],
+      ['no date', { recorded_at: undefined }, '/recorded_at', /a day such as/],
+      ['an unknown metric', { health_metrics: { mmse: 27 } }, '/health_metrics/mmse', /known.*mmse_score/i],
+      ['MMSE 31', { health_metrics: { mmse_score: 31 } }, '/health_metrics/mmse_score', /a whole number from 0 to 30/],
+      ['half a point', { health_metrics: { mmse_score: 24.5 } }, '/health_metrics/mmse_score', /a whole number/],
+      [
+        'mg/dL',
+        { health_metrics: { total_cholesterol: 200 } },
+        '/health_metrics/total_cholesterol',
+        /looks like mg\/dL/,
+      ],
+      ['nothing', { health_metrics: {} }, '/health_metrics', /at least one of/],
+      ['a note', { note: 'canary-note' }, '/note', /recorded_at, health_metrics/],
+    ])('of %s are refused, and nothing is stored', async (_, more, pointer, accepts) => {
+      const before = await countRows()
+      const body = { recorded_at: '2024-03-01', health_metrics: { mmse_score: 27 }, ...more }
+      const answer = await stack.request('POST', `${of(newUser())}/health-metrics`, body)
+      expect(answer.status).toBe(422)
+      expect(answer.body['errors']).toEqual([{ pointer, message: expect.stringMatching(accepts) }])
+      expect(answer.text).not.toContain('canary')
+      expect(await countRows()).toBe(before)
+    })
+  })
+
+  it.each([
+    ['0 months', [0], '/horizons_months/0'],
+    ['-1 months', [12, -1], '/horizons_months/1'],
+    ['10000 months', [10_000], '/horizons_months/0'],
+    ['text', ['soon'], '/horizons_months/0'],
+    ['no horizon', [], '/horizons_months'],
+    ['too many horizons', Array.from({ length: 61 }, (_, index) => index + 1), '/horizons_months'],
+    ['a number', 12, '/horizons_months'],
+  ])('for %s are refused with what would be accepted, and nothing is stored', async (_, horizons_months, pointer) => {
+    const before = await countRows()
+    const { status, body } = await forecast(newUser(), { horizons_months })
+    expect([status, body['code']]).toEqual([422, 'REQUEST_INVALID'])
+    expect(body['errors']).toEqual([{ pointer, message: expect.stringMatching(/month|horizon/) }])
+    expect(await countRows()).toBe(before)
+  })
+
+  it('are asked for without any body too', async () => {
+    const answer = await stack.request('POST', `${of(newUser())}/forecasts`, undefined, waiting)
+    expect([answer.status, answer.body['state']]).toEqual([200, 'succeeded'])
+  })
+
+  it('refuse a person who is no positive integer', async () => {
+    for (const user of ['0', '-3', 'me', '1.5', '9007199254740992']) {
+      for (const path of ['forecasts/latest', 'health-metrics']) {
+        const { status, body } = await get(`${of(user)}/${path}`)
+        expect([user, path, status, body['code']]).toEqual([user, path, 422, 'REQUEST_INVALID'])
+      }
+    }
+  })
+
+  it('belong to their person: a key bound to another reaches neither them nor the measurements', async () => {
+    const [own, foreign] = [newUser(), newUser()]
+    const bound = bearer(await insertKey(stack.databaseUrl, { role: 'submitter', userId: own }))
+    expect((await record(own, '2024-03-01', { mmse_score: 27 }, bound)).status).toBe(201)
+    expect((await forecast(own, {}, { ...bound, ...waiting })).status).toBe(200)
+    expect((await get(`${of(own)}/forecasts/latest`, bound)).status).toBe(200)
+    expect((await get(`${of(own)}/health-metrics`, bound)).status).toBe(200)
+    const theirs = await record(foreign, '2024-03-01', { mmse_score: 27 })
+    const before = await countRows()
+    const refused = [
+      await record(foreign, '2024-04-01', { mmse_score: 27 }, bound),
+      await forecast(foreign, {}, bound),
+      await get(`${of(foreign)}/forecasts/latest`, bound),
+      await get(`${of(foreign)}/health-metrics`, bound),
+      await stack.request('DELETE', `${of(foreign)}/health-metrics/${String(theirs.body['id'])}`, undefined, bound),
+    ]
+    for (const { status, body } of refused) expect([status, body['code']]).toEqual([403, 'ACCESS_ROLE_MISSING'])
+    expect(await countRows()).toBe(before)
+    const viewer = bearer(await insertKey(stack.databaseUrl, { role: 'viewer' }))
+    expect((await get(`${of(own)}/forecasts/latest`, viewer)).status).toBe(200)
+    expect((await forecast(own, {}, viewer)).status).toBe(403)
+    expect((await record(own, '2024-05-01', { mmse_score: 27 }, viewer)).status).toBe(403)
+  })
+
+  it('come from a model that stands among the others, and that the worker says it serves', async () => {
+    const { body } = await get('/v1/models')
+    const models = body['items'] as { name: string; kind: string }[]
+    expect(models.find(({ name }) => name === 'mmse-forecast')).toMatchObject({ kind: 'forecast', version: '1' })
+    const served = await waitFor(
+      () =>
+        queryNumber(
+          stack.databaseUrl,
+          `SELECT count(*)::int AS number FROM workers WHERE 'mmse-forecast@1' = ANY(models)`,
+        ),
+      { what: 'the heartbeat' },
+    )
+    expect(served).toBe(1)
+  })
+
+  it('leave no health data in any log', () => {
+    const logs = stack.readLogs()
+    expect(logs).toContain('"msg":"ready"')
+    for (const word of ['mmse_score":', 'health_metrics', 'distribution']) expect(logs).not.toContain(word)
+  })
+})
+
+describe('a forecast model that does not answer as its golden file says', () => {
+  const folder = makeModelsFolder()
+  let stack: Stack
+
+  beforeAll(async () => {
+    const model = join(folder, 'mmse-forecast', '1')
+    cpSync(fileURLToPath(new URL('../../models/mmse-forecast/1', import.meta.url)), model, { recursive: true })
+    const parameters = JSON.parse(readFileSync(join(model, 'parameters.json'), 'utf8')) as { noise_sd: number }
+    const text = JSON.stringify({ ...parameters, noise_sd: parameters.noise_sd * 2 })
+    const manifest = JSON.parse(readFileSync(join(model, 'manifest.json'), 'utf8')) as { files: Record<string, string> }
+    manifest.files['parameters.json'] = createHash('sha256').update(text).digest('hex')
+    writeFileSync(join(model, 'parameters.json'), text)
+    writeFileSync(join(model, 'manifest.json'), JSON.stringify(manifest))
+    stack = await startStack({ broker: 'postgres', env: { MODELS_DIR: folder, TASK_MAX_RETRIES: '0' } })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('never forecasts and says why, while predictions go on', async () => {
+    const { status, body } = await stack.request('POST', '/v1/users/7/forecasts', {}, waiting)
+    expect([status, body['state']]).toEqual([200, 'failed'])
+    expect(body['error']).toEqual({
+      code: 'MODEL_NOT_READY',
+      message: expect.stringMatching(/mmse-forecast@1 .*golden\.json: .*expected/s),
+    })
+    const metrics = { user_id: 7, health_metrics: { mmse_score: 24, age: 72 } }
+    const prediction = await stack.request('POST', '/v1/predictions', metrics, waiting)
+    expect([prediction.status, prediction.body['state']]).toEqual([200, 'succeeded'])
+  })
+})

@@ -1,0 +1,178 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { PredictionRepository, TaskRepository, type ClaimedTask, type DispatchableTask } from '#libs/database'
+import { createLogger, MemoryGuardError, type Settled } from '#libs/platform'
+import { Dispatcher } from '#libs/tasks'
+import { catalogue } from '#libs/tasks/contracts'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
+import { HandlerRegistry } from '../../apps/worker/src/runtime/handler-registry.js'
+import { LeaseKeeper } from '../../apps/worker/src/runtime/lease-keeper.js'
+import type { TaskHandler } from '../../apps/worker/src/runtime/task-handler.js'
+import { TaskRunner } from '../../apps/worker/src/runtime/task-runner.js'
+import { query } from '../support/query.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { waitFor } from '../support/wait-for.js'
+
+const log = createLogger('test', 'silent')
+
+interface Call {
+  readonly tasks: readonly ClaimedTask[]
+  readonly answer: (outcomes: readonly Settled<unknown>[]) => void
+}
+
+describe('task runner', () => {
+  let database: TestDatabase
+  let tasks: TaskRepository
+  const keepers: LeaseKeeper[] = []
+
+  beforeAll(async () => {
+    database = await createTestDatabase({ env: { WORKER_CONCURRENCY: '2' } })
+    tasks = new TaskRepository(database.dataSource)
+  })
+  afterEach(async () => {
+    keepers.splice(0).forEach((keeper) => keeper.stop())
+    await query(database.url, 'TRUNCATE tasks, task_attempts, predictions')
+  })
+  afterAll(() => database.drop())
+
+  /** A runner whose handler computes when the test says so. */
+  const create = () => {
+    const calls: Call[] = []
+    const dispatched: DispatchableTask[] = []
+    const compute: TaskHandler = {
+      contract: catalogue['ml.process_prediction'],
+      compute: (group) => new Promise((resolve) => calls.push({ tasks: group, answer: resolve })),
+      store: (answers) =>
+        tasks.succeed(answers.map(({ task, answer }) => ({ id: task.id, attempt: task.attempt, result: answer }))),
+    }
+    const others = Object.values(catalogue)
+      .filter(({ name }) => name !== compute.contract.name)
+      .map((contract): TaskHandler => ({ ...compute, contract }))
+    const broker = {
+      add: async (added: readonly DispatchableTask[]) => {
+        dispatched.push(...added)
+      },
+    }
+    const keeper = new LeaseKeeper(tasks, 'w1', database.config, log)
+    keepers.push(keeper)
+    const runner = new TaskRunner(
+      tasks,
+      // Of the broker, the dispatcher uses only this.
+      new Dispatcher(broker as ConstructorParameters<typeof Dispatcher>[0], log),
+      new HandlerRegistry([compute, ...others], ['predictions']),
+      keeper,
+      new WorkerMetrics(),
+      'w1',
+      database.config,
+      log,
+    )
+    const process = (taskId: string, attempt = 1) =>
+      runner.process('predictions', {
+        name: 'ml.process_prediction',
+        data: { task_id: taskId, attempt },
+      })
+    return { runner, calls, dispatched, process, keeper }
+  }
+  const submit = async (count: number): Promise<string[]> => {
+    const rows = Array.from({ length: count }, () => ({
+      taskId: uuidv7(),
+      taskName: 'ml.process_prediction',
+      queue: 'predictions' as const,
+      userId: 7,
+      model: 'impairment-screen@1',
+      healthMetrics: { mmse_score: 24 },
+      warnings: [],
+    }))
+    await new PredictionRepository(database.dataSource, tasks).submit(rows)
+    return rows.map(({ taskId }) => taskId)
+  }
+  /** As if each had been lost with a worker once. */
+  const loseOnce = (ids: readonly string[]) =>
+    query(database.url, 'UPDATE tasks SET attempt = 1, crashes = 1 WHERE id = ANY($1)', [ids])
+  const stateOf = async (id: string) => (await tasks.find(id))?.state
+
+  it('claims, computes and stores what comes together in one go', async () => {
+    const ids = await submit(5)
+    const { calls, process, keeper } = create()
+    const jobs = ids.map((id) => process(id))
+    await waitFor(() => calls.length === 1, { what: 'the batch' })
+    expect(calls[0]?.tasks.map(({ id }) => id).sort()).toEqual(ids.toSorted())
+    expect(keeper.size).toBe(5)
+    calls[0]?.answer(ids.map((_, index) => ({ value: { index } })))
+    expect(await Promise.all(jobs)).toEqual(ids.map(() => 'done'))
+    expect(await Promise.all(ids.map(stateOf))).toEqual(ids.map(() => 'succeeded'))
+    expect(keeper.size).toBe(0)
+  })
+
+  it('ends a bad one alone, and has what may pass dispatched again', async () => {
+    const ids = await submit(3)
+    const { calls, dispatched, process } = create()
+    const jobs = ids.map((id) => process(id))
+    await waitFor(() => calls.length === 1, { what: 'the batch' })
+    const [good, bad, passing] = (calls[0]?.tasks ?? []).map(({ id }) => id)
+    calls[0]?.answer([
+      { value: 1 },
+      { error: new MemoryGuardError('MODEL_INPUT_INVALID', 'No.') },
+      { error: new MemoryGuardError('MODEL_OUTPUT_INVALID', 'Again.', { retryable: true }) },
+    ])
+    await Promise.all(jobs)
+    expect(await Promise.all([good, bad, passing].map((id) => stateOf(id ?? '')))).toEqual([
+      'succeeded',
+      'failed',
+      'retrying',
+    ])
+    await waitFor(() => dispatched.length === 1, { what: 'the dispatch of the retry' })
+    expect(dispatched[0]).toMatchObject({ taskId: passing, attempt: 2 })
+    expect(dispatched[0]?.delayMs).toBeGreaterThan(50_000)
+  })
+
+  it('answers a job whose task waits for no such attempt without computing', async () => {
+    const [id = ''] = await submit(1)
+    const { calls, process } = create()
+    expect(await process(id, 2)).toBe('skipped')
+    expect(await process(uuidv7())).toBe('skipped')
+    expect(calls).toEqual([])
+    expect(await stateOf(id)).toBe('queued')
+  })
+
+  it('refuses a job that carries more than identifiers', async () => {
+    const { runner } = create()
+    const data = { task_id: uuidv7(), attempt: 1, health_metrics: { mmse_score: 24 } }
+    await expect(runner.process('predictions', { name: 'ml.process_prediction', data })).rejects.toThrow(
+      /health_metrics/,
+    )
+  })
+
+  it('starts what was lost before alone, and no more of it than there are children', async () => {
+    const ids = await submit(6)
+    await loseOnce(ids)
+    const { calls, process } = create()
+    const jobs = ids.map((id) => process(id, 2))
+    for (let done = 0; done < ids.length; done += 1) {
+      await waitFor(() => calls.length > done, { what: `start ${done + 1}` })
+      expect(calls[done]?.tasks).toHaveLength(1)
+      const running = await query(database.url, `SELECT id FROM tasks WHERE state = 'running'`)
+      expect(running.length).toBeLessThanOrEqual(2)
+      calls[done]?.answer([{ value: done }])
+    }
+    await Promise.all(jobs)
+    expect(await Promise.all(ids.map(stateOf))).toEqual(ids.map(() => 'succeeded'))
+  })
+
+  it('hands back what runs, and starts nothing more, once it is told to', async () => {
+    const [first = '', ...lost] = await submit(4)
+    await loseOnce(lost)
+    const { runner, calls, dispatched, process } = create()
+    const jobs = [process(first), ...lost.map((id) => process(id, 2))]
+    await waitFor(() => calls.length === 3, { what: 'the fresh one and two that were lost' })
+    runner.releaseAll()
+    await Promise.all(jobs)
+    await turn()
+    expect(calls).toHaveLength(3)
+    const rows = await query(database.url, 'SELECT DISTINCT state, retries FROM tasks')
+    expect(rows).toEqual([{ state: 'queued', retries: 0 }])
+    await waitFor(() => dispatched.length === 3, { what: 'the dispatch of what was handed back' })
+    expect((await tasks.listAttempts(first)).map(({ outcome }) => outcome)).toEqual(['released'])
+  })
+})
