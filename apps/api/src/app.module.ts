@@ -5,6 +5,7 @@ import type { DataSource } from 'typeorm'
 import { AccessModule } from './access/access.module.js'
 import { ForecastsModule } from './forecasts/forecasts.module.js'
 import { HealthMetricsModule } from './health-metrics/health-metrics.module.js'
+import { ExplanationsModule } from './explanations/explanations.module.js'
 import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
 import { OperationsModule } from './operations/operations.module.js'
@@ -21,6 +22,7 @@ export class AppModule {
         AccessModule,
         ForecastsModule,
         HealthMetricsModule,
+        ExplanationsModule,
         HealthModule,
         ModelsModule,
         OperationsModule,

@@ -1,13 +1,11 @@
 import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
-import { readModelFolders } from '#libs/ml/manifest'
 import {
   collectGarbageOfStart,
   createLogger,
   limitHeapGrowth,
   loadConfig,
   readEnvironment,
-  type Config,
   type Logger,
 } from '#libs/platform'
 import { Broker } from '#libs/tasks'
@@ -19,16 +17,10 @@ import { Consumers } from './queues/consumers.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
 import { RemoteControl } from './runtime/remote-control.js'
+import { Shadows } from './runtime/shadows.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName } from './runtime/worker-name.js'
 import { WorkerModule } from './worker.module.js'
-
-/** Loads every model into the pool; a broken one is logged and the others serve. */
-const loadModels = async (config: Config, registry: ModelRegistry, log: Logger): Promise<void> => {
-  const { models, broken } = await readModelFolders(config.models.folder)
-  for (const { path, error } of broken) log.error({ path, err: error }, 'a model folder is not usable')
-  await registry.loadAll(models)
-}
 
 /** Asked to stop: softly by SIGTERM, SIGINT or a supervisor that is gone, at once by SIGQUIT or the second signal. */
 const untilAskedToStop = (log: Logger): Promise<void> =>
@@ -87,9 +79,10 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   })
   const healthPort = await probes.listen(config.http.host, config.worker.healthPort)
 
-  await Promise.all([connectWhenMigrated(dataSource, log), loadModels(config, registry, log)])
+  await Promise.all([connectWhenMigrated(dataSource, log), registry.watch(config.models.folder)])
   collectGarbageOfStart()
   await app.get(RemoteControl).start()
+  app.get(Shadows).start()
   consumers.start()
   await presence.become('ready')
   maintenance.start()
@@ -108,6 +101,8 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await maintenance.stop()
   app.get(LeaseKeeper).stop()
   await app.get(RemoteControl).stop()
+  registry.stop()
+  await app.get(Shadows).stop()
   await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()
   await presence.stop()
   await app.close()

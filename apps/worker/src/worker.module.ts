@@ -5,6 +5,7 @@ import { brokerOptions, TasksModule } from '#libs/tasks'
 import { BullModule } from '@nestjs/bullmq'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
+import { GenerateExplanationHandler } from './handlers/generate-explanation.handler.js'
 import { HealthCheckHandler } from './handlers/health-check.handler.js'
 import { ProcessPredictionHandler } from './handlers/process-prediction.handler.js'
 import { UpdateForecastsHandler } from './handlers/update-forecasts.handler.js'
@@ -15,6 +16,7 @@ import { createQueueProcessor } from './queues/queue-processor.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
+import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
 import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
@@ -22,7 +24,7 @@ import { WorkerCommands } from './runtime/worker-commands.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 /** One handler for each task. */
-const handlers = [ProcessPredictionHandler, UpdateForecastsHandler, HealthCheckHandler]
+const handlers = [ProcessPredictionHandler, GenerateExplanationHandler, UpdateForecastsHandler, HealthCheckHandler]
 
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
 @Module({})
@@ -51,6 +53,7 @@ export class WorkerModule {
         Consumers,
         LeaseKeeper,
         Presence,
+        Shadows,
         Maintenance,
         TaskRunner,
         WorkerCommands,

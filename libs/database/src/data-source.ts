@@ -4,12 +4,16 @@ import { advisoryLocks } from './advisory-lock.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { ForecastEntity } from './entities/forecast.entity.js'
 import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
+import { ExplanationEntity } from './entities/explanation.entity.js'
+import { ModelActivationEntity } from './entities/model-activation.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
 import { HealthMetricsAndForecasts1764000002000 } from './migrations/1764000002000-health-metrics-and-forecasts.js'
+import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
+import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 
 /**
@@ -41,10 +45,18 @@ export const createDataSource = (config: Config): DataSource => {
       PredictionEntity,
       WorkerEntity,
       ApiKeyEntity,
+      ExplanationEntity,
+      ModelActivationEntity,
       HealthMetricsEntity,
       ForecastEntity,
     ],
-    migrations: [FirstTables1764000000000, HealthMetricsAndForecasts1764000002000, Operations1764000003000],
+    migrations: [
+      FirstTables1764000000000,
+      Explanations1764000001000,
+      ModelActivations1764000001500,
+      HealthMetricsAndForecasts1764000002000,
+      Operations1764000003000,
+    ],
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,

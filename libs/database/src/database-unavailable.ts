@@ -1,5 +1,5 @@
-/** SQLSTATE classes that mean the server cannot work now: connection, resources, operator intervention. */
-const passingClasses = ['08', '53', '57']
+/** SQLSTATE classes of what passes: connection, rollback for a deadlock, resources, operator intervention. */
+const passingClasses = ['08', '40', '53', '57']
 const passingErrno = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']
 /** pg gives these without a code. */
 const passingMessages = /connection terminated|timeout exceeded when trying to connect|not queryable|Connection ended/i

@@ -4,6 +4,8 @@ import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { AuditRepository } from './repositories/audit.repository.js'
 import { ForecastRepository } from './repositories/forecast.repository.js'
 import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
+import { ExplanationRepository } from './repositories/explanation.repository.js'
+import { ModelActivationRepository } from './repositories/model-activation.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
@@ -22,6 +24,8 @@ const repositories = [
   ApiKeyRepository,
   HealthMetricsRepository,
   ForecastRepository,
+  ExplanationRepository,
+  ModelActivationRepository,
 ]
 
 /** The repositories on a data source that its process connects and closes. */

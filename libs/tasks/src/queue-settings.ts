@@ -15,6 +15,6 @@ export interface QueueSettings {
 export const queueSettings: Readonly<Record<QueueName, QueueSettings>> = {
   predictions: { batchSize: 64, batchWaitMs: 2, extraBatches: 1, maxStalledCount: 1_000 },
   batch: { batchSize: 1, batchWaitMs: 0, extraBatches: 0, maxStalledCount: 1_000 },
-  explanations: { batchSize: 1, batchWaitMs: 0, extraBatches: 0, maxStalledCount: 1_000 },
+  explanations: { batchSize: 16, batchWaitMs: 2, extraBatches: 0, maxStalledCount: 1_000 },
   forecasts: { batchSize: 16, batchWaitMs: 2, extraBatches: 1, maxStalledCount: 1_000 },
 }

@@ -27,6 +27,7 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   TASK_FAILED: [500, 'The task failed'],
   MODEL_UNKNOWN: [422, 'There is no such model'],
   MODEL_NOT_READY: [503, 'The model is not ready'],
+  MODEL_STATE_CONFLICT: [409, 'The model is not in a state that allows it'],
   MODEL_INVALID: [500, 'The model is not usable'],
   MODEL_INPUT_INVALID: [422, 'The health metrics are not valid'],
   MODEL_OUTPUT_INVALID: [500, 'The model failed'],

@@ -1,98 +1,98 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ModelCatalogue, type Manifest } from '#libs/ml/manifest'
-import { MemoryGuardError } from '#libs/platform'
-import { Controller, Get, Param } from '@nestjs/common'
+import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import { z } from 'zod'
 import { RequireRole } from '../access/access.js'
 import { problemSchema } from '../http/problem.js'
-
-const input = z.strictObject({
-  name: z.string(),
-  title: z.string(),
-  unit: z.string(),
-  min: z.number(),
-  max: z.number(),
-  required: z.boolean(),
-})
-
-const modelAnswer = z
-  .strictObject({
-    name: z.string(),
-    version: z.string(),
-    kind: z.enum(['risk', 'forecast']),
-    title: z.string(),
-    summary: z.string(),
-    disclaimer: z.string(),
-    inputs: z.array(input),
-    metrics: z.record(z.string(), z.number()),
-  })
-  .meta({ id: 'Model' })
-
-type ModelAnswer = z.infer<typeof modelAnswer>
-
-const modelPage = z.strictObject({ items: z.array(modelAnswer), next_cursor: z.null() }).meta({ id: 'ModelPage' })
-
-const modelDetail = modelAnswer
-  .extend({
-    limits: z.array(z.string()),
-    terms: z.string(),
-    acknowledgement: z.string(),
-    files: z.record(z.string(), z.string()).describe('sha256 of every file'),
-    card: z.string().describe('The model card, Markdown'),
-  })
-  .meta({ id: 'ModelDetail' })
-
-type ModelDetail = z.infer<typeof modelDetail>
-
-const namePart = z.string().max(64)
+import {
+  activationAnswer,
+  modelDetail,
+  modelPage,
+  namePart,
+  shadowReport,
+  type ActivationAnswer,
+  type ModelDetail,
+  type ModelPage,
+  type ShadowReport,
+} from './models.schemas.js'
+import { ModelsService } from './models.service.js'
 
 @ApiTags('models')
 @ApiBearerAuth()
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/models')
 export class ModelsController {
-  constructor(private readonly catalogue: ModelCatalogue) {}
+  constructor(private readonly models: ModelsService) {}
 
   @Get()
   @RequireRole('viewer')
-  @ApiOperation({ summary: 'The models there are' })
+  @ApiOperation({ summary: 'The models there are, with their state' })
   @ApiResponse({ status: 200, description: 'Every model', standardSchema: modelPage })
-  list(): { items: ModelAnswer[]; next_cursor: null } {
-    return { items: this.catalogue.models.map(({ manifest }) => toAnswer(manifest)), next_cursor: null }
+  list(): Promise<ModelPage> {
+    return this.models.list()
   }
 
   @Get(':name/:version')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'A model with its card' })
   @ApiResponse({ status: 200, description: 'The model', standardSchema: modelDetail })
-  async get(
+  get(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
   ): Promise<ModelDetail> {
-    const model = this.catalogue.find(`${name}@${version}`)
-    if (!model) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such model.')
-    const { limits, terms, acknowledgement, files } = model.manifest
-    const card = 'card.md' in files ? await readFile(join(model.path, 'card.md'), 'utf8') : ''
-    return { ...toAnswer(model.manifest), limits, terms, acknowledgement, files, card }
+    return this.models.get(name, version)
+  }
+
+  @Post(':name/:version/activate')
+  @RequireRole('operator')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Have a version serve where none is named; running tasks keep theirs' })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  activate(
+    @Param('name', { schema: namePart }) name: string,
+    @Param('version', { schema: namePart }) version: string,
+  ): Promise<ActivationAnswer> {
+    return this.models.activate(name, version)
+  }
+
+  @Post(':name/rollback')
+  @RequireRole('operator')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Return to the version that was active before' })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  rollback(@Param('name', { schema: namePart }) name: string): Promise<ActivationAnswer> {
+    return this.models.rollback(name)
+  }
+
+  @Post(':name/:version/shadow')
+  @RequireRole('operator')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Have a version run on the same inputs, only to be compared' })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  startShadow(
+    @Param('name', { schema: namePart }) name: string,
+    @Param('version', { schema: namePart }) version: string,
+  ): Promise<ActivationAnswer> {
+    return this.models.startShadow(name, version)
+  }
+
+  @Delete(':name/:version/shadow')
+  @RequireRole('operator')
+  @ApiOperation({ summary: 'End a shadow; its report stays' })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  stopShadow(
+    @Param('name', { schema: namePart }) name: string,
+    @Param('version', { schema: namePart }) version: string,
+  ): Promise<ActivationAnswer> {
+    return this.models.stopShadow(name, version)
+  }
+
+  @Get(':name/:version/shadow')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: "How a shadow's answers differ from those that were served" })
+  @ApiResponse({ status: 200, description: 'The differences so far', standardSchema: shadowReport })
+  getShadowReport(
+    @Param('name', { schema: namePart }) name: string,
+    @Param('version', { schema: namePart }) version: string,
+  ): Promise<ShadowReport> {
+    return this.models.getShadowReport(name, version)
   }
 }
-
-const toAnswer = ({ name, version, kind, title, summary, disclaimer, inputs, metrics }: Manifest): ModelAnswer => ({
-  name,
-  version,
-  kind,
-  title,
-  summary,
-  disclaimer,
-  inputs: inputs.map(({ name: metric, title: label, unit, min, max, required }) => ({
-    name: metric,
-    title: label,
-    unit,
-    min,
-    max,
-    required,
-  })),
-  metrics,
-})

@@ -1,21 +1,27 @@
-import { ModelCatalogue, readModelFolders } from '#libs/ml/manifest'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { FolderScanner, ModelCatalogue } from '#libs/ml/manifest'
+import { CONFIG, type Config } from '#libs/platform'
 import { Module } from '@nestjs/common'
+import { ModelStates } from './model-states.js'
 import { ModelsController } from './models.controller.js'
+import { ModelsService } from './models.service.js'
 
-/** Reads the model folders once, at start; the graphs are never loaded here. */
-const readCatalogue = async (
-  { models: { folder, default: fallback } }: Config,
-  log: Logger,
-): Promise<ModelCatalogue> => {
-  const { models, broken } = await readModelFolders(folder)
-  for (const { path, error } of broken) log.error({ path, err: error }, 'a model folder is not usable')
-  return new ModelCatalogue(models, fallback)
-}
-
+/** What is known of the models from their folders and from the workers; the graphs are never loaded here. */
 @Module({
   controllers: [ModelsController],
-  providers: [{ provide: ModelCatalogue, inject: [CONFIG, LOGGER], useFactory: readCatalogue }],
+  providers: [
+    {
+      provide: FolderScanner,
+      inject: [CONFIG],
+      useFactory: ({ models }: Config) => new FolderScanner(models.folder),
+    },
+    {
+      provide: ModelCatalogue,
+      inject: [CONFIG],
+      useFactory: ({ models }: Config) => new ModelCatalogue([], models.default),
+    },
+    ModelStates,
+    ModelsService,
+  ],
   exports: [ModelCatalogue],
 })
 export class ModelsModule {}

@@ -9,6 +9,10 @@ export const predictionRequest = strictInput({
   user_id: entityId.describe('Positive integer that stands for the person'),
   health_metrics: healthMetrics.describe("A metric's name to its value; leave out what is missing"),
   model: z.string().max(128).optional().describe('`name` or `name@version`; default: the service chooses'),
+  explain: z
+    .boolean({ error: 'must be true or false' })
+    .optional()
+    .describe('Also explain it: read `{id}/explanation`'),
 }).meta({ id: 'PredictionRequest', examples: [example] })
 
 export type PredictionRequest = z.infer<typeof predictionRequest>
@@ -37,6 +41,9 @@ export const predictionAnswer = z
     model: z.strictObject({ name: z.string(), version: z.string() }),
     input_features: z.record(z.string(), z.number()),
     missing_features: z.array(z.string()),
+    extrapolated_features: z
+      .array(z.string())
+      .describe('Inputs outside what the model was trained on: the answer is out of distribution because of them'),
     warnings: z.array(z.string()),
     disclaimer: z.string(),
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),

@@ -6,10 +6,16 @@ import {
   type PredictionView,
   type SubmittedPrediction,
 } from '#libs/database'
-import { intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
+import { extrapolatedFeatures, intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
 import { Dispatcher, FinishedTasks } from '#libs/tasks'
-import { celeryStateOf, isTerminal, processPrediction, type TaskState } from '#libs/tasks/contracts'
+import {
+  celeryStateOf,
+  generateExplanation,
+  isTerminal,
+  processPrediction,
+  type TaskState,
+} from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
@@ -67,6 +73,7 @@ export class PredictionsService {
       model,
       healthMetrics,
       warnings,
+      explanation: request.explain ? { taskId: uuidv7(), outputName: manifest.primary_output } : undefined,
       idempotency:
         idempotencyKey === undefined ? undefined : { scope: principal.id, key: idempotencyKey, hash: hashOf(request) },
     }
@@ -82,6 +89,16 @@ export class PredictionsService {
         priority: 0,
         delayMs: 0,
       })
+      if (row.explanation) {
+        void this.dispatcher.dispatch({
+          taskId: row.explanation.taskId,
+          attempt: 1,
+          name: generateExplanation.name,
+          queue: 'explanations',
+          priority: 0,
+          delayMs: 0,
+        })
+      }
       const [isFinished] = await Promise.all([
         told ? withinSeconds(told.promise, waitSeconds) : false,
         // It is dispatched while the log is flushed: a job without a row is skipped, a 202 without one would be a lie.
@@ -186,6 +203,7 @@ const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): Pre
     model: { name, version },
     input_features: view.healthMetrics,
     missing_features: manifest ? [...missingFeatures(manifest, view.healthMetrics)] : [],
+    extrapolated_features: manifest ? [...extrapolatedFeatures(manifest, view.healthMetrics)] : [],
     warnings: [...view.warnings],
     disclaimer: manifest?.disclaimer ?? 'Decision support, not diagnosis.',
     error: isTerminal(state) && errorCode !== null ? { code: errorCode, message: view.errorMessage ?? '' } : null,
@@ -198,10 +216,15 @@ const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): Pre
 }
 
 /** The same request gives the same hash, whatever the order of its metrics. */
-const hashOf = ({ user_id, health_metrics, model }: PredictionRequest): string =>
+const hashOf = ({ user_id, health_metrics, model, explain }: PredictionRequest): string =>
   createHash('sha256')
     .update(
-      JSON.stringify([user_id, Object.entries(health_metrics).sort(([a], [b]) => (a < b ? -1 : 1)), model ?? null]),
+      JSON.stringify([
+        user_id,
+        Object.entries(health_metrics).sort(([a], [b]) => (a < b ? -1 : 1)),
+        model ?? null,
+        ...(explain ? ['explain'] : []),
+      ]),
     )
     .digest('hex')
 

@@ -3,6 +3,7 @@ import { ModelRegistry, type Risk } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { processPrediction } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
+import { Shadows } from '../runtime/shadows.js'
 import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
 
 const gone = 'Its prediction no longer exists.'
@@ -15,6 +16,7 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
   constructor(
     private readonly models: ModelRegistry,
     private readonly predictions: PredictionRepository,
+    private readonly shadows: Shadows,
   ) {}
 
   async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
@@ -58,6 +60,7 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
     const people = indexes.map((index) => tasks[index]?.prediction?.healthMetrics ?? {})
     try {
       const risks = await this.models.predict(model, people, hardLimitMs, killSignal)
+      this.shadows.observe(model, people, risks)
       return risks.map((risk) => (risk instanceof MemoryGuardError ? { error: risk } : { value: risk }))
     } catch (error) {
       return indexes.map(() => ({ error }))

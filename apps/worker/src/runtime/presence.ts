@@ -37,6 +37,9 @@ export class Presence {
   ) {
     this.loopDelay.enable()
     this.timer = setInterval(() => void this.beat(), intervalMs)
+    models.onChange = () => {
+      if (this.state !== 'starting') void this.beat()
+    }
   }
 
   async become(state: WorkerState): Promise<void> {
@@ -68,6 +71,9 @@ export class Presence {
         loop_delay_p99_ms: this.loopDelay.percentile(99) / 1e6,
       },
       models: [...this.models.readyReferences],
+      modelStates: Object.fromEntries(
+        this.models.models.map(({ reference, state, reason }) => [reference, { state, reason }]),
+      ),
       versions: versions,
     }
     this.loopDelay.reset()

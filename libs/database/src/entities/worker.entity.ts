@@ -2,6 +2,13 @@ import { Column, Entity, PrimaryColumn } from 'typeorm'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'stopped'
 
+/** What has become of a model in one worker. */
+export interface WorkerModelState {
+  readonly state: 'loading' | 'ready' | 'broken'
+  /** Why it is broken. */
+  readonly reason: string | null
+}
+
 /** The heartbeat of one worker process: a hung worker shows as stale, not as missing. */
 @Entity('workers')
 export class WorkerEntity {
@@ -41,6 +48,10 @@ export class WorkerEntity {
   /** `name@version` of the models that are ready. */
   @Column('text', { array: true })
   models!: string[]
+
+  /** Every model it knows and what has become of it, by `name@version`. */
+  @Column('jsonb', { name: 'model_states' })
+  modelStates!: Record<string, WorkerModelState>
 
   @Column('jsonb')
   versions!: Record<string, string>

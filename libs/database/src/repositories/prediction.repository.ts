@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
-import { isTerminal, type TaskState } from '#libs/tasks/contracts'
+import { generateExplanation, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from '../entities/prediction.entity.js'
 import { commitSoon } from '../task-sql.js'
@@ -17,6 +17,8 @@ export interface NewPrediction {
   readonly model: string
   readonly healthMetrics: Readonly<Record<string, number>>
   readonly warnings: readonly string[]
+  /** Task that explains an output of it, if that is wanted too: it is stored in the same statement. */
+  readonly explanation?: { readonly taskId: string; readonly outputName: string } | undefined
   /** With a key of the caller, one submission however often it is sent; `hash` tells another body apart. */
   readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
@@ -65,6 +67,18 @@ export interface PredictionFilter {
   readonly before?: number | undefined
   readonly limit: number
 }
+
+/** Stores the explanations that are wanted with new predictions. */
+const wantedExplanations = `, explanation_tasks AS (
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id)
+         SELECT i."explanationTaskId", '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
+           jsonb_build_object('output', i."explainedOutput"), i."userId", t.prediction_id
+         FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
+       ), wanted AS (
+         INSERT INTO explanations (prediction_id, output_name, task_id)
+         SELECT t.prediction_id, i."explainedOutput", i."explanationTaskId"
+         FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
+       )`
 
 interface ViewRow {
   id: string
@@ -119,8 +133,10 @@ export class PredictionRepository {
    * be told only after `TaskRepository.makeDurable`.
    */
   async submit(predictions: readonly NewPrediction[]): Promise<readonly SubmittedPrediction[]> {
-    const input = predictions.map(({ idempotency, ...prediction }) => ({
+    const input = predictions.map(({ idempotency, explanation, ...prediction }) => ({
       ...prediction,
+      explanationTaskId: explanation?.taskId,
+      explainedOutput: explanation?.outputName,
       scope: idempotency?.scope,
       key: idempotency?.key,
       hash: idempotency?.hash,
@@ -129,7 +145,8 @@ export class PredictionRepository {
       `WITH input AS MATERIALIZED (
          SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
            "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
-           warnings jsonb, scope text, key text, hash text)
+           warnings jsonb, scope text, key text, hash text, "explanationTaskId" uuid,
+           "explainedOutput" text)
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id,
            idempotency_scope, idempotency_key, idempotency_hash)
@@ -141,7 +158,7 @@ export class PredictionRepository {
          INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
          SELECT t.prediction_id, t.id, i."userId", i.model, i."healthMetrics", i.warnings
          FROM t JOIN input i ON i."taskId" = t.id
-       )
+       )${predictions.some(({ explanation }) => explanation) ? wantedExplanations : ''}
        SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`,
       [JSON.stringify(input)],
     )

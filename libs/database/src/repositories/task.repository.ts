@@ -110,7 +110,7 @@ export class TaskRepository {
          RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
        SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
-      [JSON.stringify(jobs), worker, leaseSeconds],
+      [JSON.stringify(inLockOrder(jobs, ({ taskId }) => taskId)), worker, leaseSeconds],
     )
     return rows.map((row) => ({
       id: row.id,
@@ -163,7 +163,7 @@ export class TaskRepository {
 
   /** Ends attempts; answers the ids of those that were still this attempt's to end. */
   async settle(ends: readonly AttemptEnd[]): Promise<ReadonlySet<string>> {
-    const input = ends.map((end) => ({
+    const input = inLockOrder(ends, ({ id }) => id).map((end) => ({
       id: end.id,
       attempt: end.attempt,
       state: end.state,
@@ -182,7 +182,7 @@ export class TaskRepository {
 
   /** Stores results with `also` in the same statement; answers the ids that were still this attempt's to end. */
   async succeed(successes: readonly AttemptSuccess[], also?: AlsoWrites): Promise<ReadonlySet<string>> {
-    const input = successes.map((success) => ({
+    const input = inLockOrder(successes, ({ id }) => id).map((success) => ({
       ...success,
       state: 'succeeded' satisfies TaskState,
       outcome: 'succeeded' satisfies AttemptOutcome,
@@ -290,6 +290,10 @@ export class TaskRepository {
     return this.dataSource.getRepository(TaskAttemptEntity).find({ where: { taskId }, order: { attempt: 'ASC' } })
   }
 }
+
+/** Statements on the same tasks lock them in the same order, so that two of them do not wait for each other. */
+const inLockOrder = <Item>(items: readonly Item[], idOf: (item: Item) => string): readonly Item[] =>
+  items.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
 
 /** Columns of a task that is to be dispatched. */
 export interface DispatchRow {

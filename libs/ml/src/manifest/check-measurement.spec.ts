@@ -3,12 +3,12 @@ import { MemoryGuardError } from '#libs/platform'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { checkMeasurement } from './check-metrics.js'
 import { ModelCatalogue } from './model-catalogue.js'
-import { readModelFolders } from './model-folder.js'
+import { FolderScanner } from './folder-scanner.js'
 
 let catalogue: ModelCatalogue
 
 beforeAll(async () => {
-  const { models } = await readModelFolders(fileURLToPath(new URL('../../../../models', import.meta.url)))
+  const { models } = await new FolderScanner(fileURLToPath(new URL('../../../../models', import.meta.url))).scan()
   catalogue = new ModelCatalogue(models, 'impairment-screen')
 })
 

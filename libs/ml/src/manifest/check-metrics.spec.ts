@@ -42,7 +42,7 @@ const parsed = manifestSchema.parse({
 })
 if (parsed.kind !== 'risk') throw new Error('not a risk model')
 const manifest: RiskManifest = parsed
-const catalogue = new ModelCatalogue([{ path: '', manifest, golden: null }], 'test-model')
+const catalogue = new ModelCatalogue([{ path: '', manifest, golden: null, background: null }], 'test-model')
 
 const check = (given: Record<string, number | string>) => checkMetrics(manifest, catalogue, given)
 const faultsOf = (given: Record<string, number | string>) => {
@@ -107,7 +107,7 @@ describe('the metrics of a person', () => {
     ])
     expect(JSON.stringify(faults)).not.toMatch(/7\.?7/)
     expect(faults[2]?.message).toMatch(/is no known metric\. Known are: .*mmse_score/)
-    expect(faults[3]?.message).toBe('must be a number from 8 to 100, in kg/m2')
+    expect(faults[3]?.message).toBe('must be a number from 8 to 100, in kg/m2.')
   })
 
   it('must hold what the model needs, and anything it uses', () => {
@@ -133,13 +133,13 @@ describe('the metrics of a person', () => {
   it('may be words also where the model does not use them', () => {
     const without: RiskManifest = { ...manifest, inputs: manifest.inputs.filter(({ name }) => name !== 'sex') }
     expect(checkMetrics(without, catalogue, { age: 72, sex: 'male' }).metrics).toEqual({ age: 72, sex: 1 })
-    const alone = new ModelCatalogue([{ path: '', manifest: without, golden: null }], 'test-model')
+    const alone = new ModelCatalogue([{ path: '', manifest: without, golden: null, background: null }], 'test-model')
     expect(checkMetrics(without, alone, { age: 72, sex: 'female' }).metrics).toEqual({ age: 72, sex: 0 })
   })
 
   it('outside what the model was trained on are taken with a warning', () => {
     expect(check({ age: 72, mmse_score: 14 }).warnings).toEqual([
-      'mmse_score lies outside 15 to 30, where the model was trained: it extrapolates',
+      'mmse_score lies outside 15 to 30, where the model was trained: it extrapolates.',
     ])
     expect(check({ age: 72, mmse_score: 15 }).warnings).toEqual([])
   })

@@ -17,15 +17,26 @@ const rangeOf = (input: MetricRange): string => {
   return `${input.integer ? 'a whole number' : 'a number'} from ${input.min} to ${input.max}${words}, in ${input.unit}`
 }
 
+/** ` It looks like mg/dL, expected mmol/L.` where the value lies in the range of a hint. */
+const looksLike = (
+  { unit, unit_hints: hints = [] }: Pick<MetricRange, 'unit' | 'unit_hints'>,
+  value: number,
+): string => {
+  const hint = hints.find(({ min, max }) => value >= min && value <= max)
+  return hint ? ` It looks like ${hint.unit}, expected ${unit}.` : ''
+}
+
+/** Whether a value lies outside the 1st to 99th percentile of the people that a model was trained on. */
+const isExtrapolated = ({ typical }: ModelInput, value: number): boolean =>
+  typical !== undefined && (value < typical.low || value > typical.high)
+
 /** The value as a number, or what is wrong with it. The value itself never stands in the message. */
 const checkInput = (input: MetricRange, raw: number | string): number | { readonly message: string } => {
   const value = typeof raw === 'string' ? input.words?.[raw.toLowerCase()] : raw
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
-    const hint = input.unit_hints?.find(({ min, max }) => value >= min && value <= max)
-    const looksLike = hint ? ` It looks like ${hint.unit}, expected ${input.unit}.` : ''
     const why = input.description ? ` ${input.description}` : ''
-    return { message: `must be ${rangeOf(input)}.${looksLike}${why}` }
+    return { message: `must be ${rangeOf(input)}.${looksLike(input, value)}${why}` }
   }
   if (input.integer && !Number.isInteger(value)) return { message: `must be ${rangeOf(input)}` }
   return value
@@ -88,11 +99,11 @@ export const checkMetrics = (
       if (typeof value === 'number') {
         metrics[name] = value
         used += 1
-        const { typical } = input
-        if (typical && (value < typical.low || value > typical.high)) {
-          warnings.push(
-            `${name} lies outside ${typical.low} to ${typical.high}, where the model was trained: it extrapolates`,
-          )
+        if (input.typical && isExtrapolated(input, value)) {
+          const { low, high } = input.typical
+          // In range but out of the ordinary: another unit is the likely reason if the manifest knows one.
+          const hint = looksLike(input, value)
+          warnings.push(`${name} lies outside ${low} to ${high}, where the model was trained: it extrapolates.${hint}`)
         }
       } else faults.push({ pointer: pointerTo(name), message: value.message })
       continue
@@ -130,6 +141,32 @@ const inputsByName = (manifest: RiskManifest): ReadonlyMap<string, ModelInput> =
 /** The model's inputs that were not given. */
 export const missingFeatures = (manifest: RiskManifest, metrics: Readonly<Record<string, number>>): readonly string[] =>
   manifest.inputs.filter(({ name }) => !(name in metrics)).map(({ name }) => name)
+
+/**
+ * An output of a model by its name; without one, the primary.
+ * @throws MemoryGuardError REQUEST_INVALID, naming the outputs there are.
+ */
+export const findOutput = (
+  { outputs, primary_output }: RiskManifest,
+  name: string = primary_output,
+): RiskManifest['outputs'][number] => {
+  const found = outputs.find((output) => output.name === name)
+  if (found) return found
+  const names = outputs.map((output) => output.name).join(', ')
+  throw new MemoryGuardError('REQUEST_INVALID', `The model has no such output. It has: ${names}.`, {
+    faults: [{ pointer: '/output', message: `must be one of ${names}` }],
+  })
+}
+
+/** The model's inputs whose values lie outside what it was trained on: its answer extrapolates in them. */
+export const extrapolatedFeatures = (
+  manifest: RiskManifest,
+  metrics: Readonly<Record<string, number>>,
+): readonly string[] =>
+  manifest.inputs.flatMap((input) => {
+    const value = metrics[input.name]
+    return value !== undefined && isExtrapolated(input, value) ? [input.name] : []
+  })
 
 /** The interval of the primary output, where the model gives one. */
 export const intervalOf = (

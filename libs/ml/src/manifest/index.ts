@@ -1,4 +1,5 @@
 export * from './check-metrics.js'
+export * from './folder-scanner.js'
 export * from './known-metrics.js'
 export * from './manifest.schema.js'
 export * from './model-catalogue.js'

@@ -7,9 +7,9 @@ export interface MetricRange {
   readonly integer?: boolean
   /** Words accepted in place of numbers. */
   readonly words?: Readonly<Record<string, number>> | undefined
-  /** Values in these ranges look like another unit. */
-  readonly unit_hints?: readonly { readonly min: number; readonly max: number; readonly unit: string }[]
   readonly description?: string
+  /** Ranges in which a value looks like another unit. */
+  readonly unit_hints?: readonly { readonly min: number; readonly max: number; readonly unit: string }[]
 }
 
 /**
@@ -18,7 +18,7 @@ export interface MetricRange {
  * are those of the instruments, or generous physical bounds.
  */
 export const knownMetrics: Readonly<Record<string, MetricRange>> = {
-  age: { unit: 'years', min: 18, max: 120 },
+  age: { unit: 'years', min: 18, max: 120, unit_hints: [{ min: 216, max: 1440, unit: 'months' }] },
   sex: { unit: '0 female, 1 male', min: 0, max: 1, words: { female: 0, male: 1 } },
   education_years: { unit: 'years', min: 0, max: 30 },
   mmse_score: { unit: 'points', min: 0, max: 30 },
@@ -31,10 +31,15 @@ export const knownMetrics: Readonly<Record<string, MetricRange>> = {
   csf_abeta42: { unit: 'pg/mL', min: 0, max: 5000 },
   csf_tau: { unit: 'pg/mL', min: 0, max: 5000 },
   csf_ptau: { unit: 'pg/mL', min: 0, max: 1000 },
-  hippocampal_volume: { unit: 'mm3', min: 500, max: 15_000 },
-  systolic_bp: { unit: 'mmHg', min: 50, max: 300 },
+  hippocampal_volume: {
+    unit: 'mm3',
+    min: 500,
+    max: 15_000,
+    unit_hints: [{ min: 0.5, max: 15, unit: 'cm3' }],
+  },
+  systolic_bp: { unit: 'mmHg', min: 50, max: 300, unit_hints: [{ min: 6, max: 40, unit: 'kPa' }] },
   diastolic_bp: { unit: 'mmHg', min: 20, max: 200 },
   bmi: { unit: 'kg/m2', min: 8, max: 100 },
-  total_cholesterol: { unit: 'mmol/L', min: 1, max: 20 },
-  glucose: { unit: 'mmol/L', min: 1, max: 60 },
+  total_cholesterol: { unit: 'mmol/L', min: 1, max: 20, unit_hints: [{ min: 40, max: 770, unit: 'mg/dL' }] },
+  glucose: { unit: 'mmol/L', min: 1, max: 60, unit_hints: [{ min: 61, max: 1080, unit: 'mg/dL' }] },
 }

@@ -143,4 +143,9 @@ export const goldenSchema = z.strictObject({
   cases: z.array(goldenCaseSchema).min(1),
 })
 
+/** The reference people of explanations: rows in the order of the inputs, null for missing. */
+export const backgroundSchema = z.strictObject({ rows: z.array(z.array(z.number().nullable())).min(1).max(1000) })
+
+export type Background = z.infer<typeof backgroundSchema>
+
 export type Golden = z.infer<typeof goldenSchema>

@@ -19,8 +19,8 @@ export const vocabularyOf = (inputs: readonly ModelInput[]): ReadonlyMap<string,
         min: known?.min ?? Math.min(...uses.map(({ min }) => min)),
         max: known?.max ?? Math.max(...uses.map(({ max }) => max)),
         integer: uses.length > 0 && uses.every(({ integer }) => integer),
-        words: uses.find(({ words }) => words)?.words,
-        unit_hints: uses.flatMap(({ unit_hints }) => unit_hints),
+        words: known?.words ?? uses.find(({ words }) => words)?.words,
+        unit_hints: [...(known?.unit_hints ?? []), ...uses.flatMap(({ unit_hints }) => unit_hints)],
       }
       return [name, range]
     }),

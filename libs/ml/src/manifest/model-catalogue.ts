@@ -11,15 +11,32 @@ export const newestFirst = (a: Manifest, b: Manifest): number => byVersion.compa
 
 /** The models on offer, by name and version, and every metric that any of them or the vocabulary knows. */
 export class ModelCatalogue {
-  private readonly byReference: ReadonlyMap<string, ModelFolder>
-  private readonly metrics: ReadonlyMap<string, MetricRange>
+  private readonly byReference = new Map<string, ModelFolder>()
+  private metrics: ReadonlyMap<string, MetricRange> = vocabularyOf([])
+  private active: ReadonlyMap<string, string> = new Map()
 
   constructor(
-    readonly models: readonly ModelFolder[],
+    models: readonly ModelFolder[],
     private readonly defaultReference: string,
   ) {
-    this.byReference = new Map(models.map((model) => [referenceOf(model.manifest), model]))
-    this.metrics = vocabularyOf(models.flatMap(({ manifest }) => manifest.inputs))
+    models.forEach((model) => this.add(model))
+  }
+
+  /** Offers one more model; a version that is known stays as it is. */
+  add(model: ModelFolder): void {
+    const reference = referenceOf(model.manifest)
+    if (this.byReference.has(reference)) return
+    this.byReference.set(reference, model)
+    this.metrics = vocabularyOf([...this.byReference.values()].flatMap(({ manifest }) => manifest.inputs))
+  }
+
+  get models(): readonly ModelFolder[] {
+    return [...this.byReference.values()]
+  }
+
+  /** Says which version of a model serves where none is named; for a name without one the newest does. */
+  setActive(versions: ReadonlyMap<string, string>): void {
+    this.active = versions
   }
 
   /** What is known of a metric, whichever models use it. */
@@ -36,17 +53,28 @@ export class ModelCatalogue {
     return this.byReference.get(reference)
   }
 
+  /** The versions of a model that are here, newest first. */
+  versionsOf(name: string): readonly string[] {
+    return this.models
+      .filter(({ manifest }) => manifest.name === name)
+      .map(({ manifest }) => manifest.version)
+      .sort((a, b) => byVersion.compare(b, a))
+  }
+
+  /** The version that serves where none is named. */
+  activeVersionOf(name: string): string | undefined {
+    const chosen = this.active.get(name)
+    return chosen !== undefined && this.byReference.has(`${name}@${chosen}`) ? chosen : this.versionsOf(name)[0]
+  }
+
   /**
-   * The risk model of a reference: `name@version`, or `name` for its newest version; nothing for the default.
+   * The risk model of a reference: `name@version`, or `name` for its active version; nothing for the default.
    * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are.
    */
   getRiskModel(reference: string = this.defaultReference): ModelFolder & { readonly manifest: RiskManifest } {
-    const candidates = reference.includes('@')
-      ? [this.byReference.get(reference)].filter((model) => model !== undefined)
-      : this.models
-          .filter(({ manifest }) => manifest.name === reference)
-          .sort((a, b) => newestFirst(a.manifest, b.manifest))
-    const model = candidates[0]
+    const model = this.byReference.get(
+      reference.includes('@') ? reference : `${reference}@${this.activeVersionOf(reference) ?? ''}`,
+    )
     if (model && isRisk(model)) return model
     const there = this.models.filter(isRisk).map(({ manifest }) => referenceOf(manifest))
     throw new MemoryGuardError(

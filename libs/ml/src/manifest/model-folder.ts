@@ -1,9 +1,17 @@
 import { createHash } from 'node:crypto'
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { z } from 'zod'
-import { goldenSchema, manifestSchema, type Golden, type Manifest } from './manifest.schema.js'
+import { contradictions, goldenShapeFaults } from './contradictions.js'
+import {
+  backgroundSchema,
+  goldenSchema,
+  manifestSchema,
+  type Background,
+  type Golden,
+  type Manifest,
+} from './manifest.schema.js'
 
 /** A model folder whose manifest, digests and golden file have been checked. */
 export interface ModelFolder {
@@ -11,6 +19,8 @@ export interface ModelFolder {
   readonly manifest: Manifest
   /** For risk models. */
   readonly golden: Golden | null
+  /** For risk models that name one. */
+  readonly background: Background | null
 }
 
 /** `name@version` */
@@ -49,35 +59,39 @@ export const parseJson = async <Schema extends z.ZodType>(
   return null
 }
 
-/** What a manifest says that contradicts itself. */
-const contradictions = (manifest: Manifest): readonly InputFault[] => {
+const readBackground = async (path: string, manifest: Manifest, faults: InputFault[]): Promise<Background | null> => {
+  const file = manifest.kind === 'risk' ? manifest.explanation.background : undefined
+  if (file === undefined) return null
+  const background = await parseJson(path, file, backgroundSchema, faults)
+  const width = manifest.inputs.length
+  const wrong = background?.rows.findIndex((row) => row.length !== width) ?? -1
+  if (wrong >= 0)
+    faults.push({ pointer: `${file}#/rows/${wrong}`, message: `must hold ${width} values, one per input` })
+  return background
+}
+
+/** A model folder as it was found, with every fault that can be told without running the graph. */
+export interface InspectedFolder {
+  readonly path: string
+  /** Null if it cannot be read. */
+  readonly manifest: Manifest | null
+  readonly golden: Golden | null
+  readonly background: Background | null
+  /** By file and pointer. */
+  readonly faults: readonly InputFault[]
+}
+
+/** Reads and checks a model folder without loading the graph; tells every fault at once. */
+export const inspectModelFolder = async (path: string): Promise<InspectedFolder> => {
   const faults: InputFault[] = []
-  const fault = (path: string, message: string) => faults.push({ pointer: `manifest.json#/${path}`, message })
-  const names = manifest.inputs.map(({ name }) => name)
-  names.forEach((name, index) => {
-    if (names.indexOf(name) !== index) fault(`inputs/${index}/name`, `${name} stands twice`)
-  })
-  manifest.inputs.forEach(({ min, max }, index) => {
-    if (min > max) fault(`inputs/${index}`, 'min is greater than max')
-  })
-  const needed = manifest.kind === 'risk' ? [manifest.graph.file, 'golden.json'] : [manifest.parameters, 'golden.json']
-  for (const file of needed) if (!(file in manifest.files)) fault('files', `${file} has no digest`)
-  if (manifest.kind === 'risk') {
-    if (!manifest.outputs.some(({ name }) => name === manifest.primary_output)) {
-      fault('primary_output', `is none of the outputs ${manifest.outputs.map(({ name }) => name).join(', ')}`)
-    }
-    const bounds = manifest.categories.map(({ below }) => below)
-    const rising = bounds.every((bound, index) =>
-      index === bounds.length - 1 ? bound === undefined : bound !== undefined && bound > (bounds[index - 1] ?? 0),
-    )
-    if (!rising) fault('categories', 'must rise by `below`, and only the last has none')
-    if (manifest.missing.rule === 'impute') {
-      for (const { name, required } of manifest.inputs) {
-        if (!required && !(name in manifest.missing.values)) fault('missing/values', `${name} has no value`)
-      }
-    }
-  }
-  return faults
+  const manifest = await parseJson(path, 'manifest.json', manifestSchema, faults)
+  if (manifest) faults.push(...contradictions(manifest), ...(await digestFaults(path, manifest)))
+  const golden = manifest?.kind === 'forecast' ? null : await parseJson(path, 'golden.json', goldenSchema, faults)
+  if (manifest?.kind === 'risk' && golden) faults.push(...goldenShapeFaults(manifest, golden))
+  const background = manifest ? await readBackground(path, manifest, faults) : null
+  // A missing file is told once, however many ask for it.
+  const told = faults.filter(({ pointer }, index) => faults.findIndex((other) => other.pointer === pointer) === index)
+  return { path, manifest, golden, background, faults: told }
 }
 
 /**
@@ -85,50 +99,28 @@ const contradictions = (manifest: Manifest): readonly InputFault[] => {
  * @throws MemoryGuardError MODEL_INVALID with every fault found, by file and pointer.
  */
 export const readModelFolder = async (path: string): Promise<ModelFolder> => {
+  const { manifest, golden, background, faults } = await inspectModelFolder(path)
+  if (!manifest || faults.length > 0) throw invalid(path, faults)
+  return { path, manifest, golden, background }
+}
+
+const digestFaults = async (path: string, { files }: Manifest): Promise<readonly InputFault[]> => {
   const faults: InputFault[] = []
-  const manifest = await parseJson(path, 'manifest.json', manifestSchema, faults)
-  if (!manifest) throw invalid(path, faults)
-  faults.push(...contradictions(manifest))
-  for (const [file, expected] of Object.entries(manifest.files)) {
+  for (const [file, expected] of Object.entries(files)) {
     try {
-      const digest = createHash('sha256')
-        .update(await readFile(join(path, file)))
-        .digest('hex')
-      if (digest !== expected) faults.push({ pointer: file, message: 'its sha256 differs from the manifest' })
+      if ((await digestOf(join(path, file))) !== expected) {
+        faults.push({ pointer: file, message: 'its sha256 differs from the manifest' })
+      }
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-      faults.push({ pointer: file, message: `cannot be read (${reason})` })
+      faults.push({ pointer: file, message: reason === 'ENOENT' ? 'is missing' : `cannot be read (${reason})` })
     }
   }
-  const golden = manifest.kind === 'risk' ? await parseJson(path, 'golden.json', goldenSchema, faults) : null
-  if (faults.length > 0) throw invalid(path, faults)
-  return { path, manifest, golden }
+  return faults
 }
 
-/** A model that cannot be offered, and why. */
-export interface BrokenModel {
-  readonly path: string
-  readonly error: unknown
-}
-
-/** Reads every `<name>/<version>/manifest.json` below a folder; a broken one does not hide the others. */
-export const readModelFolders = async (
-  root: string,
-): Promise<{ readonly models: readonly ModelFolder[]; readonly broken: readonly BrokenModel[] }> => {
-  const models: ModelFolder[] = []
-  const broken: BrokenModel[] = []
-  const folders = async (path: string) =>
-    (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name)
-  for (const name of await folders(root)) {
-    for (const version of await folders(join(root, name))) {
-      const path = join(root, name, version)
-      if (!(await readdir(path)).includes('manifest.json')) continue
-      try {
-        models.push(await readModelFolder(path))
-      } catch (error) {
-        broken.push({ path, error })
-      }
-    }
-  }
-  return { models, broken }
-}
+/** sha256 of a file, in lower-case hexadecimal as a manifest holds it. */
+export const digestOf = async (file: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')

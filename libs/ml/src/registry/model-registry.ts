@@ -1,28 +1,13 @@
-import { join } from 'node:path'
 import { LOGGER, MemoryGuardError, type InputFault, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { encodeRows } from '../features/encode-rows.js'
-import { categoryOf, referenceOf, type Golden, type ModelFolder, type RiskManifest } from '../manifest/index.js'
-import { COMPUTE_POOL, type ComputePool, type OutputTensors } from '../runtime/compute-pool.js'
+import { findOutput, FolderScanner, referenceOf, type ModelFolder } from '../manifest/index.js'
+import { COMPUTE_POOL, type ComputePool } from '../runtime/compute-pool.js'
 import { ForecastRegistry } from './forecast-registry.js'
-
-/** Value of one output of a model, with its interval where the model gives one. */
-export interface RiskOutput {
-  readonly value: number
-  readonly lower?: number
-  readonly upper?: number
-}
-
-/** What a model says of one person. */
-export interface Risk {
-  /** Value of the primary output. */
-  readonly score: number
-  readonly category: string
-  readonly primary: RiskOutput
-  readonly outputs: Readonly<Record<string, RiskOutput>>
-  /** Level of the intervals, e.g. 0.9; null where the model gives none. */
-  readonly level: number | null
-}
+import { graphSpecOf, isRiskFolder, type RiskFolder } from './graph-spec.js'
+import { toRiskExplanation, type RiskExplanation } from './risk-explanation.js'
+import { toRisk, type Risk } from './risk-outputs.js'
+import { selfTest } from './self-test.js'
 
 export type ModelState = 'loading' | 'ready' | 'broken'
 
@@ -33,14 +18,13 @@ export interface RegisteredModel {
   readonly reason: string | null
 }
 
-type RiskFolder = ModelFolder & { readonly manifest: RiskManifest; readonly golden: Golden }
-
-/** Hard limit of the self-test, in milliseconds. */
-const selfTestTimeoutMs = 60_000
+/** How often the folder is looked at for new models, in milliseconds. */
+const scanIntervalMs = 2_000
 
 /**
- * The models that this process may serve. A model is loaded into the compute pool, must reproduce its golden file
- * there, and only then is ready; one that fails stays broken with its reason and the others serve on.
+ * The models that this process may serve. A model is validated, tried out against its golden file apart from what
+ * serves, loaded and warmed wherever the pool computes, and only then ready; one that fails stays broken with its
+ * reason and the others serve on. Folders that appear while it runs are taken up in a few seconds.
  */
 @Injectable()
 export class ModelRegistry {
@@ -48,6 +32,11 @@ export class ModelRegistry {
   readonly forecasts: ForecastRegistry
   private readonly ready = new Map<string, RiskFolder>()
   private readonly states = new Map<string, { state: ModelState; reason: string | null }>()
+  /** Called when a model has become ready or broken. */
+  onChange: () => void = () => undefined
+  private scanner: FolderScanner | undefined
+  private scanning: Promise<void> = Promise.resolve()
+  private timer: NodeJS.Timeout | undefined
 
   constructor(
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
@@ -64,6 +53,17 @@ export class ModelRegistry {
     return [...this.ready.keys(), ...this.forecasts.readyReferences]
   }
 
+  /** Loads the models below a folder and looks for new ones from then on. Resolves when the first look is done. */
+  async watch(root: string): Promise<void> {
+    this.scanner = new FolderScanner(root)
+    await this.scan()
+    this.timer = setInterval(() => void this.scan(), scanIntervalMs)
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
   /** Loads and self-tests every model of a list, several at once. */
   async loadAll(folders: readonly ModelFolder[]): Promise<void> {
     await Promise.all([
@@ -73,9 +73,8 @@ export class ModelRegistry {
         try {
           await this.load(folder)
         } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error)
-          this.states.set(reference, { state: 'broken', reason })
-          this.log.error({ model: reference, err: error }, 'a model is not ready')
+          this.breakDown(reference, error)
+          this.scanner?.reject(folder)
         }
       }),
     ])
@@ -92,122 +91,89 @@ export class ModelRegistry {
     timeoutMs: number,
     killSignal?: AbortSignal,
   ): Promise<readonly (Risk | MemoryGuardError)[]> {
-    const model = this.ready.get(reference)
-    if (!model) {
-      const reason = this.states.get(reference)?.reason
-      throw new MemoryGuardError(
-        'MODEL_NOT_READY',
-        `The model ${reference} is not ready on this worker${reason ? `: ${reason}` : ''}.`,
-        { retryable: true },
-      )
-    }
-    const { manifest } = model
+    const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
     const answers: (Risk | MemoryGuardError)[] = []
     for (let start = 0; start < people.length; start += manifest.graph.max_batch) {
       const part = people.slice(start, start + manifest.graph.max_batch)
-      const tensors = await this.run(manifest, part, timeoutMs, killSignal)
+      const rows = encodeRows(manifest, part)
+      const tensors = await this.pool.run({ key: reference, rows, count: part.length, timeoutMs, killSignal })
       part.forEach((_, row) => answers.push(toRisk(manifest, tensors, row)))
     }
     return answers
   }
 
-  private run(
-    manifest: RiskManifest,
-    people: readonly Readonly<Record<string, number | null>>[],
+  /**
+   * Explains one output of a model for some people; without a name, its primary one. Answers in the order given.
+   * @throws MemoryGuardError MODEL_NOT_READY, REQUEST_INVALID for an output that the model does not have, MODEL_INVALID
+   * if it cannot be explained as its manifest asks, or what the pool throws.
+   */
+  async explain(
+    reference: string,
+    outputName: string | undefined,
+    people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
     killSignal?: AbortSignal,
-  ): Promise<OutputTensors> {
-    const key = referenceOf(manifest)
+  ): Promise<readonly RiskExplanation[]> {
+    const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
+    const output = findOutput(manifest, outputName)
     const rows = encodeRows(manifest, people)
-    return this.pool.run({ key, rows, count: people.length, timeoutMs, ...(killSignal && { killSignal }) })
+    const request = { key: reference, output: output.value, rows, count: people.length, timeoutMs, killSignal }
+    const explained = await this.pool.explain(request)
+    return people.map((person, row) => toRiskExplanation(manifest, output, person, explained, row))
+  }
+
+  /** A model that another process has seen already may be found or loading here: it is waited for. */
+  private async waitFor(reference: string): Promise<RiskFolder> {
+    const state = this.states.get(reference)
+    if (state?.state !== 'broken') await this.scan()
+    const model = this.ready.get(reference)
+    if (model) return model
+    const reason = this.states.get(reference)?.reason
+    throw new MemoryGuardError(
+      'MODEL_NOT_READY',
+      `The model ${reference} is not ready on this worker${reason ? `: ${reason}` : ''}.`,
+      { retryable: true },
+    )
+  }
+
+  /** One look at the folder at a time; those who ask meanwhile share the next. */
+  private scan(): Promise<void> {
+    this.scanning = this.scanning.then(() => this.look())
+    return this.scanning
+  }
+
+  private async look(): Promise<void> {
+    try {
+      const { models, broken } = (await this.scanner?.scan()) ?? { models: [], broken: [] }
+      for (const { reference, error } of broken) this.breakDown(reference, error)
+      await this.loadAll(models)
+    } catch (error) {
+      this.log.error({ err: error }, 'the folder of models cannot be read')
+    }
   }
 
   private async load(folder: RiskFolder): Promise<void> {
-    const { manifest, golden, path } = folder
-    const reference = referenceOf(manifest)
+    const reference = referenceOf(folder.manifest)
     this.states.set(reference, { state: 'loading', reason: null })
-    try {
-      await this.pool.load({
-        key: reference,
-        file: join(path, manifest.graph.file),
-        input: manifest.graph.input,
-        dtype: manifest.graph.dtype,
-        width: manifest.inputs.length,
-        outputs: tensorNames(manifest),
-      })
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new MemoryGuardError('MODEL_INVALID', `${manifest.graph.file} cannot be loaded: ${reason}`, { cause })
-    }
-    const people = golden.cases.map(({ inputs }) => inputs)
-    const faults = goldenFaults(manifest, golden, await this.run(manifest, people, selfTestTimeoutMs))
-    if (faults.length > 0) {
-      throw new MemoryGuardError(
-        'MODEL_INVALID',
-        `${reference} does not reproduce its golden file: ${faults.map(({ pointer, message }) => `${pointer} ${message}`).join('; ')}`,
-        { faults },
-      )
-    }
+    const faults = await selfTest(folder, this.pool)
+    if (faults.length > 0) throw new MemoryGuardError('MODEL_INVALID', listOf(faults), { faults })
+    await this.pool.load(graphSpecOf(folder))
     this.ready.set(reference, folder)
     this.states.set(reference, { state: 'ready', reason: null })
+    this.onChange()
+    this.log.info({ model: reference }, 'a model is ready')
+  }
+
+  private breakDown(reference: string, error: unknown): void {
+    const reason = error instanceof MemoryGuardError ? reasonOf(error) : 'it could not be loaded; see the worker log'
+    this.states.set(reference, { state: 'broken', reason })
+    this.onChange()
+    this.log.error({ model: reference, err: error }, 'a model is not ready')
   }
 }
 
-const isRiskFolder = (folder: ModelFolder): folder is RiskFolder =>
-  folder.manifest.kind === 'risk' && folder.golden !== null
+/** Faults without the path of the folder, which is the operator's own business. */
+const reasonOf = ({ faults, message }: MemoryGuardError): string => (faults.length > 0 ? listOf(faults) : message)
 
-const tensorNames = ({ outputs }: RiskManifest): readonly string[] => [
-  ...new Set(outputs.flatMap(({ value, lower, upper }) => [value, lower, upper].flatMap((part) => part?.tensor ?? []))),
-]
-
-const readColumn = (
-  tensors: OutputTensors,
-  { tensor, column }: { tensor: string; column: number },
-  row: number,
-): number => {
-  const { data, columns } = tensors[tensor] ?? { data: new Float64Array(0), columns: 0 }
-  return column < columns ? (data[row * columns + column] ?? NaN) : NaN
-}
-
-const readOutputs = (manifest: RiskManifest, tensors: OutputTensors, row: number): Record<string, RiskOutput> =>
-  Object.fromEntries(
-    manifest.outputs.map(({ name, value, lower, upper }) => [
-      name,
-      {
-        value: readColumn(tensors, value, row),
-        ...(lower && { lower: readColumn(tensors, lower, row) }),
-        ...(upper && { upper: readColumn(tensors, upper, row) }),
-      },
-    ]),
-  )
-
-const toRisk = (manifest: RiskManifest, tensors: OutputTensors, row: number): Risk | MemoryGuardError => {
-  const outputs = readOutputs(manifest, tensors, row)
-  const primary = outputs[manifest.primary_output]
-  const numbers = Object.values(outputs).flatMap(({ value, lower, upper }) => [value, lower ?? value, upper ?? value])
-  if (!primary || !numbers.every((number) => number >= 0 && number <= 1)) {
-    return new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model answered something that is no probability.')
-  }
-  const category = categoryOf(manifest, primary.value)
-  return { score: primary.value, category, primary, outputs, level: manifest.interval?.level ?? null }
-}
-
-/** Where a run differs from the golden file by more than its tolerance. */
-const goldenFaults = (manifest: RiskManifest, golden: Golden, tensors: OutputTensors): readonly InputFault[] => {
-  const faults: InputFault[] = []
-  golden.cases.forEach((expected, row) => {
-    const actual = readOutputs(manifest, tensors, row)
-    for (const [name, numbers] of Object.entries(expected.outputs)) {
-      for (const part of ['value', 'lower', 'upper'] as const) {
-        const wanted = numbers[part]
-        if (wanted === undefined) continue
-        const difference = Math.abs((actual[name]?.[part] ?? NaN) - wanted)
-        if (!(difference <= golden.tolerance)) {
-          const message = `differs by ${difference.toExponential(1)}, more than ${golden.tolerance}`
-          faults.push({ pointer: `golden.json#/cases/${row}/outputs/${name}/${part}`, message })
-        }
-      }
-    }
-  })
-  return faults
-}
+const listOf = (faults: readonly InputFault[]): string =>
+  faults.map(({ pointer, message }) => `${pointer}: ${message}`).join('; ')

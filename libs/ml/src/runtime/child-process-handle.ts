@@ -1,15 +1,22 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
-import type { ChildReply, ChildRequest } from './compute-child.js'
-import type { ComputeChild, GraphSpec, OutputTensors } from './compute-pool.js'
+import type { ChildAnswer, ChildReply, ChildRequest } from './compute-child.js'
+import type { ComputeChild, GraphColumn, GraphSpec } from './compute-pool.js'
 
 /** A request without its number. */
 export type ChildWork =
   | { readonly kind: 'load'; readonly graph: GraphSpec }
   | { readonly kind: 'run'; readonly key: string; readonly rows: Float32Array; readonly count: number }
+  | {
+      readonly kind: 'explain'
+      readonly key: string
+      readonly output: GraphColumn
+      readonly rows: Float32Array
+      readonly count: number
+    }
 
 interface Pending {
-  readonly resolve: (outputs: OutputTensors | null) => void
+  readonly resolve: (answer: ChildAnswer) => void
   readonly reject: (error: unknown) => void
   readonly timer: NodeJS.Timeout
 }
@@ -69,9 +76,9 @@ export class ChildProcessHandle implements ComputeChild {
 
   /**
    * Sends work and waits for the answer. Past the limit the child is killed and the error is TASK_HARD_TIME_LIMIT.
-   * A failure inside the child rejects with a plain Error in its words.
+   * A failure inside the child rejects with a plain Error in its words, or with the error of ours that it was.
    */
-  send(work: ChildWork, timeoutMs: number): Promise<OutputTensors | null> {
+  send(work: ChildWork, timeoutMs: number): Promise<ChildAnswer> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++
       const timer = setTimeout(() => {
@@ -98,8 +105,8 @@ export class ChildProcessHandle implements ComputeChild {
   private onReply(reply: ChildReply): void {
     this.rssBytes = reply.rssBytes
     this.settle(reply.id, ({ resolve, reject }) => {
-      if ('error' in reply) reject(new Error(reply.error))
-      else resolve(reply.outputs)
+      if ('answer' in reply) resolve(reply.answer)
+      else reject(reply.code ? new MemoryGuardError(reply.code, reply.error) : new Error(reply.error))
     })
   }
 

@@ -3,7 +3,9 @@
  * and ends with it. It ignores SIGINT and SIGTERM, which a terminal or supervisor sends to the whole group: the parent
  * decides when its children end.
  */
-import type { GraphSpec, OutputTensors } from './compute-pool.js'
+import type { ErrorCode } from '#libs/platform'
+import type { ExplainedRows, GraphColumn, GraphSpec, OutputTensors } from './compute-pool.js'
+import { GraphExplainers } from './graph-explainers.js'
 import { OnnxEngine } from './onnx-engine.js'
 
 export type ChildRequest =
@@ -15,22 +17,47 @@ export type ChildRequest =
       readonly rows: Float32Array
       readonly count: number
     }
+  | {
+      readonly id: number
+      readonly kind: 'explain'
+      readonly key: string
+      readonly output: GraphColumn
+      readonly rows: Float32Array
+      readonly count: number
+    }
+
+/** What a child answers, by the kind of the request. */
+export type ChildAnswer = OutputTensors | ExplainedRows
 
 export type ChildReply = {
   readonly id: number
   /** Resident memory after the work, in bytes. */
   readonly rssBytes: number
-} & ({ readonly outputs: OutputTensors | null } | { readonly error: string })
+} & (
+  | { readonly answer: ChildAnswer }
+  /** `code` where the failure is one of ours, whose message may be shown. */
+  | { readonly error: string; readonly code?: ErrorCode }
+)
 
 const engine = new OnnxEngine()
+const explainers = new GraphExplainers(engine)
 
-const answer = async (request: ChildRequest): Promise<OutputTensors | null> => {
-  if (request.kind === 'load') {
-    await engine.load(request.graph)
-    return null
+const answer = async (request: ChildRequest): Promise<ChildAnswer> => {
+  switch (request.kind) {
+    case 'load':
+      return engine.load(request.graph)
+    case 'run':
+      return engine.run(request.key, request.rows, request.count)
+    case 'explain':
+      return explainers.explain(request.key, request.output, request.rows, request.count)
   }
-  return engine.run(request.key, request.rows, request.count)
 }
+
+/** The code of an error of ours; known by its name, because its class would bring the whole platform into the child. */
+const codeOf = (error: unknown): { readonly code?: ErrorCode } =>
+  error instanceof Error && error.name === 'MemoryGuardError' && 'code' in error
+    ? { code: error.code as ErrorCode }
+    : {}
 
 const reply = (message: ChildReply): void => {
   process.send?.(message)
@@ -41,12 +68,13 @@ process.on('SIGTERM', () => undefined)
 process.on('disconnect', () => process.exit(0))
 process.on('message', (request: ChildRequest) => {
   answer(request).then(
-    (outputs) => reply({ id: request.id, rssBytes: process.memoryUsage.rss(), outputs }),
+    (given) => reply({ id: request.id, rssBytes: process.memoryUsage.rss(), answer: given }),
     (error: unknown) =>
       reply({
         id: request.id,
         rssBytes: process.memoryUsage.rss(),
         error: error instanceof Error ? error.message : String(error),
+        ...codeOf(error),
       }),
   )
 })

@@ -1,3 +1,5 @@
+import type { ExplanationMethod, ExplanationSpace, RequestedMethod } from '../explain/explanation.js'
+
 /** An ONNX graph as a pool loads it. */
 export interface GraphSpec {
   /** `name@version` */
@@ -10,6 +12,23 @@ export interface GraphSpec {
   readonly width: number
   /** Names of the output tensors to fetch. */
   readonly outputs: readonly string[]
+  /** Most rows of one run. */
+  readonly maxBatch: number
+  /** Rows that are computed before the graph may serve, so that no caller pays for its first run. */
+  readonly warmUp: { readonly rows: Float32Array; readonly count: number }
+  /** How its outputs are explained. */
+  readonly explanation?: {
+    readonly method: RequestedMethod
+    readonly space: 'log_odds' | 'probability'
+    /** Reference people, row-major in the order of the columns, NaN for missing. */
+    readonly background?: Float32Array
+  }
+}
+
+/** One column of an output tensor. */
+export interface GraphColumn {
+  readonly tensor: string
+  readonly column: number
 }
 
 /** Values of one output tensor, row by row. */
@@ -29,7 +48,24 @@ export interface RunRequest {
   /** Hard limit in milliseconds: what computes longer is killed. */
   readonly timeoutMs: number
   /** When it is aborted, the run ends with its reason, and the child that computes it is killed. */
-  readonly killSignal?: AbortSignal
+  readonly killSignal?: AbortSignal | undefined
+}
+
+/** Asks how much each input moved one output of some rows. */
+export interface ExplainRequest extends RunRequest {
+  readonly output: GraphColumn
+}
+
+/** Explained rows: the contributions of one row and `baseValue` add up to the row's `output`, in `space`. */
+export interface ExplainedRows {
+  readonly method: ExplanationMethod
+  readonly space: ExplanationSpace
+  readonly baseValue: number
+  /** Row-major, `count` x the graph's width. */
+  readonly contributions: Float64Array
+  readonly output: Float64Array
+  /** Of each contribution, where they were sampled. */
+  readonly standardError?: Float64Array
 }
 
 /** A member of the pool as operators see it. */
@@ -46,9 +82,16 @@ export interface ComputeChild {
  * too long, TASK_CHILD_LOST if its process died.
  */
 export interface ComputePool {
+  /**
+   * Loads a graph where nothing else is computed and answers for its warm-up rows: a graph that hangs, crashes or
+   * cannot be loaded disturbs no one. Rejects with the words of what failed.
+   */
+  trial(graph: GraphSpec): Promise<OutputTensors>
   /** Loads a graph wherever the pool computes, now and after every replacement. */
   load(graph: GraphSpec): Promise<void>
   run(request: RunRequest): Promise<OutputTensors>
+  /** Errors as of `run`, and MODEL_INVALID if the output cannot be explained as the model asks. */
+  explain(request: ExplainRequest): Promise<ExplainedRows>
   /** Changes the number of children. */
   resize(size: number): Promise<void>
   /** Replaces every child; each goes when it has done its run and its successor is ready. */

@@ -10,13 +10,18 @@ interface LoadedGraph {
 export class OnnxEngine {
   private readonly graphs = new Map<string, LoadedGraph>()
 
-  /** @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors. */
-  async load(spec: GraphSpec): Promise<void> {
+  /**
+   * Loads a graph and answers for its warm-up rows.
+   * @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors.
+   */
+  async load(spec: GraphSpec): Promise<OutputTensors> {
     const session = await InferenceSession.create(spec.file, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      // Errors only: converters leave harmless leftovers that it would warn of in every child.
+      logSeverityLevel: 3,
     })
     if (!session.inputNames.includes(spec.input)) {
       throw new Error(`The graph has no input "${spec.input}"; it has ${session.inputNames.join(', ')}`)
@@ -27,12 +32,16 @@ export class OnnxEngine {
       }
     }
     this.graphs.set(spec.key, { spec, session })
+    return this.warmUp(spec)
+  }
+
+  /** How a loaded graph was described. */
+  specOf(key: string): GraphSpec {
+    return this.get(key).spec
   }
 
   async run(key: string, rows: Float32Array, count: number): Promise<OutputTensors> {
-    const graph = this.graphs.get(key)
-    if (!graph) throw new Error(`The model ${key} is not loaded`)
-    const { spec, session } = graph
+    const { spec, session } = this.get(key)
     const shape = [count, spec.width]
     const input =
       spec.dtype === 'float32'
@@ -49,5 +58,26 @@ export class OnnxEngine {
       outputs[name] = { data, columns: data.length / count }
     }
     return outputs
+  }
+
+  private async warmUp({ key, warmUp: { rows, count }, width, maxBatch }: GraphSpec): Promise<OutputTensors> {
+    const answers: Record<string, { data: number[]; columns: number }> = {}
+    for (let first = 0; first < count; first += maxBatch) {
+      const many = Math.min(maxBatch, count - first)
+      const part = await this.run(key, rows.slice(first * width, (first + many) * width), many)
+      for (const [name, { data, columns }] of Object.entries(part)) {
+        const answer = (answers[name] ??= { data: [], columns })
+        for (const value of data) answer.data.push(value)
+      }
+    }
+    return Object.fromEntries(
+      Object.entries(answers).map(([name, { data, columns }]) => [name, { data: Float64Array.from(data), columns }]),
+    )
+  }
+
+  private get(key: string): LoadedGraph {
+    const graph = this.graphs.get(key)
+    if (!graph) throw new Error(`The model ${key} is not loaded`)
+    return graph
   }
 }

@@ -1,6 +1,14 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
-import { ChildProcessHandle } from './child-process-handle.js'
-import type { ComputeChild, ComputePool, GraphSpec, OutputTensors, RunRequest } from './compute-pool.js'
+import { ChildProcessHandle, type ChildWork } from './child-process-handle.js'
+import type {
+  ComputeChild,
+  ComputePool,
+  ExplainedRows,
+  ExplainRequest,
+  GraphSpec,
+  OutputTensors,
+  RunRequest,
+} from './compute-pool.js'
 
 export interface PreforkOptions {
   /** Number of children. */
@@ -13,9 +21,12 @@ export interface PreforkOptions {
   readonly entry?: URL
 }
 
-interface QueuedRun {
-  readonly request: RunRequest
-  readonly resolve: (outputs: OutputTensors) => void
+interface QueuedWork {
+  readonly work: Exclude<ChildWork, { kind: 'load' }>
+  readonly timeoutMs: number
+  readonly killSignal: AbortSignal | undefined
+  /** Given what the child answered to this kind of work. */
+  readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -37,9 +48,15 @@ const respawnDelayMs = 1_000
 export class PreforkPool implements ComputePool {
   private readonly graphs = new Map<string, GraphSpec>()
   private readonly members = new Set<ChildProcessHandle>()
-  private readonly queue: QueuedRun[] = []
+  private readonly queue: QueuedWork[] = []
+  /** Explanations under way. */
+  private explaining = 0
+  private readonly entry: URL
   private size: number
   private isStopped = false
+  /** The child of trials, and the trial that waits longest for it. */
+  private trialChild: ChildProcessHandle | undefined
+  private lastTrial: Promise<unknown> = Promise.resolve()
   /** Milliseconds since the epoch. */
   private lastRunAt = 0
   private timer: NodeJS.Timeout | undefined
@@ -48,12 +65,25 @@ export class PreforkPool implements ComputePool {
     private readonly options: PreforkOptions,
     private readonly log: Logger,
   ) {
+    this.entry = options.entry ?? new URL('./compute-child.js', import.meta.url)
     this.size = options.size
     for (let index = 0; index < this.size; index += 1) void this.add()
   }
 
   get children(): readonly ComputeChild[] {
     return [...this.members]
+  }
+
+  trial(graph: GraphSpec): Promise<OutputTensors> {
+    const trial = this.lastTrial.then(() => this.tryOut(graph))
+    const settled = trial.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.lastTrial = settled
+    // The last of a row of trials ends their child.
+    void settled.then(() => (this.lastTrial === settled ? this.endTrials() : undefined))
+    return trial
   }
 
   async load(graph: GraphSpec): Promise<void> {
@@ -65,12 +95,12 @@ export class PreforkPool implements ComputePool {
     await Promise.all(late.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
   }
 
-  run(request: RunRequest): Promise<OutputTensors> {
-    if (this.isStopped) return Promise.reject(stoppedError())
-    return new Promise((resolve, reject) => {
-      this.queue.push({ request, resolve, reject })
-      this.pump()
-    })
+  run({ key, rows, count, timeoutMs, killSignal }: RunRequest): Promise<OutputTensors> {
+    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs, killSignal)
+  }
+
+  explain({ key, output, rows, count, timeoutMs, killSignal }: ExplainRequest): Promise<ExplainedRows> {
+    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, timeoutMs, killSignal)
   }
 
   async resize(size: number): Promise<void> {
@@ -89,12 +119,38 @@ export class PreforkPool implements ComputePool {
     clearTimeout(this.timer)
     for (const { reject } of this.queue.splice(0)) reject(stoppedError())
     await Promise.all([...this.members].map((child) => child.kill()))
+    await this.endTrials()
+  }
+
+  private async tryOut(graph: GraphSpec): Promise<OutputTensors> {
+    if (this.isStopped) throw stoppedError()
+    const child = (this.trialChild ??= new ChildProcessHandle(this.entry, () => {
+      if (this.trialChild === child) this.trialChild = undefined
+    }))
+    return (await child.send({ kind: 'load', graph }, loadTimeoutMs)) as OutputTensors
+  }
+
+  private async endTrials(): Promise<void> {
+    const child = this.trialChild
+    this.trialChild = undefined
+    await child?.kill()
+  }
+
+  private enqueue<Answer>(
+    work: QueuedWork['work'],
+    timeoutMs: number,
+    killSignal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    if (this.isStopped) return Promise.reject(stoppedError())
+    return new Promise<Answer>((resolve, reject) => {
+      this.queue.push({ work, timeoutMs, killSignal, resolve: (answer) => resolve(answer as Answer), reject })
+      this.pump()
+    })
   }
 
   /** Starts one child; it takes work once every graph is loaded into it. */
   private async add(): Promise<ChildProcessHandle | undefined> {
-    const entry = this.options.entry ?? new URL('./compute-child.js', import.meta.url)
-    const child = new ChildProcessHandle(entry, (reason) => this.onExit(child, reason))
+    const child = new ChildProcessHandle(this.entry, (reason) => this.onExit(child, reason))
     this.members.add(child)
     try {
       for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
@@ -116,28 +172,35 @@ export class PreforkPool implements ComputePool {
     else this.wakeIn(respawnDelayMs)
   }
 
-  /** Gives waiting runs to free children and lets due children go. */
+  /** Gives waiting work to free children and lets due children go. */
   private pump(): void {
     for (const child of this.members) {
-      if (this.queue.length === 0) break
       if (!child.isFree) continue
-      const run = this.queue.shift()
-      if (run) void this.execute(child, run)
+      const next = this.takeNext()
+      if (!next) break
+      void this.execute(child, next)
     }
     this.recycleDue()
   }
 
-  private async execute(child: ChildProcessHandle, { request, resolve, reject }: QueuedRun): Promise<void> {
-    const { key, rows, count, timeoutMs, killSignal } = request
+  /** The first work that may start. An explanation may take a second, so of several children one stays for runs. */
+  private takeNext(): QueuedWork | undefined {
+    const mayExplain = this.explaining < Math.max(1, this.size - 1)
+    const index = mayExplain ? 0 : this.queue.findIndex(({ work }) => work.kind === 'run')
+    return index < 0 ? undefined : this.queue.splice(index, 1)[0]
+  }
+
+  private async execute(child: ChildProcessHandle, queued: QueuedWork): Promise<void> {
+    const { work, timeoutMs, killSignal, resolve, reject } = queued
     const kill = () => void child.kill()
     killSignal?.addEventListener('abort', kill)
+    const isExplaining = work.kind === 'explain'
+    if (isExplaining) this.explaining += 1
     try {
       killSignal?.throwIfAborted()
-      const outputs = await child.send({ kind: 'run', key, rows, count }, timeoutMs)
-      if (!outputs) throw new Error('The child answered without outputs')
-      resolve(outputs)
+      resolve(await child.send(work, timeoutMs))
     } catch (cause) {
-      const failure = `The model ${key} failed.`
+      const failure = `The model ${work.key} failed.`
       reject(
         killSignal?.aborted || cause instanceof MemoryGuardError
           ? (killSignal?.reason ?? cause)
@@ -145,7 +208,8 @@ export class PreforkPool implements ComputePool {
       )
     }
     killSignal?.removeEventListener('abort', kill)
-    child.tasks += count
+    if (isExplaining) this.explaining -= 1
+    child.tasks += work.count
     this.lastRunAt = Date.now()
     if (this.isDue(child)) child.recycleDueAt ??= Date.now()
     if (child.isRetiring && !child.busy) await child.kill()

@@ -1,22 +1,45 @@
 import { MemoryGuardError } from '#libs/platform'
-import type { ComputeChild, ComputePool, GraphSpec, OutputTensors, RunRequest } from './compute-pool.js'
+import type {
+  ComputeChild,
+  ComputePool,
+  ExplainedRows,
+  ExplainRequest,
+  GraphSpec,
+  OutputTensors,
+  RunRequest,
+} from './compute-pool.js'
+import { GraphExplainers } from './graph-explainers.js'
 import { OnnxEngine } from './onnx-engine.js'
 
 /** Computes in this process: for debugging. It blocks the event loop and cannot enforce a hard limit. */
 export class SoloPool implements ComputePool {
   private readonly engine = new OnnxEngine()
+  private readonly explainers = new GraphExplainers(this.engine)
   private tasks = 0
 
-  load(graph: GraphSpec): Promise<void> {
+  async load(graph: GraphSpec): Promise<void> {
+    await this.engine.load(graph)
+  }
+
+  trial(graph: GraphSpec): Promise<OutputTensors> {
     return this.engine.load(graph)
   }
 
-  async run({ key, rows, count }: RunRequest): Promise<OutputTensors> {
+  run({ key, rows, count }: RunRequest): Promise<OutputTensors> {
+    return this.compute(key, count, () => this.engine.run(key, rows, count))
+  }
+
+  explain({ key, output, rows, count }: ExplainRequest): Promise<ExplainedRows> {
+    return this.compute(key, count, () => this.explainers.explain(key, output, rows, count))
+  }
+
+  private async compute<Answer>(key: string, count: number, work: () => Promise<Answer>): Promise<Answer> {
     try {
-      const outputs = await this.engine.run(key, rows, count)
+      const answer = await work()
       this.tasks += count
-      return outputs
+      return answer
     } catch (cause) {
+      if (cause instanceof MemoryGuardError) throw cause
       throw new MemoryGuardError('MODEL_OUTPUT_INVALID', `The model ${key} failed.`, { cause, retryable: true })
     }
   }

@@ -1,3 +1,4 @@
+import { generateExplanation } from './generate-explanation.task.js'
 import { healthCheck } from './health-check.task.js'
 import { processPrediction } from './process-prediction.task.js'
 import { updateForecasts } from './update-forecasts.task.js'
@@ -6,6 +7,7 @@ import { updateForecasts } from './update-forecasts.task.js'
 export const catalogue = {
   [processPrediction.name]: processPrediction,
   [updateForecasts.name]: updateForecasts,
+  [generateExplanation.name]: generateExplanation,
   [healthCheck.name]: healthCheck,
 } as const
 

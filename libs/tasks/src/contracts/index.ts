@@ -1,5 +1,6 @@
 export * from './catalogue.js'
 export * from './define-task.js'
+export * from './generate-explanation.task.js'
 export * from './health-check.task.js'
 export * from './process-prediction.task.js'
 export * from './task-states.js'

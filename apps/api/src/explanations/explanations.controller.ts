@@ -1,0 +1,63 @@
+import { isTerminal } from '#libs/tasks/contracts'
+import { Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common'
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { waitSecondsOf } from '../http/prefer.js'
+import { problemSchema } from '../http/problem.js'
+import { predictionId } from '../predictions/predictions.schemas.js'
+import {
+  explanationAnswer,
+  explanationQuery,
+  type ExplanationAnswer,
+  type ExplanationQuery,
+} from './explanations.schemas.js'
+import { ExplanationsService } from './explanations.service.js'
+
+@ApiTags('explanations')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/predictions/:id/explanation')
+export class ExplanationsController {
+  constructor(private readonly explanations: ExplanationsService) {}
+
+  @Post()
+  @RequireRole('submitter')
+  @HttpCode(202)
+  @ApiOperation({ summary: 'Explain a prediction; asking again answers the explanation that there is' })
+  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: explanationAnswer })
+  @ApiResponse({
+    status: 200,
+    description: 'There is one, or it was finished in time',
+    standardSchema: explanationAnswer,
+  })
+  async request(
+    @Param('id', { schema: predictionId }) id: number,
+    @Query({ schema: explanationQuery }) { output }: ExplanationQuery,
+    @Headers('prefer') prefer: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ExplanationAnswer> {
+    const waitSeconds = waitSecondsOf(prefer)
+    const answer = await this.explanations.request(id, output, principal, waitSeconds)
+    const query = output === undefined ? '' : `?output=${encodeURIComponent(output)}`
+    void reply.header('location', `/v1/predictions/${id}/explanation${query}`)
+    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
+    if (isTerminal(answer.state)) void reply.status(200)
+    else void reply.header('retry-after', 1)
+    return answer
+  }
+
+  @Get()
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'The explanation of a prediction with its state' })
+  @ApiResponse({ status: 200, description: 'The explanation', standardSchema: explanationAnswer })
+  get(
+    @Param('id', { schema: predictionId }) id: number,
+    @Query({ schema: explanationQuery }) { output }: ExplanationQuery,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<ExplanationAnswer> {
+    return this.explanations.get(id, output, principal)
+  }
+}

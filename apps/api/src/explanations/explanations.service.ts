@@ -1,0 +1,113 @@
+import { ExplanationRepository, PredictionRepository, type ExplanationView, type PredictionView } from '#libs/database'
+import { findOutput, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
+import { MemoryGuardError } from '#libs/platform'
+import { Dispatcher, FinishedTasks } from '#libs/tasks'
+import { celeryStateOf, generateExplanation, isTerminal } from '#libs/tasks/contracts'
+import { Injectable } from '@nestjs/common'
+import { v7 as uuidv7 } from 'uuid'
+import { reaches, type Principal } from '../access/access.js'
+import type { ExplanationAnswer } from './explanations.schemas.js'
+
+/** Has predictions explained and tells of it. */
+@Injectable()
+export class ExplanationsService {
+  constructor(
+    private readonly explanations: ExplanationRepository,
+    private readonly predictions: PredictionRepository,
+    private readonly catalogue: ModelCatalogue,
+    private readonly dispatcher: Dispatcher,
+    private readonly finished: FinishedTasks,
+  ) {}
+
+  /**
+   * Has an output of a prediction explained, once: later calls answer the same explanation. One that has failed is
+   * tried again. Waits up to `waitSeconds` for it.
+   * @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; TASK_STATE_CONFLICT if
+   * the prediction has ended without an answer; REQUEST_INVALID for an output that the model does not have;
+   * MODEL_UNKNOWN if the model is no longer here.
+   */
+  async request(
+    predictionId: number,
+    output: string | undefined,
+    principal: Principal,
+    waitSeconds: number,
+  ): Promise<ExplanationAnswer> {
+    const prediction = await this.getPrediction(predictionId, principal)
+    const outputName = this.outputNameOf(prediction, output)
+    const known = await this.explanations.find(predictionId, outputName)
+    const mayStand = known && (!isTerminal(known.state) || known.state === 'succeeded')
+    if (!mayStand) await this.create(prediction, outputName, known?.taskId)
+    const view = await this.getView(predictionId, outputName)
+    if (isTerminal(view.state) || waitSeconds === 0) return this.toAnswer(view, prediction)
+    await this.finished.wait(view.taskId, waitSeconds)
+    return this.toAnswer(await this.getView(predictionId, outputName), prediction)
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also before one was asked for; REQUEST_INVALID. */
+  async get(predictionId: number, output: string | undefined, principal: Principal): Promise<ExplanationAnswer> {
+    const prediction = await this.getPrediction(predictionId, principal)
+    return this.toAnswer(await this.getView(predictionId, this.outputNameOf(prediction, output)), prediction)
+  }
+
+  private async create(
+    prediction: PredictionView,
+    outputName: string,
+    failedTaskId: string | undefined,
+  ): Promise<void> {
+    if (isTerminal(prediction.state) && prediction.state !== 'succeeded') {
+      const why = `The prediction has ended as ${prediction.state}: there is no answer to explain.`
+      throw new MemoryGuardError('TASK_STATE_CONFLICT', why)
+    }
+    const taskId = uuidv7()
+    const { id, userId } = prediction
+    const isNew = await this.explanations.request({ taskId, predictionId: id, userId, outputName, failedTaskId })
+    if (!isNew) return
+    const { name } = generateExplanation
+    void this.dispatcher.dispatch({ taskId, attempt: 1, name, queue: 'explanations', priority: 0, delayMs: 0 })
+  }
+
+  private async getPrediction(id: number, principal: Principal): Promise<PredictionView> {
+    const prediction = await this.predictions.find(id)
+    if (prediction && reaches(principal, prediction.userId)) return prediction
+    throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
+  }
+
+  private async getView(predictionId: number, outputName: string): Promise<ExplanationView> {
+    const view = await this.explanations.find(predictionId, outputName)
+    if (view) return view
+    throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'No explanation was asked for. POST to this address to have one.')
+  }
+
+  private outputNameOf({ model }: PredictionView, output: string | undefined): string {
+    const manifest = this.findManifest(model)
+    if (manifest) return findOutput(manifest, output).name
+    throw new MemoryGuardError('MODEL_UNKNOWN', 'The model that predicted it is no longer here.')
+  }
+
+  private findManifest(reference: string): RiskManifest | undefined {
+    const manifest = this.catalogue.find(reference)?.manifest
+    return manifest?.kind === 'risk' ? manifest : undefined
+  }
+
+  private toAnswer(view: ExplanationView, { model }: PredictionView): ExplanationAnswer {
+    const { state, errorCode, content } = view
+    const [name = '', version = ''] = model.split('@')
+    return {
+      prediction_id: view.predictionId,
+      state,
+      celery_state: celeryStateOf(state),
+      output_name: view.outputName,
+      method: content?.method ?? null,
+      space: content?.space ?? null,
+      base_value: content?.baseValue ?? null,
+      output: content?.output ?? null,
+      contributions: content ? [...content.contributions] : null,
+      standard_error: content?.standardError ?? null,
+      text: content?.text ?? null,
+      model: { name, version },
+      disclaimer: this.findManifest(model)?.disclaimer ?? 'Decision support, not diagnosis.',
+      error: isTerminal(state) && errorCode !== null ? { code: errorCode, message: view.errorMessage ?? '' } : null,
+      task_id: view.taskId,
+    }
+  }
+}

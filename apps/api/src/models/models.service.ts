@@ -1,0 +1,169 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelActivationRepository, type ShadowDifferences } from '#libs/database'
+import { ModelCatalogue, referenceOf, type Manifest, type ModelFolder } from '#libs/ml/manifest'
+import { MemoryGuardError } from '#libs/platform'
+import { Injectable } from '@nestjs/common'
+import { ModelStates } from './model-states.js'
+import type { ActivationAnswer, ModelAnswer, ModelDetail, ModelPage, ShadowReport } from './models.schemas.js'
+
+/** Tells of the models and switches their versions. */
+@Injectable()
+export class ModelsService {
+  constructor(
+    private readonly catalogue: ModelCatalogue,
+    private readonly states: ModelStates,
+    private readonly activations: ModelActivationRepository,
+  ) {}
+
+  async list(): Promise<ModelPage> {
+    await this.states.refresh()
+    const items = this.catalogue.models.map(({ manifest }) => this.toAnswer(manifest))
+    return { items, unreadable: [...this.states.unreadable], next_cursor: null }
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async get(name: string, version: string): Promise<ModelDetail> {
+    await this.states.refresh()
+    const { manifest, path } = this.getModel(name, version)
+    const { limits, terms, acknowledgement, files } = manifest
+    const card = 'card.md' in files ? await readFile(join(path, 'card.md'), 'utf8') : ''
+    return { ...this.toAnswer(manifest), limits, terms, acknowledgement, files, card }
+  }
+
+  /**
+   * Has a version serve where none is named. Tasks that were submitted before keep the version they were given.
+   * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready.
+   */
+  async activate(name: string, version: string): Promise<ActivationAnswer> {
+    await this.getReady(name, version)
+    await this.activations.activate(name, version, this.catalogue.activeVersionOf(name) ?? version)
+    return this.changed(name)
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no other version was active before. */
+  async rollback(name: string): Promise<ActivationAnswer> {
+    if (this.catalogue.versionsOf(name).length === 0) throw unknownModel()
+    await this.states.refresh()
+    const previous = this.states.activationOf(name)?.versions.at(-2)
+    if (previous !== undefined) await this.getReady(name, previous)
+    if (!(await this.activations.rollback(name))) {
+      throw new MemoryGuardError('MODEL_STATE_CONFLICT', `No other version of ${name} was active before.`)
+    }
+    return this.changed(name)
+  }
+
+  /**
+   * Has a version run beside the active one; its answers are compared and never returned.
+   * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready or it is the active one.
+   */
+  async startShadow(name: string, version: string): Promise<ActivationAnswer> {
+    await this.getReady(name, version)
+    if (this.catalogue.activeVersionOf(name) === version) {
+      const message = `${name}@${version} is the active version: only another one can run beside it.`
+      throw new MemoryGuardError('MODEL_STATE_CONFLICT', message)
+    }
+    await this.activations.startShadow(name, version)
+    return this.changed(name)
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async stopShadow(name: string, version: string): Promise<ActivationAnswer> {
+    this.getModel(name, version)
+    await this.activations.stopShadow(name, version)
+    return this.changed(name)
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async getShadowReport(name: string, version: string): Promise<ShadowReport> {
+    this.getModel(name, version)
+    const differences = await this.activations.listShadowDifferences(`${name}@${version}`)
+    const activation = this.states.activationOf(name)
+    const isRunning = activation?.shadow === version
+    return {
+      name,
+      version,
+      is_running: isRunning,
+      since: isRunning ? (activation.shadowSince?.toISOString() ?? null) : null,
+      reports: differences.map(toReport),
+    }
+  }
+
+  private async changed(name: string): Promise<ActivationAnswer> {
+    await this.states.refresh()
+    const activation = this.states.activationOf(name)
+    return {
+      name,
+      active: this.catalogue.activeVersionOf(name) ?? null,
+      previous: activation?.versions.at(-2) ?? null,
+      shadow: activation?.shadow ?? null,
+      shadow_since: activation?.shadowSince?.toISOString() ?? null,
+    }
+  }
+
+  private getModel(name: string, version: string): ModelFolder {
+    const model = this.catalogue.find(`${name}@${version}`)
+    if (model) return model
+    throw unknownModel()
+  }
+
+  private async getReady(name: string, version: string): Promise<void> {
+    await this.states.refresh()
+    const reference = referenceOf(this.getModel(name, version).manifest)
+    if (this.states.isReady(reference)) return
+    const reports = this.states.reportsOf(reference)
+    const said = reports.map(({ worker, state, reason }) => `${worker}: ${state}${reason ? ` (${reason})` : ''}`)
+    throw new MemoryGuardError(
+      'MODEL_STATE_CONFLICT',
+      `No worker has ${reference} ready. ${said.join('; ') || 'No worker has reported it.'}`,
+    )
+  }
+
+  private toAnswer({ name, version, kind, title, summary, disclaimer, inputs, metrics }: Manifest): ModelAnswer {
+    const reports = this.states.reportsOf(`${name}@${version}`)
+    const first = (['ready', 'loading', 'broken'] as const).find((state) =>
+      reports.some((each) => each.state === state),
+    )
+    return {
+      name,
+      version,
+      kind,
+      title,
+      summary,
+      disclaimer,
+      inputs: inputs.map(({ name: metric, title: label, unit, min, max, required }) => ({
+        name: metric,
+        title: label,
+        unit,
+        min,
+        max,
+        required,
+      })),
+      metrics,
+      state: first ?? 'unknown',
+      reason: first === 'broken' ? (reports.find(({ state }) => state === 'broken')?.reason ?? null) : null,
+      is_active: this.catalogue.activeVersionOf(name) === version,
+      is_shadow: this.states.activationOf(name)?.shadow === version,
+      workers: [...reports],
+    }
+  }
+}
+
+const unknownModel = () => new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such model.')
+
+const toReport = (differences: ShadowDifferences): ShadowReport['reports'][number] => {
+  const { served, compared, failed, skipped, sumDifference, sumAbsolute, maxAbsolute } = differences
+  return {
+    served,
+    count: compared,
+    failed,
+    skipped,
+    mean_difference: compared > 0 ? sumDifference / compared : null,
+    mean_absolute_difference: compared > 0 ? sumAbsolute / compared : null,
+    max_absolute_difference: compared > 0 ? maxAbsolute : null,
+    category_changes: Object.entries(differences.categoryChanges).map(([change, count]) => {
+      const [from = '', to = ''] = change.split('>')
+      return { from, to, count }
+    }),
+  }
+}
