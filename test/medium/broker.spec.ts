@@ -1,4 +1,4 @@
-import { TaskRepository, PredictionRepository, type DispatchableTask } from '#libs/database'
+import { TaskRepository, PredictionRepository, QueueRepository, type DispatchableTask } from '#libs/database'
 import { createLogger, MemoryGuardError, queueNames } from '#libs/platform'
 import { Broker, brokerOptions, Reconciler } from '#libs/tasks'
 import { Worker, type Job } from 'bullmq'
@@ -21,6 +21,7 @@ describeOnBothBrokers('the broker', (kind) => {
   let database: TestDatabase
   let broker: Broker
   let tasks: TaskRepository
+  let queues: QueueRepository
   let predictions: PredictionRepository
   const consumers: Worker[] = []
 
@@ -29,6 +30,7 @@ describeOnBothBrokers('the broker', (kind) => {
     database = await createTestDatabase({ env: redis ? { BROKER_URL: redis.url } : {} })
     broker = new Broker(database.config, log)
     tasks = new TaskRepository(database.dataSource)
+    queues = new QueueRepository(database.dataSource)
     predictions = new PredictionRepository(database.dataSource, tasks)
   })
   afterEach(async () => {
@@ -182,7 +184,7 @@ describeOnBothBrokers('the broker', (kind) => {
       await broker.add(ids.map((taskId) => task({ taskId })))
       await emptyBroker()
       expect(await broker.depth('predictions')).toMatchObject({ waiting: 0 })
-      const reconciler = new Reconciler(tasks, broker, log)
+      const reconciler = new Reconciler(tasks, queues, broker, log)
       // A task that was stored a moment ago may just be on its way.
       expect(await reconciler.run(queueNames)).toBe(0)
       await age(10)
@@ -202,7 +204,7 @@ describeOnBothBrokers('the broker', (kind) => {
       const [taskId = ''] = await submit(1)
       await tasks.claim([{ taskId, attempt: 1 }], 'gone', 60)
       await query(database.url, `UPDATE tasks SET lease_expires_at = now() - interval '1 second'`)
-      expect(await new Reconciler(tasks, broker, log).run(queueNames)).toBe(1)
+      expect(await new Reconciler(tasks, queues, broker, log).run(queueNames)).toBe(1)
       const seen = consume()
       await waitFor(() => seen.length === 1, { what: 'the job' })
       expect(seen[0]?.data).toEqual({ task_id: taskId, attempt: 2 })

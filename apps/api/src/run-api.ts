@@ -7,10 +7,10 @@ import {
   MemoryGuardError,
   readEnvironment,
 } from '#libs/platform'
+import { FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { serveOpenApi } from './openapi.js'
-import { FinishedTasks } from './operations/finished-tasks.js'
 
 const untilAskedToStop = (): Promise<string> =>
   new Promise((resolve) => {

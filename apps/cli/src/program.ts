@@ -1,11 +1,15 @@
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
+import { apiKeysCommand } from './commands/api-keys.command.js'
 import { apiCommand } from './commands/api.command.js'
 import { batchCommand } from './commands/batch.command.js'
 import { callCommand } from './commands/call.command.js'
 import { configCommand } from './commands/config.command.js'
+import { controlCommand } from './commands/control.command.js'
+import { inspectCommand } from './commands/inspect.command.js'
 import { migrateCommand } from './commands/migrate.command.js'
 import { modelsCommand } from './commands/models.command.js'
+import { purgeCommand } from './commands/purge.command.js'
 import { resultCommand } from './commands/result.command.js'
 import { startCommand } from './commands/start.command.js'
 import { statusCommand } from './commands/status.command.js'
@@ -29,5 +33,9 @@ export function createProgram(): Command {
     .addCommand(batchCommand())
     .addCommand(resultCommand())
     .addCommand(statusCommand())
+    .addCommand(inspectCommand())
+    .addCommand(controlCommand())
+    .addCommand(purgeCommand())
+    .addCommand(apiKeysCommand())
     .addCommand(modelsCommand())
 }

@@ -16,6 +16,7 @@ import { Maintenance } from './maintenance/maintenance.js'
 import { Consumers } from './queues/consumers.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
+import { RemoteControl } from './runtime/remote-control.js'
 import { Shadows } from './runtime/shadows.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { expandWorkerName } from './runtime/worker-name.js'
@@ -80,9 +81,10 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
 
   await Promise.all([connectWhenMigrated(dataSource, log), registry.watch(config.models.folder)])
   collectGarbageOfStart()
-  await presence.become('ready')
+  await app.get(RemoteControl).start()
   app.get(Shadows).start()
   consumers.start()
+  await presence.become('ready')
   maintenance.start()
   state = 'ready'
   log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
@@ -98,6 +100,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   clearTimeout(deadline)
   await maintenance.stop()
   app.get(LeaseKeeper).stop()
+  await app.get(RemoteControl).stop()
   registry.stop()
   await app.get(Shadows).stop()
   await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()

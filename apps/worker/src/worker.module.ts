@@ -19,7 +19,9 @@ import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
 import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
+import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
+import { WorkerCommands } from './runtime/worker-commands.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 /** One handler for each task. */
@@ -61,6 +63,8 @@ export class WorkerModule {
         Shadows,
         Maintenance,
         TaskRunner,
+        WorkerCommands,
+        RemoteControl,
         ...queues.map((queue) => createQueueProcessor(queue, config)),
       ],
     }

@@ -15,6 +15,7 @@ import { Batches1764000004000 } from './migrations/1764000004000-batches.js'
 import { HealthMetricsAndForecasts1764000002000 } from './migrations/1764000002000-health-metrics-and-forecasts.js'
 import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
 import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
+import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 
 /**
  * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
@@ -55,6 +56,7 @@ export const createDataSource = (config: Config): DataSource => {
       Explanations1764000001000,
       ModelActivations1764000001500,
       HealthMetricsAndForecasts1764000002000,
+      Operations1764000003000,
       Batches1764000004000,
     ],
     migrationsTransactionMode: 'each',

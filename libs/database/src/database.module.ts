@@ -2,16 +2,24 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
+import { AuditRepository } from './repositories/audit.repository.js'
 import { ForecastRepository } from './repositories/forecast.repository.js'
 import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
 import { ExplanationRepository } from './repositories/explanation.repository.js'
 import { ModelActivationRepository } from './repositories/model-activation.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
+import { QueueRepository } from './repositories/queue.repository.js'
+import { TaskCallRepository } from './repositories/task-call.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
+import { WorkerCommandRepository } from './repositories/worker-command.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
 const repositories = [
+  AuditRepository,
+  QueueRepository,
+  WorkerCommandRepository,
   TaskRepository,
+  TaskCallRepository,
   PredictionRepository,
   BatchRepository,
   WorkerRepository,

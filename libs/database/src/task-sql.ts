@@ -3,6 +3,12 @@ import { sourcesOf, type TaskState } from '#libs/tasks/contracts'
 /** Channel on which finished tasks are told: payload is their ids, separated by commas. */
 export const finishedChannel = 'memoryguard_finished'
 
+/** Channel on which workers are told what to do now. */
+export const controlChannel = 'memoryguard_control'
+
+/** Why a task ended that was never computed. */
+export const endWords = { revoked: 'It was revoked.', expired: 'It had not started when it expired.' } as const
+
 /** `'a', 'b'`: the states that may become `next`, for an IN list. The states are constants of ours. */
 export const sourceList = (next: TaskState): string =>
   sourcesOf(next)

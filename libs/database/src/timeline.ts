@@ -32,8 +32,7 @@ const running = (attempt: number, at: Date | null, worker: string | null): reado
  * of their columns, so nothing further is written for it.
  */
 export const timelineOf = (task: TaskEntity, attempts: readonly TaskAttemptEntity[]): readonly TimelineEntry[] => {
-  const wasScheduled = attempts.length === 0 && task.state === 'scheduled'
-  const entries: TimelineEntry[] = [{ state: wasScheduled ? 'scheduled' : 'queued', at: task.createdAt.toISOString() }]
+  const entries: TimelineEntry[] = [{ state: task.eta ? 'scheduled' : 'queued', at: task.createdAt.toISOString() }]
   for (const { attempt, outcome, worker, startedAt, endedAt } of attempts) {
     const isLast = attempt === task.attempt && isTerminal(task.state)
     entries.push(...running(attempt, startedAt, worker), {

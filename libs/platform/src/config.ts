@@ -101,6 +101,10 @@ export const variables = {
   TASK_RETRY_DELAY_SECONDS: variable(seconds(0).default(60), 'Delay before a retry, +- 10 % jitter.'),
   TASK_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1800), 'Hard time limit: the computing child is killed.'),
   TASK_SOFT_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1500), 'Soft time limit: the task is asked to stop.'),
+  TASK_REVOKE_GRACE_SECONDS: variable(
+    seconds(0, 3600).default(5),
+    'How long a revoked task may take to end before what computes it is killed.',
+  ),
   TASK_LOCK_SECONDS: variable(seconds(1, 600).default(15), 'How long a silent worker keeps its running tasks.'),
   RECONCILE_INTERVAL_SECONDS: variable(
     seconds(0.2, 600).default(5),
@@ -165,6 +169,7 @@ const section = (values: Values) => ({
     retryDelaySeconds: values.TASK_RETRY_DELAY_SECONDS,
     timeLimitSeconds: values.TASK_TIME_LIMIT_SECONDS,
     softTimeLimitSeconds: values.TASK_SOFT_TIME_LIMIT_SECONDS,
+    revokeGraceSeconds: values.TASK_REVOKE_GRACE_SECONDS,
     lockSeconds: values.TASK_LOCK_SECONDS,
     reconcileIntervalSeconds: values.RECONCILE_INTERVAL_SECONDS,
   },

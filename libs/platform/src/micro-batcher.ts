@@ -4,8 +4,8 @@ export type Settled<Out> = { readonly value: Out } | { readonly error: unknown }
 export interface MicroBatcherOptions<In, Out> {
   /** Most items of one flush. */
   readonly maxSize: number
-  /** Most flushes under way at once. */
-  readonly maxInFlight: number
+  /** Most flushes under way at once; a function where that changes. */
+  readonly maxInFlight: number | (() => number)
   /**
    * While other flushes are under way, an item waits at most this long for company. With nothing under way it
    * goes at once, so that a lone caller never pays for batching.
@@ -56,7 +56,8 @@ export class MicroBatcher<In, Out> {
   }
 
   private flushReady(waited: boolean): void {
-    const { maxSize, maxInFlight, maxWaitMs } = this.options
+    const { maxSize, maxInFlight: most, maxWaitMs } = this.options
+    const maxInFlight = typeof most === 'number' ? most : most()
     let due = waited
     while (this.waiting.length > 0 && this.inFlight < maxInFlight) {
       if (this.inFlight > 0 && this.waiting.length < maxSize && !due) {

@@ -1,4 +1,4 @@
-import { TaskRepository } from '#libs/database'
+import { QueueRepository, TaskRepository } from '#libs/database'
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { Broker } from './broker/broker.js'
@@ -22,6 +22,7 @@ const firstId = '00000000-0000-0000-0000-000000000000'
 export class Reconciler {
   constructor(
     private readonly tasks: TaskRepository,
+    private readonly queues: QueueRepository,
     private readonly broker: Broker,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -33,9 +34,14 @@ export class Reconciler {
       this.log.warn({ tasks: lost.length }, 'took back the tasks of a silent worker')
       await this.broker.add(lost)
     }
-    await this.tasks.expireOverdue()
+    await this.tasks.endUnwanted()
     let total = lost.length
-    for (const queue of queues) total += await this.reconcile(queue)
+    const paused = await this.queues.listPaused()
+    for (const queue of queues) {
+      // A broker that lost its data has forgotten that too.
+      await this.broker.setPaused(queue, paused.has(queue))
+      if (!paused.has(queue)) total += await this.reconcile(queue)
+    }
     return total
   }
 

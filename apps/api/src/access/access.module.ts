@@ -3,10 +3,17 @@ import { CONFIG, type Config } from '#libs/platform'
 import { Inject, Module, type OnApplicationBootstrap } from '@nestjs/common'
 import { APP_GUARD } from '@nestjs/core'
 import { ApiKeyGuard } from './api-key.guard.js'
+import { ApiKeysController } from './api-keys.controller.js'
+import { AuditTrail } from './audit-trail.js'
+import { AuditController } from './audit.controller.js'
 import { KeyCache } from './key-cache.js'
 
 /** Who may do what. Every route is refused unless it says who may use it. */
-@Module({ providers: [KeyCache, { provide: APP_GUARD, useClass: ApiKeyGuard }] })
+@Module({
+  controllers: [ApiKeysController, AuditController],
+  providers: [AuditTrail, KeyCache, { provide: APP_GUARD, useClass: ApiKeyGuard }],
+  exports: [AuditTrail],
+})
 export class AccessModule implements OnApplicationBootstrap {
   constructor(
     private readonly keys: ApiKeyRepository,

@@ -31,6 +31,11 @@ export class KeyCache {
     return principal
   }
 
+  /** Forgets every look-up, because a key has changed. */
+  clear(): void {
+    this.cached.clear()
+  }
+
   private async load(key: string): Promise<Principal | null> {
     const row = await this.keys.findValid(key)
     return row && { id: row.id, role: row.role, userId: row.userId === null ? null : Number(row.userId) }

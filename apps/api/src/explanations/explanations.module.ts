@@ -1,12 +1,11 @@
 import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { ModelsModule } from '../models/models.module.js'
-import { OperationsModule } from '../operations/operations.module.js'
 import { ExplanationsController } from './explanations.controller.js'
 import { ExplanationsService } from './explanations.service.js'
 
 @Module({
-  imports: [TasksModule, OperationsModule, ModelsModule],
+  imports: [TasksModule, ModelsModule],
   controllers: [ExplanationsController],
   providers: [ExplanationsService],
 })

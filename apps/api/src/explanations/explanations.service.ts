@@ -1,12 +1,11 @@
 import { ExplanationRepository, PredictionRepository, type ExplanationView, type PredictionView } from '#libs/database'
 import { findOutput, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { Dispatcher } from '#libs/tasks'
+import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import { celeryStateOf, generateExplanation, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
-import { FinishedTasks } from '../operations/finished-tasks.js'
 import type { ExplanationAnswer } from './explanations.schemas.js'
 
 /** Has predictions explained and tells of it. */

@@ -1,13 +1,12 @@
 import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { ModelsModule } from '../models/models.module.js'
-import { OperationsModule } from '../operations/operations.module.js'
 import { ForecastsController } from './forecasts.controller.js'
 import { ForecastsService } from './forecasts.service.js'
 
 /** Progression forecasts of people. */
 @Module({
-  imports: [TasksModule, OperationsModule, ModelsModule],
+  imports: [TasksModule, ModelsModule],
   controllers: [ForecastsController],
   providers: [ForecastsService],
 })

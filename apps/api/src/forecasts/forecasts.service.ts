@@ -1,11 +1,10 @@
 import { ForecastRepository, TaskRepository, type ForecastEntity, type TaskEntity } from '#libs/database'
 import { ModelCatalogue, type ForecastManifest, type Manifest } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { Dispatcher } from '#libs/tasks'
+import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import { celeryStateOf, isTerminal, updateForecasts } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import { FinishedTasks } from '../operations/finished-tasks.js'
 import { toForecastResult } from '../operations/forecast-result.js'
 import type { ForecastAnswer } from './forecasts.schemas.js'
 

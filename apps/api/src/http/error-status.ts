@@ -15,6 +15,8 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   MEASUREMENT_CONFLICT: [409, 'Another measurement stands there'],
   IDEMPOTENCY_KEY_REUSED: [422, 'The idempotency key was used with another request'],
   TASK_STATE_CONFLICT: [409, 'The task is not in a state that allows it'],
+  TASK_NOT_FINISHED: [504, 'The task has not finished in time'],
+  TASK_EXPIRED: [409, 'The task has expired'],
   TASK_UNKNOWN: [422, 'There is no such task'],
   TASK_HARD_TIME_LIMIT: [500, 'The task ran too long'],
   TASK_SOFT_TIME_LIMIT: [500, 'The task ran too long'],

@@ -1,13 +1,18 @@
+import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
+import { AccessModule } from '../access/access.module.js'
 import { ModelsModule } from '../models/models.module.js'
-import { FinishedTasks } from './finished-tasks.js'
+import { QueuesController } from './queues.controller.js'
+import { taskClientProvider } from './task-client.provider.js'
+import { TaskResults } from './task-results.js'
 import { TasksController } from './tasks.controller.js'
+import { TasksService } from './tasks.service.js'
+import { WorkersController } from './workers.controller.js'
 
 /** What operators and waiting callers ask of tasks. */
 @Module({
-  imports: [ModelsModule],
-  controllers: [TasksController],
-  providers: [FinishedTasks],
-  exports: [FinishedTasks],
+  imports: [AccessModule, TasksModule, ModelsModule],
+  controllers: [QueuesController, TasksController, WorkersController],
+  providers: [taskClientProvider, TaskResults, TasksService],
 })
 export class OperationsModule {}

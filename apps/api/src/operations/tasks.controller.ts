@@ -1,23 +1,37 @@
-import { ForecastRepository, PredictionRepository, TaskRepository, timelineOf, type TaskEntity } from '#libs/database'
-import { intervalOf, ModelCatalogue } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { celeryStateOf, isTerminal, processPrediction, updateForecasts } from '#libs/tasks/contracts'
-import { Controller, Get, Param, Query, Req } from '@nestjs/common'
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import type { FastifyRequest } from 'fastify'
+import { isTerminal } from '#libs/tasks/contracts'
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { parseIdempotencyKey } from '../http/idempotency-key.js'
+import { waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
-import { FinishedTasks } from './finished-tasks.js'
-import { toForecastResult } from './forecast-result.js'
+import { TaskResults } from './task-results.js'
+import { toAnswer, toResult, toSent } from './task-answers.js'
 import {
+  replayAnswer,
+  replayRequest,
   resultQuery,
+  revokeRequest,
+  sentTask,
   taskAnswer,
   taskId,
+  taskPage,
+  taskQuery,
+  taskRequest,
   taskResult,
+  type ReplayAnswer,
+  type ReplayRequest,
   type ResultQuery,
+  type RevokeRequest,
+  type SentTask,
   type TaskAnswer,
+  type TaskQuery,
+  type TaskRequest,
   type TaskResult,
 } from './tasks.schemas.js'
+import { TasksService } from './tasks.service.js'
 
 @ApiTags('tasks')
 @ApiBearerAuth()
@@ -25,12 +39,56 @@ import {
 @Controller('v1/tasks')
 export class TasksController {
   constructor(
-    private readonly tasks: TaskRepository,
-    private readonly predictions: PredictionRepository,
-    private readonly forecasts: ForecastRepository,
-    private readonly finished: FinishedTasks,
-    private readonly catalogue: ModelCatalogue,
+    private readonly tasks: TasksService,
+    private readonly results: TaskResults,
   ) {}
+
+  @Post()
+  @RequireRole('submitter')
+  @HttpCode(202)
+  @ApiOperation({ summary: 'Send any registered task, now or later' })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and call make one task' })
+  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiResponse({ status: 202, description: 'Stored and queued, or scheduled', standardSchema: sentTask })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: sentTask })
+  async send(
+    @Body({ schema: taskRequest }) request: TaskRequest,
+    @Headers('idempotency-key') key: string | undefined,
+    @Headers('prefer') prefer: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Req() fastify: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SentTask> {
+    const waitSeconds = waitSecondsOf(prefer)
+    const idempotencyKey = parseIdempotencyKey(key)
+    const task = await this.tasks.send(request, principal, idempotencyKey, waitSeconds, closedSignal(fastify))
+    void reply.header('location', `/v1/tasks/${task.id}`)
+    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
+    if (isTerminal(task.state)) void reply.status(200)
+    else void reply.header('retry-after', 1)
+    return toSent(task, await this.results.read(task))
+  }
+
+  @Get()
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'The history of tasks, newest first' })
+  @ApiResponse({ status: 200, description: 'One page', standardSchema: taskPage })
+  list(@Query({ schema: taskQuery }) query: TaskQuery, @CurrentPrincipal() principal: Principal) {
+    return this.tasks.list(query, principal)
+  }
+
+  @Post('retry')
+  @RequireRole('operator')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Do ended tasks again that fit a filter, each as a new task' })
+  @ApiResponse({ status: 200, description: 'What was, or would be, replayed', standardSchema: replayAnswer })
+  replayMany(
+    @Body({ schema: replayRequest }) request: ReplayRequest,
+    @CurrentPrincipal() principal: Principal,
+    @Req() { id: requestId }: FastifyRequest,
+  ): Promise<ReplayAnswer> {
+    return this.tasks.replayMany(request, principal, requestId)
+  }
 
   @Get(':id')
   @RequireRole('viewer')
@@ -40,102 +98,73 @@ export class TasksController {
     @Param('id', { schema: taskId }) id: string,
     @CurrentPrincipal() principal: Principal,
   ): Promise<TaskAnswer> {
-    const task = await this.getTask(id, principal)
-    const attempts = await this.tasks.listAttempts(id)
-    return {
-      id: task.id,
-      name: task.name,
-      queue: task.queue,
-      state: task.state,
-      celery_state: celeryStateOf(task.state),
-      args: argsOf(task),
-      user_id: numberOrNull(task.userId),
-      prediction_id: numberOrNull(task.predictionId),
-      priority: task.priority,
-      attempt: task.attempt,
-      retries: task.retries,
-      crashes: task.crashes,
-      worker: task.worker,
-      error: failureOf(task),
-      created_at: task.createdAt.toISOString(),
-      available_at: task.availableAt.toISOString(),
-      expires_at: task.expiresAt?.toISOString() ?? null,
-      started_at: task.startedAt?.toISOString() ?? null,
-      finished_at: task.finishedAt?.toISOString() ?? null,
-      attempts: attempts.map((attempt) => ({
-        attempt: attempt.attempt,
-        worker: attempt.worker,
-        outcome: attempt.outcome,
-        error: failureOf(attempt),
-        started_at: attempt.startedAt?.toISOString() ?? null,
-        ended_at: attempt.endedAt.toISOString(),
-      })),
-      timeline: [...timelineOf(task, attempts)],
-    }
+    return toAnswer(await this.tasks.get(id, principal), await this.tasks.listAttempts(id))
   }
 
   @Get(':id/result')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'The result of a task; waits for it if asked to' })
   @ApiResponse({ status: 200, description: 'State and, when it has succeeded, the result', standardSchema: taskResult })
+  @ApiResponse({ status: 410, description: 'The result was forgotten', standardSchema: problemSchema })
   async result(
     @Param('id', { schema: taskId }) id: string,
     @Query({ schema: resultQuery }) { wait }: ResultQuery,
     @CurrentPrincipal() principal: Principal,
     @Req() request: FastifyRequest,
   ): Promise<TaskResult> {
-    const known = await this.getTask(id, principal)
-    if (wait > 0 && !isTerminal(known.state)) await this.finished.wait(id, wait, closedSignal(request))
-    const task = wait > 0 ? await this.getTask(id, principal) : known
-    return {
-      task_id: id,
-      state: task.state,
-      celery_state: celeryStateOf(task.state),
-      ready: isTerminal(task.state),
-      successful: task.state === 'succeeded',
-      result: task.state === 'succeeded' ? await this.resultOf(task) : null,
-      error: failureOf(task),
-    }
+    const task = await this.tasks.waitFor(id, principal, wait, closedSignal(request))
+    if (task.resultForgottenAt) throw new MemoryGuardError('RESOURCE_GONE', 'The result was forgotten.')
+    return toResult(task, await this.results.read(task))
   }
 
-  /** The result of a prediction stands with the prediction, that of a forecast in a table of its own. */
-  private async resultOf({ id: taskId, name, result, predictionId }: TaskEntity): Promise<unknown> {
-    if (name === updateForecasts.name) {
-      const forecast = await this.forecasts.findByTask(taskId)
-      return forecast && toForecastResult(forecast)
-    }
-    if (name !== processPrediction.name || predictionId === null) return result
-    const prediction = await this.predictions.find(Number(predictionId))
-    if (!prediction) return null
-    const { id, riskScore, riskCategory, outputs, model } = prediction
-    const manifest = this.catalogue.find(model)?.manifest
-    return {
-      prediction_id: id,
-      risk_score: riskScore,
-      risk_category: riskCategory,
-      confidence_interval: manifest?.kind === 'risk' && outputs ? intervalOf(manifest, outputs) : null,
-    }
+  @Delete(':id/result')
+  @RequireRole('submitter')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Forget the result of a finished task; its history stays' })
+  @ApiResponse({ status: 204, description: 'Forgotten' })
+  async forget(
+    @Param('id', { schema: taskId }) id: string,
+    @CurrentPrincipal() principal: Principal,
+    @Req() { id: requestId }: FastifyRequest,
+  ): Promise<void> {
+    await this.tasks.forget(id, principal, requestId)
   }
 
-  private async getTask(id: string, principal: Principal): Promise<TaskEntity> {
-    const task = await this.tasks.find(id)
-    const isReached = task && (principal.userId === null || principal.userId === Number(task.userId))
-    if (!isReached) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
-    return task
+  @Post(':id/revoke')
+  @RequireRole('operator')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Keep a task from running, or end it if it runs' })
+  @ApiResponse({
+    status: 200,
+    description: 'The task after it; it may still run for its grace',
+    standardSchema: taskAnswer,
+  })
+  async revoke(
+    @Param('id', { schema: taskId }) id: string,
+    @Body({ schema: revokeRequest.optional() }) request: RevokeRequest | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Req() { id: requestId }: FastifyRequest,
+  ): Promise<TaskAnswer> {
+    const task = await this.tasks.revoke(id, request?.terminate ?? false, principal, requestId)
+    return toAnswer(task, await this.tasks.listAttempts(id))
+  }
+
+  @Post(':id/retry')
+  @RequireRole('operator')
+  @HttpCode(202)
+  @ApiOperation({ summary: 'Do an ended task again, as a new task; asking twice answers the same one' })
+  @ApiResponse({ status: 202, description: 'The new task', standardSchema: sentTask })
+  async replay(
+    @Param('id', { schema: taskId }) id: string,
+    @CurrentPrincipal() principal: Principal,
+    @Req() { id: requestId }: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SentTask> {
+    const task = await this.tasks.replay(id, principal, requestId)
+    void reply.header('location', `/v1/tasks/${task.id}`)
+    return toSent(task, null)
   }
 }
-
-/** The public arguments, with the identifiers that have columns of their own. */
-const argsOf = ({ args, userId, predictionId }: TaskEntity): Record<string, unknown> => ({
-  ...args,
-  ...(predictionId !== null && { prediction_id: Number(predictionId) }),
-  ...(userId !== null && { user_id: Number(userId) }),
-})
-
-const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))
-
-const failureOf = ({ errorCode, errorMessage }: { errorCode: string | null; errorMessage: string | null }) =>
-  errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' }
 
 /** Aborted when the caller hangs up, so that no one waits for nobody. */
 const closedSignal = ({ raw }: FastifyRequest): AbortSignal => {

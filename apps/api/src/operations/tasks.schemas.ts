@@ -1,5 +1,8 @@
-import { taskStates } from '#libs/tasks/contracts'
+import { replayableStates } from '#libs/database'
+import { queueNames } from '#libs/platform'
+import { taskStates, type TaskState } from '#libs/tasks/contracts'
 import { z } from 'zod'
+import { pageLimit } from '../http/paging.js'
 import { maxWaitSeconds } from '../http/prefer.js'
 import { strictInput } from '../http/strict-input.js'
 
@@ -7,8 +10,8 @@ const instant = z.iso.datetime()
 const celeryState = z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED'])
 const failure = z.strictObject({ code: z.string(), message: z.string() })
 
-/** A task with every attempt and every change of its state. */
-export const taskAnswer = z
+/** A task as lists tell of it. */
+export const taskSummary = z
   .strictObject({
     id: z.uuid(),
     name: z.string(),
@@ -24,11 +27,22 @@ export const taskAnswer = z
     crashes: z.int().describe('Times that a worker or child died under it'),
     worker: z.string().nullable(),
     error: failure.nullable(),
+    replay_of: z.uuid().nullable().describe('The ended task that this one does again'),
+    parent_id: z.uuid().nullable().describe('The task that called it'),
+    revoke_requested_at: instant.nullable(),
     created_at: instant,
     available_at: instant,
     expires_at: instant.nullable(),
     started_at: instant.nullable(),
     finished_at: instant.nullable(),
+  })
+  .meta({ id: 'TaskSummary' })
+
+export type TaskSummary = z.infer<typeof taskSummary>
+
+/** A task with every attempt and every change of its state. */
+export const taskAnswer = taskSummary
+  .extend({
     attempts: z.array(
       z.strictObject({
         attempt: z.int(),
@@ -80,3 +94,115 @@ export const resultQuery = strictInput({
 })
 
 export type ResultQuery = z.infer<typeof resultQuery>
+
+const priority = z.int().describe('0 is the default; a smaller number goes first')
+
+/** `POST /v1/tasks`; the arguments are checked against the contract of the task. */
+export const taskRequest = strictInput({
+  name: z.string().max(128).describe('Name of the task, for example `ml.process_prediction`'),
+  args: z.record(z.string(), z.unknown()).default({}).describe('Arguments, as the contract of the task has them'),
+  countdown: z.number().optional().describe('Start it this many seconds later'),
+  eta: z.iso.datetime({ offset: true, error: 'must be a time, such as 2030-01-31T12:00:00Z' }).optional(),
+  expires: z
+    .union([z.number(), z.iso.datetime({ offset: true })], { error: 'must be a number of seconds, or a time' })
+    .optional()
+    .describe('Do not start it after this time, or after so many seconds'),
+  priority: priority.optional(),
+  queue: z
+    .string()
+    .max(64)
+    .optional()
+    .describe(`One of ${queueNames.join(', ')}`),
+}).meta({
+  id: 'TaskRequest',
+  examples: [
+    {
+      name: 'ml.process_prediction',
+      args: { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } },
+      countdown: 10,
+    },
+  ],
+})
+
+export type TaskRequest = z.infer<typeof taskRequest>
+
+/** A task that was sent, with its result if it is there. */
+export const sentTask = taskSummary
+  .extend({ task_id: z.uuid(), ready: z.boolean(), successful: z.boolean(), result: z.unknown() })
+  .meta({ id: 'SentTask' })
+
+export type SentTask = z.infer<typeof sentTask>
+
+export const taskPage = z
+  .strictObject({ items: z.array(taskSummary), next_cursor: z.string().nullable() })
+  .meta({ id: 'TaskPage' })
+
+const time = z.iso
+  .datetime({ offset: true, error: 'must be a time, such as 2030-01-31T12:00:00Z' })
+  .transform((text) => new Date(text))
+
+const name = z.string().max(128).optional()
+const queue = z.enum(queueNames, { error: `must be one of ${queueNames.join(', ')}` }).optional()
+const worker = z.string().max(256).optional()
+
+export const taskQuery = strictInput({
+  name,
+  state: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(taskStates, { error: `must be out of ${taskStates.join(', ')}` })))
+    .optional()
+    .describe('One state, or several separated by commas'),
+  queue,
+  worker,
+  since: time.optional().describe('Only tasks that were made since then'),
+  cursor: z.uuid({ error: 'must be a `next_cursor` of an earlier page' }).optional(),
+  limit: pageLimit,
+})
+
+export type TaskQuery = z.infer<typeof taskQuery>
+
+export const revokeRequest = strictInput({
+  terminate: z
+    .boolean()
+    .default(false)
+    .describe('Kill what computes it if it has not ended within the grace, whoever computes along with it'),
+}).meta({ id: 'RevokeRequest' })
+
+export type RevokeRequest = z.infer<typeof revokeRequest>
+
+const replayable = z.enum(replayableStates as [TaskState, ...TaskState[]], {
+  error: `must be one of ${replayableStates.join(', ')}`,
+})
+
+/** Most tasks that one call replays. */
+export const maxReplays = 1_000
+
+export const replayRequest = strictInput({
+  filter: strictInput({
+    state: z.union([replayable, z.array(replayable).min(1)]).default(['failed', 'timed_out']),
+    name,
+    queue,
+    worker,
+    error_code: z.string().max(64).optional(),
+    since: time.optional(),
+    ids: z.array(z.uuid()).min(1).max(maxReplays).optional(),
+  }).describe('Tasks that fit every condition; without a state those that failed or timed out'),
+  dry_run: z.boolean().default(false).describe('Only count them'),
+}).meta({
+  id: 'ReplayRequest',
+  examples: [{ filter: { state: 'failed', name: 'ml.process_prediction' }, dry_run: true }],
+})
+
+export type ReplayRequest = z.infer<typeof replayRequest>
+
+export const replayAnswer = z
+  .strictObject({
+    dry_run: z.boolean(),
+    matched: z.int(),
+    replayed: z.int().describe(`Replays that were made now; at most ${maxReplays} in one call, oldest last`),
+    items: z.array(z.strictObject({ id: z.uuid(), replay_id: z.uuid().nullable() })),
+  })
+  .meta({ id: 'ReplayAnswer' })
+
+export type ReplayAnswer = z.infer<typeof replayAnswer>

@@ -6,17 +6,9 @@ import {
   type PredictionView,
   type SubmittedPrediction,
 } from '#libs/database'
-import {
-  checkMetrics,
-  extrapolatedFeatures,
-  intervalOf,
-  missingFeatures,
-  ModelCatalogue,
-  referenceOf,
-  type RiskManifest,
-} from '#libs/ml/manifest'
+import { extrapolatedFeatures, intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
-import { Dispatcher } from '#libs/tasks'
+import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import {
   celeryStateOf,
   generateExplanation,
@@ -27,7 +19,7 @@ import {
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
-import { FinishedTasks } from '../operations/finished-tasks.js'
+import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
 /** Most predictions of one INSERT, and the longest wait for company while others are under way. */
@@ -68,15 +60,18 @@ export class PredictionsService {
         faults: [{ pointer: '/user_id', message: 'must be the person that the key is bound to' }],
       })
     }
-    const { manifest } = this.catalogue.getRiskModel(request.model)
-    const { metrics, warnings } = checkMetrics(manifest, this.catalogue, request.health_metrics)
+    const { manifest, model, healthMetrics, warnings } = checkPrediction(
+      this.catalogue,
+      request.health_metrics,
+      request.model,
+    )
     const row: NewPrediction = {
       taskId: uuidv7(),
       taskName: processPrediction.name,
       queue: 'predictions',
       userId: request.user_id,
-      model: referenceOf(manifest),
-      healthMetrics: metrics,
+      model,
+      healthMetrics,
       warnings,
       explanation: request.explain ? { taskId: uuidv7(), outputName: manifest.primary_output } : undefined,
       idempotency:

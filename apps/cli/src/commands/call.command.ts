@@ -1,7 +1,8 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import type { ConnectionFlags } from '../client/connect.js'
 import { print, printJson } from '../output.js'
 import { withConnection } from './connection-options.js'
+import { parseJson, parseNumber, parseSeconds } from './parse-flags.js'
 
 interface CallFlags extends ConnectionFlags {
   readonly args: unknown
@@ -10,6 +11,7 @@ interface CallFlags extends ConnectionFlags {
   readonly eta?: string
   readonly expires?: number
   readonly priority?: number
+  readonly wait?: number
   readonly json?: true
 }
 
@@ -24,27 +26,19 @@ export function callCommand(): Command {
     .option('--eta <time>', 'start it at this time (ISO 8601)')
     .option('--expires <seconds>', 'forget it if it has not started by then', parseNumber)
     .option('--priority <number>', 'smaller goes first', parseNumber)
+    .option('-w, --wait <seconds>', 'wait this long for its result', parseSeconds)
   return withConnection(command).action(async (name: string, flags: CallFlags) => {
     const { connect } = await import('../client/connect.js')
     const { args, queue, countdown, eta, expires, priority } = flags
     const body = { name, args, queue, countdown, eta, expires, priority }
-    const answer = await connect(flags).send({ method: 'POST', path: '/v1/tasks', body })
+    const client = connect(flags)
+    const answer = await client.send({ method: 'POST', path: '/v1/tasks', body })
+    const { id, state } = answer.body as { readonly id: string; readonly state: string }
+    if (flags.wait !== undefined) {
+      const { showResult } = await import('../client/task-result.js')
+      return showResult(client, id, flags.wait, flags.json)
+    }
     if (flags.json) return printJson(answer.body)
-    const { task_id: taskId, id, state } = answer.body as { task_id?: string; id?: string; state?: string }
-    print(`${taskId ?? id ?? ''}  ${state ?? ''}`.trim())
+    print(`${id}  ${state}`)
   })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new InvalidArgumentError(`It must be JSON, for example '{"prediction_id": 1}'.`)
-  }
-}
-
-function parseNumber(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.')
-  return value
 }

@@ -48,7 +48,7 @@ export class BatchPredictionsHandler implements TaskHandler<ChunkAnswer> {
     if (!found) throw new MemoryGuardError('RESOURCE_GONE', gone)
     if (found.isCancelled) throw new MemoryGuardError('TASK_REVOKED', revoked)
     const { model, people } = found.input
-    const risks = await this.models.predict(model, people, hardLimitMs, true)
+    const risks = await this.models.predict(model, people, hardLimitMs, { isBulk: true })
     const answer = {
       batchId,
       chunk,

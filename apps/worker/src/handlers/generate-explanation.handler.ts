@@ -22,16 +22,13 @@ export class GenerateExplanationHandler implements TaskHandler<RiskExplanation> 
     private readonly explanations: ExplanationRepository,
   ) {}
 
-  async compute(
-    tasks: readonly ClaimedTask[],
-    { hardLimitMs }: TaskContext,
-  ): Promise<readonly Settled<RiskExplanation>[]> {
+  async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<RiskExplanation>[]> {
     const unanswered = await this.explanations.listUnanswered(tasks.flatMap(({ prediction }) => prediction?.id ?? []))
     const outcomes = new Map<number, Settled<RiskExplanation>>()
     await Promise.all(
       groupsOf(tasks, unanswered).map(async ({ model, output, indexes }) => {
         const people = indexes.map((index) => tasks[index]?.prediction?.healthMetrics ?? {})
-        const settled = await this.explain(model, output, people, hardLimitMs)
+        const settled = await this.explain(model, output, people, context)
         settled.forEach((outcome, row) => outcomes.set(indexes[row] ?? -1, outcome))
       }),
     )
@@ -43,15 +40,15 @@ export class GenerateExplanationHandler implements TaskHandler<RiskExplanation> 
     model: string,
     output: string | undefined,
     people: readonly Readonly<Record<string, number>>[],
-    hardLimitMs: number,
+    context: TaskContext,
   ): Promise<readonly Settled<RiskExplanation>[]> {
     try {
-      const explained = await this.models.explain(model, output, people, hardLimitMs)
+      const explained = await this.models.explain(model, output, people, context.hardLimitMs, context.killSignal)
       return explained.map((value) => ({ value }))
     } catch (error) {
       const isModels = error instanceof MemoryGuardError && error.code === 'MODEL_OUTPUT_INVALID'
       if (!isModels || people.length === 1) return people.map(() => ({ error }))
-      const each = await Promise.all(people.map((person) => this.explain(model, output, [person], hardLimitMs)))
+      const each = await Promise.all(people.map((person) => this.explain(model, output, [person], context)))
       return each.flat()
     }
   }

@@ -55,11 +55,11 @@ export class ProcessPredictionHandler implements TaskHandler<Risk> {
     model: string,
     indexes: readonly number[],
     tasks: readonly ClaimedTask[],
-    { hardLimitMs }: TaskContext,
+    { hardLimitMs, killSignal }: TaskContext,
   ): Promise<readonly Settled<Risk>[]> {
     const people = indexes.map((index) => tasks[index]?.prediction?.healthMetrics ?? {})
     try {
-      const risks = await this.models.predict(model, people, hardLimitMs)
+      const risks = await this.models.predict(model, people, hardLimitMs, { killSignal })
       this.shadows.observe(model, people, risks)
       return risks.map((risk) => (risk instanceof MemoryGuardError ? { error: risk } : { value: risk }))
     } catch (error) {

@@ -1,13 +1,30 @@
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import type { WorkerHost } from '@nestjs/bullmq'
+import { queueSettings } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
+import type { Worker } from 'bullmq'
 
-/** The consumers of this process, started and stopped together. */
+/** Jobs of a queue that are under way at once. */
+export const jobsAtOnce = (queue: QueueName, children: number): number => {
+  const { batchSize, extraBatches } = queueSettings[queue]
+  return batchSize * (children + extraBatches)
+}
+
+/** Makes the consumer of a queue that this process was not started with. */
+export type ConsumerFactory = (queue: QueueName) => Worker
+
+/** The consumers of this process, started and stopped together, or one by one at an operator's wish. */
 @Injectable()
 export class Consumers {
   private readonly hosts = new Map<QueueName, WorkerHost>()
+  private readonly workers = new Map<QueueName, Worker>()
 
   constructor(@Inject(LOGGER) private readonly log: Logger) {}
+
+  /** The queues that are consumed now. */
+  get queues(): readonly QueueName[] {
+    return [...this.workers.keys()]
+  }
 
   add(queue: QueueName, host: WorkerHost): void {
     this.hosts.set(queue, host)
@@ -15,19 +32,39 @@ export class Consumers {
 
   /** Begins to take jobs. */
   start(): void {
-    for (const [queue, { worker }] of this.hosts) {
-      let said = ''
-      worker.on('error', (error) => {
-        if (error.message !== said) this.log.warn({ err: error, queue }, 'the broker does not answer')
-        said = error.message
-      })
-      worker.on('stalled', (job) => this.log.info({ queue, job }, 'a job was redelivered: its worker fell silent'))
-      worker.run().catch((error: unknown) => this.log.error({ err: error, queue }, 'a consumer has ended'))
-    }
+    for (const [queue, { worker }] of this.hosts) this.run(queue, worker)
+  }
+
+  /** Consumes one more queue; nothing happens if it is consumed. */
+  addQueue(queue: QueueName, create: ConsumerFactory): void {
+    if (!this.workers.has(queue)) this.run(queue, create(queue))
+  }
+
+  /** Takes no further jobs of a queue; resolves when those under way are finished. */
+  async cancelQueue(queue: QueueName): Promise<void> {
+    const worker = this.workers.get(queue)
+    this.workers.delete(queue)
+    await worker?.close()
+  }
+
+  /** Takes as many jobs at once as so many compute children need. */
+  setConcurrency(children: number): void {
+    for (const [queue, worker] of this.workers) worker.concurrency = jobsAtOnce(queue, children)
   }
 
   /** Takes no further jobs; resolves when those under way are finished. */
   async drain(): Promise<void> {
-    await Promise.all([...this.hosts.values()].map(({ worker }) => worker.close()))
+    await Promise.all([...this.workers.values()].map((worker) => worker.close()))
+  }
+
+  private run(queue: QueueName, worker: Worker): void {
+    this.workers.set(queue, worker)
+    let said = ''
+    worker.on('error', (error) => {
+      if (error.message !== said) this.log.warn({ err: error, queue }, 'the broker does not answer')
+      said = error.message
+    })
+    worker.on('stalled', (job) => this.log.info({ queue, job }, 'a job was redelivered: its worker fell silent'))
+    worker.run().catch((error: unknown) => this.log.error({ err: error, queue }, 'a consumer has ended'))
   }
 }

@@ -2,28 +2,32 @@ import type { Config, QueueName } from '#libs/platform'
 import { queueSettings } from '#libs/tasks'
 import { Processor, WorkerHost } from '@nestjs/bullmq'
 import type { Type } from '@nestjs/common'
-import type { Job } from 'bullmq'
+import type { Job, WorkerOptions } from 'bullmq'
 import { TaskRunner } from '../runtime/task-runner.js'
-import { Consumers } from './consumers.js'
+import { Consumers, jobsAtOnce } from './consumers.js'
 
-/**
- * The class that binds a queue to the runtime. It is made when the configuration is known, because the decorator's
- * options are read before the container exists.
- */
-export const createQueueProcessor = (queue: QueueName, { worker, task }: Config): Type<WorkerHost> => {
-  const { batchSize, extraBatches, maxStalledCount } = queueSettings[queue]
+/** How a queue is consumed; the connection apart. */
+export const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
+  const { maxStalledCount } = queueSettings[queue]
   const lockDuration = task.lockSeconds * 1000
-
-  @Processor(queue, {
+  return {
     autorun: false,
-    concurrency: batchSize * (worker.concurrency + extraBatches),
+    concurrency: jobsAtOnce(queue, worker.concurrency),
     lockDuration,
     stalledInterval: lockDuration,
     maxStalledCount,
     // History is the database's; a finished job would only take memory.
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
-  })
+  } satisfies Partial<WorkerOptions>
+}
+
+/**
+ * The class that binds a queue to the runtime. It is made when the configuration is known, because the decorator's
+ * options are read before the container exists.
+ */
+export const createQueueProcessor = (queue: QueueName, config: Config): Type<WorkerHost> => {
+  @Processor(queue, consumerOptions(queue, config))
   class QueueProcessor extends WorkerHost {
     constructor(
       consumers: Consumers,

@@ -1,4 +1,4 @@
-import { TaskRepository, type ClaimedTask } from '#libs/database'
+import { TaskRepository, type ClaimedTask, type RevokeRequest } from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { WORKER_NAME } from './worker-name.js'
@@ -8,6 +8,7 @@ import { WORKER_NAME } from './worker-name.js'
 export class LeaseKeeper {
   private readonly held = new Map<string, ClaimedTask>()
   private readonly timer: NodeJS.Timeout
+  private onRevoked: (request: RevokeRequest) => void = () => undefined
 
   constructor(
     private readonly tasks: TaskRepository,
@@ -30,6 +31,11 @@ export class LeaseKeeper {
     for (const { id } of tasks) this.held.delete(id)
   }
 
+  /** Tells of held tasks that someone asked to revoke, again at each renewal. */
+  whenRevoked(tell: (request: RevokeRequest) => void): void {
+    this.onRevoked = tell
+  }
+
   stop(): void {
     clearInterval(this.timer)
   }
@@ -38,7 +44,8 @@ export class LeaseKeeper {
     if (this.held.size === 0) return
     const jobs = [...this.held.values()].map(({ id, attempt }) => ({ taskId: id, attempt }))
     try {
-      await this.tasks.renewLeases(jobs, this.worker, this.config.task.lockSeconds)
+      const revoked = await this.tasks.renewLeases(jobs, this.worker, this.config.task.lockSeconds)
+      for (const request of revoked) this.onRevoked(request)
     } catch (error) {
       this.log.warn({ err: error }, 'leases were not renewed')
     }

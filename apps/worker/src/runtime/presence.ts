@@ -6,7 +6,10 @@ import { ModelRegistry } from '#libs/ml'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
+import { Consumers } from '../queues/consumers.js'
+import { HandlerRegistry } from './handler-registry.js'
 import { LeaseKeeper } from './lease-keeper.js'
+import { TaskRunner } from './task-runner.js'
 import { versions, WORKER_NAME } from './worker-name.js'
 
 const intervalMs = 5_000
@@ -14,7 +17,8 @@ const intervalMs = 5_000
 /** Writes the heartbeat row of this worker. A missed beat is logged and harmless; the row then shows as stale. */
 @Injectable()
 export class Presence {
-  private readonly id = randomUUID()
+  /** Identity of this process among those of its name. */
+  readonly id = randomUUID()
   private readonly loopDelay = monitorEventLoopDelay({ resolution: 10 })
   private readonly timer: NodeJS.Timeout
   private state: WorkerState = 'starting'
@@ -24,6 +28,9 @@ export class Presence {
     private readonly models: ModelRegistry,
     private readonly metrics: WorkerMetrics,
     private readonly leases: LeaseKeeper,
+    private readonly consumers: Consumers,
+    private readonly handlers: HandlerRegistry,
+    private readonly runner: TaskRunner,
     @Inject(WORKER_NAME) private readonly name: string,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
@@ -46,17 +53,18 @@ export class Presence {
     await this.become('stopped')
   }
 
-  private async beat(): Promise<void> {
-    const { queues, pool, concurrency } = this.config.worker
+  /** Writes the row now. */
+  async beat(): Promise<void> {
     const heartbeat: Heartbeat = {
       id: this.id,
       name: this.name,
       hostname: hostname(),
       pid: process.pid,
       state: this.state,
-      queues: [...queues],
-      pool,
-      concurrency,
+      queues: [...this.consumers.queues],
+      pool: this.config.worker.pool,
+      concurrency: this.runner.concurrency,
+      tasks: [...this.handlers.names],
       stats: {
         ...this.metrics.totals,
         active: this.leases.size,

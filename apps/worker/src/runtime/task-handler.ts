@@ -6,6 +6,8 @@ import type { TaskContract } from '#libs/tasks/contracts'
 export interface TaskContext {
   /** Aborted at the soft time limit, and when the worker must stop: throw `signal.reason` at the next safe point. */
   readonly signal: AbortSignal
+  /** Aborted when the task is to be killed: what computes in a child is given it. */
+  readonly killSignal: AbortSignal
   /** Hard limit in milliseconds, for what computes in a child. */
   readonly hardLimitMs: number
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { isDatabaseUnavailable, TaskRepository, type AttemptEnd, type ClaimedTask, type TaskJob } from '#libs/database'
 import {
   CONFIG,
@@ -14,7 +15,9 @@ import { Inject, Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { LeaseKeeper } from './lease-keeper.js'
+import { RateLimits } from './rate-limits.js'
 import { RetryPolicy } from './retry-policy.js'
+import { RunningGroup } from './running-group.js'
 import type { TaskHandler } from './task-handler.js'
 import { WORKER_NAME } from './worker-name.js'
 
@@ -23,10 +26,19 @@ const databaseRetryMs = 500
 /** How long after the hard limit the runner waits for a child's own report of it, in milliseconds. */
 const hardLimitGraceMs = 500
 
+/** A claim answers within this time after it is committed, in milliseconds; until then a revoke is remembered. */
+const earlyRevokeMs = 10_000
+
 /** The part of a BullMQ job that the runner reads. */
 export interface QueuedJob {
   readonly name: string
   readonly data: unknown
+}
+
+/** Limits of a task, in seconds. */
+interface TimeLimits {
+  readonly soft: number
+  readonly hard: number
 }
 
 /** What became of a job: `skipped` means that its task was not waiting for this attempt. */
@@ -41,8 +53,16 @@ export class TaskRunner {
   private readonly batchers = new Map<string, MicroBatcher<TaskJob, JobOutcome>>()
   private readonly retryPolicy: RetryPolicy
   /** One for each group under way. */
-  private readonly running = new Set<AbortController>()
-  private isReleasing = false
+  private readonly running = new Set<RunningGroup>()
+  /** Revokes that were heard before the claim had answered: whether to terminate, by task. */
+  private readonly earlyRevokes = new Map<string, boolean>()
+  /** Aborted when everything is handed back. */
+  private readonly releasing = new AbortController()
+  private readonly timeLimits = new Map<string, TimeLimits>()
+  /** Spaces starts, at an operator's wish. */
+  readonly rateLimits = new RateLimits()
+  /** Compute children there are. */
+  concurrency: number
 
   constructor(
     private readonly tasks: TaskRepository,
@@ -55,17 +75,58 @@ export class TaskRunner {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.retryPolicy = new RetryPolicy(config.task)
+    this.concurrency = config.worker.concurrency
   }
 
   async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
     const payload = jobPayload.parse(job.data)
+    const waitMs = this.rateLimits.take(job.name)
+    if (waitMs > 0) await pause(waitMs, undefined, { signal: this.releasing.signal }).catch(() => undefined)
     return this.batcherOf(queue, job.name).add({ taskId: payload.task_id, attempt: payload.attempt })
   }
 
   /** Hands back what still runs: it is queued again without using a retry. */
   releaseAll(): void {
-    this.isReleasing = true
-    for (const controller of this.running) controller.abort(releasedError())
+    this.releasing.abort()
+    for (const group of this.running) group.release(releasedError())
+  }
+
+  /**
+   * Ends a running task as cancelled, if it runs here; the database refuses it to anyone who comes later. What computes
+   * it is asked to stop, and killed after the grace if no other task needs it or if it is to be terminated.
+   */
+  revoke(id: string, terminate: boolean): void {
+    for (const group of this.running) {
+      if (!group.tasks.some((task) => task.id === id)) continue
+      this.revokeIn(group, id, terminate)
+      return
+    }
+    this.earlyRevokes.set(id, terminate)
+    setTimeout(() => this.earlyRevokes.delete(id), earlyRevokeMs).unref()
+  }
+
+  private revokeIn(group: RunningGroup, id: string, terminate: boolean): void {
+    const task = group.tasks.find((member) => member.id === id)
+    if (!task) return
+    const isFirst = !group.isRevoked(task)
+    group.revoke(id, terminate, this.config.task.revokeGraceSeconds * 1000)
+    if (!isFirst) return
+    const end = this.endOf(task, new MemoryGuardError('TASK_REVOKED', 'It was revoked.'))
+    this.settle([task], [end]).catch((error: unknown) => {
+      this.log.warn({ task: id, err: error }, 'a revoke was not stored; it is when the lease has run out')
+    })
+  }
+
+  /** Changes the limits of a task on this worker, in seconds, from its next start on; answers those in force. */
+  setTimeLimits(task: string, soft: number | undefined, hard: number | undefined): TimeLimits {
+    const limits = { soft: soft ?? this.timeLimitsOf(task).soft, hard: hard ?? this.timeLimitsOf(task).hard }
+    this.timeLimits.set(task, limits)
+    return limits
+  }
+
+  private timeLimitsOf(task: string): TimeLimits {
+    const { softTimeLimitSeconds: soft, timeLimitSeconds: hard } = this.config.task
+    return this.timeLimits.get(task) ?? { soft, hard }
   }
 
   private batcherOf(queue: QueueName, name: string): MicroBatcher<TaskJob, JobOutcome> {
@@ -75,7 +136,7 @@ export class TaskRunner {
     const { batchSize, batchWaitMs, extraBatches } = queueSettings[queue]
     const batcher = new MicroBatcher<TaskJob, JobOutcome>({
       maxSize: batchSize,
-      maxInFlight: this.config.worker.concurrency + extraBatches,
+      maxInFlight: () => this.concurrency + extraBatches,
       maxWaitMs: batchWaitMs,
       flush: (jobs) => this.runBatch(name, jobs),
     })
@@ -95,14 +156,14 @@ export class TaskRunner {
     const lane = async () => {
       for (let job = again.shift(); job; job = again.shift()) await run([job])
     }
-    const lanes = Array.from({ length: Math.min(again.length, this.config.worker.concurrency) }, lane)
+    const lanes = Array.from({ length: Math.min(again.length, this.concurrency) }, lane)
     await Promise.all([fresh.length > 0 && run(fresh), ...lanes])
     return jobs.map(({ taskId }) => ({ value: started.has(taskId) ? 'done' : 'skipped' }))
   }
 
   private async claimAndRun(name: string, jobs: readonly TaskJob[]): Promise<readonly ClaimedTask[]> {
     // What waits here has not started; the reconciler finds it for another worker.
-    if (this.isReleasing) return []
+    if (this.releasing.signal.aborted) return []
     const claimed = await this.whileDatabaseIsDown(() =>
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
@@ -116,55 +177,50 @@ export class TaskRunner {
     return claimed
   }
 
-  private async runGroup(handler: TaskHandler | undefined, group: readonly ClaimedTask[]): Promise<void> {
+  private async runGroup(handler: TaskHandler | undefined, tasks: readonly ClaimedTask[]): Promise<void> {
     const startedAt = performance.now()
+    const group = new RunningGroup(tasks)
+    this.running.add(group)
+    for (const [id, terminate] of this.earlyRevokes) this.revokeIn(group, id, terminate)
     const outcomes = await this.compute(handler, group)
+    group.end()
+    this.running.delete(group)
     const answers: { task: ClaimedTask; answer: unknown }[] = []
     const ends: AttemptEnd[] = []
-    group.forEach((task, index) => {
+    tasks.forEach((task, index) => {
+      // Its end has been stored when it was revoked.
+      if (group.isRevoked(task)) return
       const outcome = outcomes[index] ?? { error: new Error('The handler answered fewer outcomes than it was given') }
       if ('value' in outcome) answers.push({ task, answer: outcome.value })
       else ends.push(this.endOf(task, outcome.error))
     })
     await Promise.all([
       handler && answers.length > 0 && this.whileDatabaseIsDown(() => handler.store(answers)),
-      ends.length > 0 && this.settle(group, ends),
+      ends.length > 0 && this.settle(tasks, ends),
     ])
     const seconds = (performance.now() - startedAt) / 1000
-    this.metrics.observeGroup(group, answers.length, ends, seconds)
+    this.metrics.observeGroup(tasks, answers.length, ends, seconds)
   }
 
-  private async compute(
-    handler: TaskHandler | undefined,
-    group: readonly ClaimedTask[],
-  ): Promise<readonly Settled<unknown>[]> {
+  private async compute(handler: TaskHandler | undefined, group: RunningGroup): Promise<readonly Settled<unknown>[]> {
+    const { tasks } = group
     if (!handler) {
       const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
-      return group.map(() => ({ error }))
+      return tasks.map(() => ({ error }))
     }
-    if (this.isReleasing) return group.map(() => ({ error: releasedError() }))
-    const { timeLimitSeconds, softTimeLimitSeconds } = this.config.task
-    const hardLimitMs = shortest(group.map(({ limits }) => limits?.time_limit_seconds ?? timeLimitSeconds))
-    const softLimitMs = shortest(group.map(({ limits }) => limits?.soft_time_limit_seconds ?? softTimeLimitSeconds))
-    const controller = new AbortController()
-    this.running.add(controller)
-    const { promise: givenUp, reject: giveUp } = deferred<never>()
-    const timers = [
-      setTimeout(() => controller.abort(limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs)), softLimitMs),
-      // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
-      setTimeout(() => giveUp(limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs)), hardLimitMs + hardLimitGraceMs),
-    ]
-    controller.signal.addEventListener('abort', () => {
-      if (isRelease(controller.signal.reason)) giveUp(controller.signal.reason)
-    })
+    if (this.releasing.signal.aborted) return tasks.map(() => ({ error: releasedError() }))
+    const { soft, hard } = this.timeLimitsOf(handler.contract.name)
+    const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
+    const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
+    group.askIn(softLimitMs, limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
+    // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
+    group.abandonIn(hardLimitMs + hardLimitGraceMs, limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
+    const { signal, killSignal } = group
     try {
-      const outcomes = await Promise.race([handler.compute(group, { signal: controller.signal, hardLimitMs }), givenUp])
-      return controller.signal.aborted ? group.map(() => ({ error: controller.signal.reason })) : outcomes
+      const outcomes = await group.race(handler.compute(tasks, { signal, killSignal, hardLimitMs }))
+      return signal.aborted ? tasks.map(() => ({ error: signal.reason })) : outcomes
     } catch (error) {
-      return group.map(() => ({ error }))
-    } finally {
-      timers.forEach(clearTimeout)
-      this.running.delete(controller)
+      return tasks.map(() => ({ error }))
     }
   }
 
@@ -201,7 +257,7 @@ export class TaskRunner {
       try {
         return await statement()
       } catch (error) {
-        if (!isDatabaseUnavailable(error) || this.isReleasing) throw error
+        if (!isDatabaseUnavailable(error) || this.releasing.signal.aborted) throw error
         this.log.warn({ err: error }, 'the database does not answer; trying again')
         await new Promise((resolve) => setTimeout(resolve, databaseRetryMs))
       }
@@ -219,15 +275,3 @@ const limitError = (
 
 const releasedError = (): MemoryGuardError =>
   new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')
-
-const isRelease = (reason: unknown): boolean => reason instanceof MemoryGuardError && reason.code === 'TASK_RELEASED'
-
-const deferred = <Value>() => {
-  let reject: (error: unknown) => void = () => undefined
-  const promise = new Promise<Value>((_, fail) => {
-    reject = fail
-  })
-  // A rejection after the race has been decided is no one's concern.
-  promise.catch(() => undefined)
-  return { promise, reject }
-}

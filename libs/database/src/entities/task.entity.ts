@@ -82,6 +82,26 @@ export class TaskEntity {
   @Column('timestamptz', { name: 'created_at' })
   createdAt!: Date
 
+  /** The time it was planned for when it was called. */
+  @Column('timestamptz', { nullable: true })
+  eta!: Date | null
+
+  /** Someone asked to revoke it while it ran; it is not to be started again. */
+  @Column('timestamptz', { name: 'revoke_requested_at', nullable: true })
+  revokeRequestedAt!: Date | null
+
+  /** Its result was forgotten at a caller's wish; the rest stays as history. */
+  @Column('timestamptz', { name: 'result_forgotten_at', nullable: true })
+  resultForgottenAt!: Date | null
+
+  /** The ended task that this one does again. */
+  @Column('uuid', { name: 'replay_of', nullable: true })
+  replayOf!: string | null
+
+  /** The task that called this one. */
+  @Column('uuid', { name: 'parent_id', nullable: true })
+  parentId!: string | null
+
   /** Start of the running or last attempt. */
   @Column('timestamptz', { name: 'started_at', nullable: true })
   startedAt!: Date | null

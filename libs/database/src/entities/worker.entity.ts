@@ -41,6 +41,10 @@ export class WorkerEntity {
   @Column('jsonb')
   stats!: Record<string, number>
 
+  /** Names of the tasks it can run. */
+  @Column('text', { array: true })
+  tasks!: string[]
+
   /** `name@version` of the models that are ready. */
   @Column('text', { array: true })
   models!: string[]

@@ -4,7 +4,7 @@ import { DataSource, IsNull } from 'typeorm'
 import { ApiKeyEntity, type Role } from '../entities/api-key.entity.js'
 
 /** A new key; shown once, stored only as its hash. */
-export const createKeyText = (): string => `mg_${randomBytes(32).toString('base64url')}`
+const createKeyText = (): string => `mg_${randomBytes(32).toString('base64url')}`
 
 const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
 
@@ -30,6 +30,43 @@ export class ApiKeyRepository {
       .values({ id: randomUUID(), name, hash: hashKey(key), role, createdAt: new Date() })
       .orIgnore()
       .execute()
+  }
+
+  /** Makes a key; the answer holds its text, which nothing else keeps. */
+  async create(
+    values: Pick<ApiKeyEntity, 'name' | 'role' | 'expiresAt'> & { readonly userId: number | null },
+  ): Promise<{ readonly row: ApiKeyEntity; readonly key: string }> {
+    const key = createKeyText()
+    const { name, role, expiresAt } = values
+    const userId = values.userId === null ? null : String(values.userId)
+    const row = {
+      id: randomUUID(),
+      name,
+      hash: hashKey(key),
+      role,
+      userId,
+      createdAt: new Date(),
+      expiresAt,
+      revokedAt: null,
+    }
+    await this.rows.insert(row)
+    return { row, key }
+  }
+
+  /** Newest first. */
+  async list(): Promise<readonly ApiKeyEntity[]> {
+    return this.rows.find({ order: { createdAt: 'DESC' } })
+  }
+
+  /** @returns false if there is no such key; one that was revoked before stays so. */
+  async revoke(id: string): Promise<boolean> {
+    const rows: unknown[] = await this.dataSource.query(
+      `WITH revoked AS (
+         UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING id
+       ) SELECT id FROM revoked`,
+      [id],
+    )
+    return rows.length > 0
   }
 
   async count(): Promise<number> {

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
 import { TaskAttemptEntity } from '../entities/task-attempt.entity.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
-import { commitSoon, finishedChannel, settleStatement, sourceList, type AlsoWrites } from '../task-sql.js'
+import { commitSoon, endWords, finishedChannel, settleStatement, sourceList, type AlsoWrites } from '../task-sql.js'
 
 /** What a job of the broker says: this task may start its `attempt`-th attempt. */
 export interface TaskJob {
@@ -63,6 +63,13 @@ export interface AttemptSuccess {
   readonly result?: unknown
 }
 
+/** Someone asked to revoke a running task. */
+export interface RevokeRequest {
+  readonly id: string
+  /** What computes it is to be killed if it has not ended within the grace. */
+  readonly terminate: boolean
+}
+
 interface ClaimedRow {
   id: string
   name: string
@@ -99,6 +106,7 @@ export class TaskRepository {
          FROM input i
          WHERE t.id = i."taskId" AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
+           AND t.revoke_requested_at IS NULL AND t.queue NOT IN (SELECT queue FROM paused_queues)
          RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
        SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
@@ -130,18 +138,27 @@ export class TaskRepository {
     )
   }
 
-  /** Keeps running attempts of this worker; rows that another statement is just ending are passed over. */
-  async renewLeases(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<void> {
-    await this.dataSource.query(
-      `UPDATE tasks t SET lease_expires_at = now() + make_interval(secs => $3)
-       WHERE t.id IN (
-         SELECT t2.id FROM tasks t2 JOIN jsonb_to_recordset($1::jsonb) AS i("taskId" uuid, attempt integer)
-           ON t2.id = i."taskId" AND t2.attempt = i.attempt
-         WHERE t2.state = 'running' AND t2.worker = $2
-         FOR UPDATE OF t2 SKIP LOCKED)
-       RETURNING ${commitSoon}`,
+  /**
+   * Keeps running attempts of this worker; rows that another statement is just ending are passed over. Answers those
+   * that someone asked to revoke, so that a lost message does not matter.
+   */
+  async renewLeases(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly RevokeRequest[]> {
+    const rows: { id: string; is_revoked: boolean; terminate: boolean | null }[] = await this.dataSource.query(
+      `WITH renewed AS (
+         UPDATE tasks t SET lease_expires_at = now() + make_interval(secs => $3)
+         WHERE t.id IN (
+           SELECT t2.id FROM tasks t2 JOIN jsonb_to_recordset($1::jsonb) AS i("taskId" uuid, attempt integer)
+             ON t2.id = i."taskId" AND t2.attempt = i.attempt
+           WHERE t2.state = 'running' AND t2.worker = $2
+           FOR UPDATE OF t2 SKIP LOCKED)
+         RETURNING t.id, t.revoke_requested_at IS NOT NULL AS is_revoked, t.terminate_requested AS terminate
+       )
+       SELECT *, ${commitSoon} FROM renewed`,
       [JSON.stringify(jobs), worker, leaseSeconds],
     )
+    return rows
+      .filter(({ is_revoked }) => is_revoked)
+      .map(({ id, terminate }) => ({ id, terminate: terminate ?? false }))
   }
 
   /** Ends attempts; answers the ids of those that were still this attempt's to end. */
@@ -206,16 +223,21 @@ export class TaskRepository {
     return rows.filter(({ waiting }) => waiting).map(toDispatchable)
   }
 
-  /** Ends waiting tasks whose expiry has passed; answers how many. */
-  async expireOverdue(): Promise<number> {
+  /** Ends waiting tasks that are not to start: expired, or revoked while their worker was lost. Answers how many. */
+  async endUnwanted(): Promise<number> {
+    const isRevoked = 't.revoke_requested_at IS NOT NULL'
     const rows: unknown[] = await this.dataSource.query(
-      `WITH overdue AS (
+      `WITH unwanted AS (
          SELECT id FROM tasks
-         WHERE finished_at IS NULL AND expires_at < now() AND state IN (${sourceList('expired')})
+         WHERE finished_at IS NULL AND (expires_at < now() OR revoke_requested_at IS NOT NULL)
+           AND state IN (${sourceList('expired')})
          FOR UPDATE SKIP LOCKED LIMIT 1000
        ), ended AS (
-         UPDATE tasks t SET state = 'expired', finished_at = now()
-         FROM overdue WHERE t.id = overdue.id RETURNING t.id
+         UPDATE tasks t SET finished_at = now(),
+           state = CASE WHEN ${isRevoked} THEN 'cancelled' ELSE 'expired' END,
+           error_code = CASE WHEN ${isRevoked} THEN 'TASK_REVOKED' ELSE 'TASK_EXPIRED' END,
+           error_message = CASE WHEN ${isRevoked} THEN '${endWords.revoked}' ELSE '${endWords.expired}' END
+         FROM unwanted WHERE t.id = unwanted.id RETURNING t.id
        )
        SELECT pg_notify('${finishedChannel}', id::text) FROM ended`,
     )
@@ -273,7 +295,8 @@ export class TaskRepository {
 const inLockOrder = <Item>(items: readonly Item[], idOf: (item: Item) => string): readonly Item[] =>
   items.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
 
-interface DispatchRow {
+/** Columns of a task that is to be dispatched. */
+export interface DispatchRow {
   id: string
   name: string
   queue: QueueName
@@ -283,7 +306,7 @@ interface DispatchRow {
   waiting?: boolean
 }
 
-const toDispatchable = (row: DispatchRow): DispatchableTask => ({
+export const toDispatchable = (row: DispatchRow): DispatchableTask => ({
   taskId: row.id,
   attempt: row.attempt + 1,
   name: row.name,

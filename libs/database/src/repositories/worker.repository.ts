@@ -1,9 +1,19 @@
 import { Injectable } from '@nestjs/common'
-import { DataSource } from 'typeorm'
+import { DataSource, In } from 'typeorm'
 import { WorkerEntity } from '../entities/worker.entity.js'
 
 /** Everything a heartbeat tells. */
 export type Heartbeat = Omit<WorkerEntity, 'startedAt' | 'heartbeatAt'>
+
+/** A worker is stale when it has not been heard of for this long. */
+const staleSeconds = 15
+
+/** A worker as it was last heard of. */
+export interface SeenWorker {
+  readonly worker: WorkerEntity
+  /** It should have been heard of since: it hangs, or it died without a word. */
+  readonly isStale: boolean
+}
 
 @Injectable()
 export class WorkerRepository {
@@ -13,8 +23,8 @@ export class WorkerRepository {
   async beat(worker: Heartbeat): Promise<void> {
     await this.dataSource.query(
       `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, stats, models, versions,
-         model_states)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         model_states, tasks)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, queues = excluded.queues,
          concurrency = excluded.concurrency, stats = excluded.stats, models = excluded.models,
          model_states = excluded.model_states, heartbeat_at = now()`,
@@ -31,6 +41,7 @@ export class WorkerRepository {
         worker.models,
         JSON.stringify(worker.versions),
         JSON.stringify(worker.modelStates),
+        worker.tasks,
       ],
     )
   }
@@ -45,4 +56,24 @@ export class WorkerRepository {
       .addOrderBy('worker.started_at')
       .getMany()
   }
+
+  /** The last incarnation of every worker name seen within the last day, by name; or of one name. */
+  async listLast(name?: string): Promise<readonly SeenWorker[]> {
+    const rows: WorkerRow[] = await this.dataSource.query(
+      `SELECT DISTINCT ON (name) id, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale FROM workers
+       WHERE heartbeat_at > now() - interval '1 day' AND ($1::text IS NULL OR name = $1)
+       ORDER BY name, started_at DESC`,
+      [name ?? null],
+    )
+    const workers = await this.dataSource.getRepository(WorkerEntity).findBy({ id: In(rows.map(({ id }) => id)) })
+    return rows.flatMap(({ id, is_stale: isSilent }) => {
+      const worker = workers.find((candidate) => candidate.id === id)
+      return worker ? [{ worker, isStale: isSilent && worker.state !== 'stopped' }] : []
+    })
+  }
+}
+
+interface WorkerRow {
+  id: string
+  is_stale: boolean
 }

@@ -89,14 +89,15 @@ export class ModelRegistry {
     reference: string,
     people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
-    isBulk = false,
+    { isBulk = false, killSignal }: { readonly isBulk?: boolean; readonly killSignal?: AbortSignal } = {},
   ): Promise<readonly (Risk | MemoryGuardError)[]> {
     const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
     const answers: (Risk | MemoryGuardError)[] = []
     for (let start = 0; start < people.length; start += manifest.graph.max_batch) {
       const part = people.slice(start, start + manifest.graph.max_batch)
       const rows = encodeRows(manifest, part)
-      const tensors = await this.pool.run({ key: reference, rows, count: part.length, timeoutMs, isBulk })
+      const request = { key: reference, rows, count: part.length, timeoutMs, isBulk, killSignal }
+      const tensors = await this.pool.run(request)
       part.forEach((_, row) => answers.push(toRisk(manifest, tensors, row)))
     }
     return answers
@@ -112,11 +113,12 @@ export class ModelRegistry {
     outputName: string | undefined,
     people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
+    killSignal?: AbortSignal,
   ): Promise<readonly RiskExplanation[]> {
     const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
     const output = findOutput(manifest, outputName)
     const rows = encodeRows(manifest, people)
-    const request = { key: reference, output: output.value, rows, count: people.length, timeoutMs }
+    const request = { key: reference, output: output.value, rows, count: people.length, timeoutMs, killSignal }
     const explained = await this.pool.explain(request)
     return people.map((person, row) => toRiskExplanation(manifest, output, person, explained, row))
   }

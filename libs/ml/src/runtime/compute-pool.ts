@@ -49,6 +49,8 @@ export interface RunRequest {
   readonly timeoutMs: number
   /** No one waits for it: runs that someone waits for go first. Default: false. */
   readonly isBulk?: boolean
+  /** When it is aborted, the run ends with its reason, and the child that computes it is killed. */
+  readonly killSignal?: AbortSignal | undefined
 }
 
 /** Asks how much each input moved one output of some rows. */
@@ -94,6 +96,8 @@ export interface ComputePool {
   explain(request: ExplainRequest): Promise<ExplainedRows>
   /** Changes the number of children. */
   resize(size: number): Promise<void>
+  /** Replaces every child; each goes when it has done its run and its successor is ready. */
+  restart(): Promise<void>
   readonly children: readonly ComputeChild[]
   /** Ends every child at once. Work under way is rejected with TASK_CHILD_LOST. */
   stop(): Promise<void>

@@ -29,6 +29,7 @@ interface QueuedWork {
   readonly isBulk: boolean
   /** Milliseconds of the process's clock. */
   readonly queuedAt: number
+  readonly killSignal: AbortSignal | undefined
   /** Given what the child answered to this kind of work. */
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
@@ -100,12 +101,12 @@ export class PreforkPool implements ComputePool {
     await Promise.all(late.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
   }
 
-  run({ key, rows, count, timeoutMs, isBulk = false }: RunRequest): Promise<OutputTensors> {
-    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs, isBulk)
+  run({ key, rows, count, timeoutMs, isBulk = false, killSignal }: RunRequest): Promise<OutputTensors> {
+    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs, killSignal, isBulk)
   }
 
-  explain({ key, output, rows, count, timeoutMs }: ExplainRequest): Promise<ExplainedRows> {
-    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, timeoutMs)
+  explain({ key, output, rows, count, timeoutMs, killSignal }: ExplainRequest): Promise<ExplainedRows> {
+    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, timeoutMs, killSignal)
   }
 
   async resize(size: number): Promise<void> {
@@ -113,6 +114,10 @@ export class PreforkPool implements ComputePool {
     const staying = [...this.members].filter(({ isRetiring }) => !isRetiring)
     for (const child of staying.slice(size)) this.retire(child)
     await Promise.all(Array.from({ length: Math.max(0, size - staying.length) }, () => this.add()))
+  }
+
+  async restart(): Promise<void> {
+    for (const child of [...this.members].filter(({ isRetiring }) => !isRetiring)) await this.replace(child)
   }
 
   async stop(): Promise<void> {
@@ -137,11 +142,17 @@ export class PreforkPool implements ComputePool {
     await child?.kill()
   }
 
-  private enqueue<Answer>(work: QueuedWork['work'], timeoutMs: number, isBulk = false): Promise<Answer> {
+  private enqueue<Answer>(
+    work: QueuedWork['work'],
+    timeoutMs: number,
+    killSignal: AbortSignal | undefined,
+    isBulk = false,
+  ): Promise<Answer> {
     if (this.isStopped) return Promise.reject(stoppedError())
     return new Promise<Answer>((resolve, reject) => {
       const queuedAt = performance.now()
-      this.queue.push({ work, timeoutMs, isBulk, queuedAt, resolve: (answer) => resolve(answer as Answer), reject })
+      const settle = (answer: unknown) => resolve(answer as Answer)
+      this.queue.push({ work, timeoutMs, isBulk, queuedAt, killSignal, resolve: settle, reject })
       this.pump()
     })
   }
@@ -198,19 +209,24 @@ export class PreforkPool implements ComputePool {
     return this.queue.splice(urgent < 0 ? first : urgent, 1)[0]
   }
 
-  private async execute(child: ChildProcessHandle, { work, timeoutMs, resolve, reject }: QueuedWork): Promise<void> {
+  private async execute(child: ChildProcessHandle, queued: QueuedWork): Promise<void> {
+    const { work, timeoutMs, killSignal, resolve, reject } = queued
+    const kill = () => void child.kill()
+    killSignal?.addEventListener('abort', kill)
     const isExplaining = work.kind === 'explain'
     if (isExplaining) this.explaining += 1
     try {
+      killSignal?.throwIfAborted()
       resolve(await child.send(work, timeoutMs))
     } catch (cause) {
       const failure = `The model ${work.key} failed.`
       reject(
-        cause instanceof MemoryGuardError
-          ? cause
+        killSignal?.aborted || cause instanceof MemoryGuardError
+          ? (killSignal?.reason ?? cause)
           : new MemoryGuardError('MODEL_OUTPUT_INVALID', failure, { cause, retryable: true }),
       )
     }
+    killSignal?.removeEventListener('abort', kill)
     if (isExplaining) this.explaining -= 1
     child.tasks += work.count
     this.lastRunAt = Date.now()

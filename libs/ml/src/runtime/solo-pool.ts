@@ -48,6 +48,10 @@ export class SoloPool implements ComputePool {
     throw new MemoryGuardError('REQUEST_INVALID', 'The solo pool has one member; use --pool prefork to resize it.')
   }
 
+  async restart(): Promise<void> {
+    throw new MemoryGuardError('REQUEST_INVALID', 'The solo pool is the worker itself: restart the worker.')
+  }
+
   get children(): readonly ComputeChild[] {
     return [{ pid: process.pid, busy: false, tasks: this.tasks, rssBytes: process.memoryUsage.rss() }]
   }

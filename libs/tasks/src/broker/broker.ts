@@ -1,4 +1,4 @@
-import type { DispatchableTask } from '#libs/database'
+import type { DispatchableTask, TaskJob } from '#libs/database'
 import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Queue } from 'bullmq'
@@ -18,11 +18,13 @@ export interface QueueDepth {
   readonly delayed: number
 }
 
+const jobIdOf = (taskId: string, attempt: number): string => `task-${taskId}-${attempt}`
+
 const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) => ({
   name,
   data: { task_id: taskId, attempt } satisfies z.infer<typeof jobPayload>,
   opts: {
-    jobId: `task-${taskId}-${attempt}`,
+    jobId: jobIdOf(taskId, attempt),
     ...(priority > 0 && { priority }),
     ...(delayMs > 0 && { delay: delayMs }),
   },
@@ -36,7 +38,10 @@ const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) =
 export class Broker implements OnApplicationShutdown {
   private readonly queues: ReadonlyMap<QueueName, Queue>
 
-  constructor(@Inject(CONFIG) config: Config, @Inject(LOGGER) log: Logger) {
+  constructor(
+    @Inject(CONFIG) config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
     const options = brokerOptions(config, 'producer')
     let said = ''
     this.queues = new Map(
@@ -66,6 +71,28 @@ export class Broker implements OnApplicationShutdown {
       else jobs.set(task.queue, [toJob(task)])
     }
     await inTime(Promise.all([...jobs].map(([queue, members]) => this.get(queue).addBulk(members))))
+  }
+
+  /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
+  async removeIfThere(tasks: readonly (TaskJob & { readonly queue: QueueName })[]): Promise<void> {
+    try {
+      await inTime(
+        Promise.all(tasks.map(({ queue, taskId, attempt }) => this.get(queue).remove(jobIdOf(taskId, attempt)))),
+      )
+    } catch (error) {
+      this.log.debug({ err: error }, 'jobs of ended tasks were not taken out; they will be skipped')
+    }
+  }
+
+  /** Has the broker deliver nothing of a queue, or deliver again. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  async setPaused(name: QueueName, isPaused: boolean): Promise<void> {
+    const queue = this.get(name)
+    if ((await inTime(queue.isPaused())) !== isPaused) await inTime(isPaused ? queue.pause() : queue.resume())
+  }
+
+  /** Removes every job that is not being worked on. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  async drain(queue: QueueName): Promise<void> {
+    await inTime(this.get(queue).drain(true))
   }
 
   /** @throws MemoryGuardError BROKER_UNAVAILABLE */

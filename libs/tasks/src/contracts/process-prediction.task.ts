@@ -12,11 +12,25 @@ export const healthMetrics = z.record(
   { error: 'must be an object of metric names, of at most 64 characters, and their values' },
 )
 
-/** Risk of one person, from the metrics stored with the prediction. */
+/**
+ * Risk of one person: of new metrics, which are stored as a new prediction, or once more of those of the prediction
+ * `prediction_id`.
+ */
 export const processPrediction = defineTask({
   name: 'ml.process_prediction',
   queue: 'predictions',
-  args: z.strictObject({ prediction_id: entityId, user_id: entityId, health_metrics: healthMetrics.optional() }),
+  args: z
+    .strictObject({
+      prediction_id: entityId.optional(),
+      user_id: entityId,
+      health_metrics: healthMetrics.optional(),
+      /** `name` or `name@version`, for new metrics. */
+      model: z.string().max(128).optional(),
+    })
+    .refine(({ prediction_id, health_metrics }) => prediction_id !== undefined || health_metrics !== undefined, {
+      path: ['health_metrics'],
+      error: 'must be there, or else the `prediction_id` of a prediction that is stored',
+    }),
   result: z.strictObject({
     prediction_id: entityId,
     risk_score: z.number(),

@@ -1,42 +1,31 @@
-import { finishedChannel, TaskRepository } from '#libs/database'
+import { finishedChannel, NotificationListener, TaskRepository } from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
-import { isTerminal } from '#libs/tasks/contracts'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
-import pg from 'pg'
+import { isTerminal } from './contracts/task-states.js'
 
 /** A notification may be lost with its connection: waiting tasks are looked at this often all the same. */
 const lookIntervalMs = 1_000
-const reconnectMs = 1_000
 
 /** Waits for tasks to finish: told by the database, on one connection for the whole process. */
 @Injectable()
 export class FinishedTasks implements OnApplicationShutdown {
   private readonly waiting = new Map<string, Set<() => void>>()
-  private client: pg.Client | undefined
-  private isStopped = false
+  private readonly listener: NotificationListener
   private readonly timer: NodeJS.Timeout
 
   constructor(
     private readonly tasks: TaskRepository,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.timer = setInterval(() => void this.look(), lookIntervalMs)
+    const tellAll = (ids: string) => ids.split(',').forEach((id) => this.tell(id))
+    this.listener = new NotificationListener(config.database.url, { [finishedChannel]: tellAll }, log)
+    this.timer = setInterval(() => void this.look(), lookIntervalMs).unref()
   }
 
-  /** Begins to listen; a lost connection is made again. */
-  async start(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.config.database.url, keepAlive: true })
-    client.on('notification', ({ payload }) => payload?.split(',').forEach((id) => this.tell(id)))
-    client.on('error', (error) => this.onLost(client, error))
-    client.on('end', () => this.onLost(client, new Error('the connection ended')))
-    this.client = client
-    try {
-      await client.connect()
-      await client.query(`LISTEN ${finishedChannel}`)
-    } catch (error) {
-      this.onLost(client, error)
-    }
+  /** Begins to listen. Without it, ends are seen within a second. */
+  start(): Promise<void> {
+    return this.listener.start()
   }
 
   /** Resolves when the task has finished, or after `seconds`. Ask for the state afterwards. */
@@ -76,24 +65,12 @@ export class FinishedTasks implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.isStopped = true
     clearInterval(this.timer)
-    await this.client?.end()
+    await this.listener.stop()
   }
 
   private tell(taskId: string): void {
     this.waiting.get(taskId)?.forEach((resolve) => resolve())
-  }
-
-  private onLost(client: pg.Client, error: unknown): void {
-    if (this.isStopped || this.client !== client) return
-    this.client = undefined
-    this.log.warn({ err: error }, 'not told of finished tasks; connecting again')
-    client.removeAllListeners()
-    // The connection is gone; ending what is left of it must not raise again.
-    client.on('error', () => undefined)
-    client.end().catch(() => undefined)
-    setTimeout(() => void (this.isStopped || this.start()), reconnectMs)
   }
 
   private async look(): Promise<void> {

@@ -1,0 +1,115 @@
+import { ApiKeyRepository, roles, type ApiKeyEntity } from '#libs/database'
+import { MemoryGuardError } from '#libs/platform'
+import { entityId } from '#libs/tasks/contracts'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nestjs/common'
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import { z } from 'zod'
+import { problemSchema } from '../http/problem.js'
+import { strictInput } from '../http/strict-input.js'
+import { principalOf, RequireRole, type RequestWithPrincipal } from './access.js'
+import { AuditTrail } from './audit-trail.js'
+import { KeyCache } from './key-cache.js'
+
+const instant = z.iso.datetime()
+
+const keyRequest = strictInput({
+  name: z.string().min(1).max(120).describe('What it is for'),
+  role: z.enum(roles, { error: `must be one of ${roles.join(', ')}` }).describe('Each may do what the ones before may'),
+  user_id: entityId.optional().describe("Reaches only this person's data; for viewers and submitters"),
+  expires_at: z.iso
+    .datetime({ offset: true, error: 'must be a time, such as 2030-01-31T12:00:00Z' })
+    .transform((text) => new Date(text))
+    .refine((time) => time > new Date(), 'must lie ahead')
+    .optional(),
+})
+  .refine(({ role, user_id }) => user_id === undefined || role === 'viewer' || role === 'submitter', {
+    path: ['role'],
+    error: 'must be viewer or submitter for a key that is bound to a person',
+  })
+  .meta({ id: 'ApiKeyRequest', examples: [{ name: 'nightly import', role: 'submitter' }] })
+
+type KeyRequest = z.infer<typeof keyRequest>
+
+const keyAnswer = z
+  .strictObject({
+    id: z.uuid(),
+    name: z.string(),
+    role: z.enum(roles),
+    user_id: z.int().nullable(),
+    created_at: instant,
+    expires_at: instant.nullable(),
+    revoked_at: instant.nullable(),
+  })
+  .meta({ id: 'ApiKey' })
+
+type KeyAnswer = z.infer<typeof keyAnswer>
+
+const newKeyAnswer = keyAnswer
+  .extend({ key: z.string().describe('Shown this once; only its hash is stored') })
+  .meta({ id: 'NewApiKey' })
+
+type NewKeyAnswer = z.infer<typeof newKeyAnswer>
+
+const keyPage = z.strictObject({ items: z.array(keyAnswer), next_cursor: z.null() }).meta({ id: 'ApiKeyPage' })
+
+@ApiTags('access')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/api-keys')
+export class ApiKeysController {
+  constructor(
+    private readonly keys: ApiKeyRepository,
+    private readonly cache: KeyCache,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  @Get()
+  @RequireRole('admin')
+  @ApiOperation({ summary: 'Every key, newest first, without its text' })
+  @ApiResponse({ status: 200, description: 'The keys', standardSchema: keyPage })
+  async list(): Promise<{ items: KeyAnswer[]; next_cursor: null }> {
+    return { items: (await this.keys.list()).map(toAnswer), next_cursor: null }
+  }
+
+  @Post()
+  @RequireRole('admin')
+  @HttpCode(201)
+  @ApiOperation({ summary: 'Make a key' })
+  @ApiResponse({ status: 201, description: 'The key, with its text', standardSchema: newKeyAnswer })
+  async create(
+    @Body({ schema: keyRequest }) { name, role, user_id, expires_at }: KeyRequest,
+    @Req() request: RequestWithPrincipal,
+  ): Promise<NewKeyAnswer> {
+    const { row, key } = await this.keys.create({ name, role, userId: user_id ?? null, expiresAt: expires_at ?? null })
+    await this.audit.record(principalOf(request), request.id, 'api_key.create', row.id, { role })
+    return { ...toAnswer(row), key }
+  }
+
+  @Delete(':id')
+  @RequireRole('admin')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Revoke a key; every process refuses it within 5 s' })
+  @ApiResponse({ status: 204, description: 'Revoked' })
+  async revoke(
+    @Param('id', { schema: z.uuid({ error: 'must be a UUID' }) }) id: string,
+    @Req() request: RequestWithPrincipal,
+  ): Promise<void> {
+    const principal = principalOf(request)
+    if (principal.id === id) {
+      throw new MemoryGuardError('REQUEST_INVALID', 'A key does not revoke itself: use another admin key.')
+    }
+    if (!(await this.keys.revoke(id))) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such key.')
+    this.cache.clear()
+    await this.audit.record(principal, request.id, 'api_key.revoke', id)
+  }
+}
+
+const toAnswer = ({ id, name, role, userId, createdAt, expiresAt, revokedAt }: ApiKeyEntity): KeyAnswer => ({
+  id,
+  name,
+  role,
+  user_id: userId === null ? null : Number(userId),
+  created_at: createdAt.toISOString(),
+  expires_at: expiresAt?.toISOString() ?? null,
+  revoked_at: revokedAt?.toISOString() ?? null,
+})

@@ -1,0 +1,68 @@
+import { timelineOf, type TaskAttemptEntity, type TaskEntity } from '#libs/database'
+import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
+import type { SentTask, TaskAnswer, TaskResult, TaskSummary } from './tasks.schemas.js'
+
+export const toSummary = (task: TaskEntity): TaskSummary => ({
+  id: task.id,
+  name: task.name,
+  queue: task.queue,
+  state: task.state,
+  celery_state: celeryStateOf(task.state),
+  args: argsOf(task),
+  user_id: numberOrNull(task.userId),
+  prediction_id: numberOrNull(task.predictionId),
+  priority: task.priority,
+  attempt: task.attempt,
+  retries: task.retries,
+  crashes: task.crashes,
+  worker: task.worker,
+  error: failureOf(task),
+  replay_of: task.replayOf,
+  parent_id: task.parentId,
+  revoke_requested_at: task.revokeRequestedAt?.toISOString() ?? null,
+  created_at: task.createdAt.toISOString(),
+  available_at: task.availableAt.toISOString(),
+  expires_at: task.expiresAt?.toISOString() ?? null,
+  started_at: task.startedAt?.toISOString() ?? null,
+  finished_at: task.finishedAt?.toISOString() ?? null,
+})
+
+export const toAnswer = (task: TaskEntity, attempts: readonly TaskAttemptEntity[]): TaskAnswer => ({
+  ...toSummary(task),
+  attempts: attempts.map((attempt) => ({
+    attempt: attempt.attempt,
+    worker: attempt.worker,
+    outcome: attempt.outcome,
+    error: failureOf(attempt),
+    started_at: attempt.startedAt?.toISOString() ?? null,
+    ended_at: attempt.endedAt.toISOString(),
+  })),
+  timeline: [...timelineOf(task, attempts)],
+})
+
+export const toResult = (task: TaskEntity, result: unknown): TaskResult => ({
+  task_id: task.id,
+  state: task.state,
+  celery_state: celeryStateOf(task.state),
+  ready: isTerminal(task.state),
+  successful: task.state === 'succeeded',
+  result,
+  error: failureOf(task),
+})
+
+export const toSent = (task: TaskEntity, result: unknown): SentTask => {
+  const { task_id, ready, successful } = toResult(task, result)
+  return { ...toSummary(task), task_id, ready, successful, result }
+}
+
+/** The public arguments, with the identifiers that have columns of their own. */
+const argsOf = ({ args, userId, predictionId }: TaskEntity): Record<string, unknown> => ({
+  ...args,
+  ...(predictionId !== null && { prediction_id: Number(predictionId) }),
+  ...(userId !== null && { user_id: Number(userId) }),
+})
+
+const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))
+
+const failureOf = ({ errorCode, errorMessage }: { errorCode: string | null; errorMessage: string | null }) =>
+  errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' }

@@ -1,0 +1,44 @@
+import { PredictionRepository, TaskCallRepository, TaskRepository } from '#libs/database'
+import { ModelCatalogue } from '#libs/ml/manifest'
+import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
+import type { FactoryProvider } from '@nestjs/common'
+import { checkPrediction } from '../models/check-prediction.js'
+import { TaskResults } from './task-results.js'
+
+/** The client by which this process calls tasks; health metrics are checked against the models here. */
+export const taskClientProvider: FactoryProvider<TaskClient> = {
+  provide: TaskClient,
+  inject: [
+    TaskRepository,
+    TaskCallRepository,
+    PredictionRepository,
+    Broker,
+    Dispatcher,
+    FinishedTasks,
+    ModelCatalogue,
+    TaskResults,
+  ],
+  useFactory: (
+    tasks: TaskRepository,
+    calls: TaskCallRepository,
+    predictions: PredictionRepository,
+    broker: Broker,
+    dispatcher: Dispatcher,
+    finished: FinishedTasks,
+    catalogue: ModelCatalogue,
+    results: TaskResults,
+  ) =>
+    new TaskClient({
+      tasks,
+      calls,
+      predictions,
+      broker,
+      dispatcher,
+      finished,
+      readResult: (task) => results.read(task),
+      checkPrediction: (healthMetrics, model) => {
+        const { manifest: _, ...checked } = checkPrediction(catalogue, healthMetrics, model)
+        return checked
+      },
+    }),
+}

@@ -1,0 +1,146 @@
+import {
+  TaskCallRepository,
+  TaskRepository,
+  type TaskAttemptEntity,
+  type TaskEntity,
+  type TaskFilter,
+} from '#libs/database'
+import { MemoryGuardError } from '#libs/platform'
+import { Broker, Dispatcher, FinishedTasks, revokeTasks, TaskClient } from '#libs/tasks'
+import { isTerminal } from '#libs/tasks/contracts'
+import { Injectable } from '@nestjs/common'
+import { v7 as uuidv7 } from 'uuid'
+import type { Principal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
+import { toPage } from '../http/paging.js'
+import { toSummary } from './task-answers.js'
+import { maxReplays, type ReplayAnswer, type ReplayRequest, type TaskQuery, type TaskRequest } from './tasks.schemas.js'
+
+/** What callers and operators do with tasks, within the reach of their key. */
+@Injectable()
+export class TasksService {
+  constructor(
+    private readonly tasks: TaskRepository,
+    private readonly calls: TaskCallRepository,
+    private readonly client: TaskClient,
+    private readonly broker: Broker,
+    private readonly dispatcher: Dispatcher,
+    private readonly finished: FinishedTasks,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  /**
+   * Checks, stores and queues a call; waits up to `waitSeconds` for its end.
+   * @throws MemoryGuardError TASK_UNKNOWN, REQUEST_INVALID, MODEL_UNKNOWN, MODEL_INPUT_INVALID, ACCESS_ROLE_MISSING,
+   * IDEMPOTENCY_KEY_REUSED; then nothing was stored.
+   */
+  async send(
+    { name, args, countdown, eta, expires, priority, queue }: TaskRequest,
+    principal: Principal,
+    idempotencyKey: string | undefined,
+    waitSeconds: number,
+    signal: AbortSignal,
+  ): Promise<TaskEntity> {
+    const call = await this.client.prepare(this.client.getContract(name), args)
+    if (!isReached(principal, call.userId)) {
+      throw new MemoryGuardError(
+        'ACCESS_ROLE_MISSING',
+        'This key is bound to one person, and the task is not about them.',
+      )
+    }
+    const result = await this.client.send(call, {
+      countdownSeconds: countdown,
+      eta: eta === undefined ? undefined : new Date(eta),
+      expires: typeof expires === 'string' ? new Date(expires) : expires,
+      priority,
+      queue,
+      idempotencyKey,
+      idempotencyScope: principal.id,
+    })
+    return this.waitFor(result.id, principal, waitSeconds, signal)
+  }
+
+  /** The task, after waiting up to `seconds` for its end. @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async waitFor(id: string, principal: Principal, seconds: number, signal: AbortSignal): Promise<TaskEntity> {
+    const task = await this.get(id, principal)
+    if (seconds === 0 || isTerminal(task.state)) return task
+    await this.finished.wait(id, seconds, signal)
+    return this.get(id, principal)
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  async get(id: string, principal: Principal): Promise<TaskEntity> {
+    const task = await this.tasks.find(id)
+    if (!task || !isReached(principal, task.userId === null ? null : Number(task.userId))) {
+      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
+    }
+    return task
+  }
+
+  listAttempts(id: string): Promise<readonly TaskAttemptEntity[]> {
+    return this.tasks.listAttempts(id)
+  }
+
+  async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {
+    const filter = { name, states: state, queue, worker, since, before: cursor, userId: principal.userId ?? undefined }
+    return toPage(await this.calls.list(filter, limit + 1), limit, toSummary, ({ id }) => id)
+  }
+
+  /** @throws MemoryGuardError TASK_STATE_CONFLICT for a task that has finished and was not cancelled. */
+  async revoke(id: string, terminate: boolean, principal: Principal, requestId: string): Promise<TaskEntity> {
+    await this.get(id, principal)
+    await revokeTasks({ calls: this.calls, broker: this.broker }, [id], terminate)
+    await this.audit.record(principal, requestId, terminate ? 'task.terminate' : 'task.revoke', id)
+    const task = await this.get(id, principal)
+    if (isTerminal(task.state) && task.state !== 'cancelled') {
+      throw new MemoryGuardError('TASK_STATE_CONFLICT', `The task has already ended: it is ${task.state}.`)
+    }
+    return task
+  }
+
+  /** @throws MemoryGuardError TASK_STATE_CONFLICT while it is not finished. */
+  async forget(id: string, principal: Principal, requestId: string): Promise<void> {
+    await this.get(id, principal)
+    const forgotten = await this.calls.forget([id])
+    if (!forgotten.has(id)) {
+      throw new MemoryGuardError('TASK_STATE_CONFLICT', 'The task has not finished; revoke it first.')
+    }
+    await this.audit.record(principal, requestId, 'task.forget', id)
+  }
+
+  /** @throws MemoryGuardError TASK_STATE_CONFLICT unless it ended without success. */
+  async replay(id: string, principal: Principal, requestId: string): Promise<TaskEntity> {
+    const { state } = await this.get(id, principal)
+    const [replay] = await this.replayAll([id])
+    if (!replay) {
+      throw new MemoryGuardError(
+        'TASK_STATE_CONFLICT',
+        `Only a task that ended without success is done again: it is ${state}.`,
+      )
+    }
+    await this.audit.record(principal, requestId, 'task.retry', id)
+    return this.get(replay.task.taskId, principal)
+  }
+
+  async replayMany({ filter, dry_run }: ReplayRequest, principal: Principal, requestId: string): Promise<ReplayAnswer> {
+    const { state, name, queue, worker, error_code: errorCode, since, ids } = filter
+    const states = typeof state === 'string' ? [state] : state
+    const userId = principal.userId ?? undefined
+    const fits: TaskFilter = { states, name, queue, worker, errorCode, since, ids, userId, withoutReplay: true }
+    const matched = await this.calls.count(fits)
+    const found = (await this.calls.list(fits, maxReplays)).map(({ id }) => id)
+    if (dry_run) return { dry_run, matched, replayed: 0, items: found.map((id) => ({ id, replay_id: null })) }
+    const replays = await this.replayAll(found)
+    const items = replays.map(({ original, task }) => ({ id: original, replay_id: task.taskId }))
+    await this.audit.record(principal, requestId, 'task.retry_many', 'tasks', { matched, replayed: replays.length })
+    return { dry_run, matched, replayed: replays.filter(({ isNew }) => isNew).length, items }
+  }
+
+  private async replayAll(ids: readonly string[]) {
+    const replays = await this.calls.replay(new Map(ids.map((id) => [id, uuidv7()])))
+    for (const { task, isNew } of replays) if (isNew) void this.dispatcher.dispatch(task)
+    return replays
+  }
+}
+
+const isReached = ({ userId }: Principal, subject: number | null): boolean => userId === null || userId === subject

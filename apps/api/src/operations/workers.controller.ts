@@ -1,0 +1,149 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { WorkerCommandRepository, WorkerRepository, type CommandOutcome, type SeenWorker } from '#libs/database'
+import { MemoryGuardError } from '#libs/platform'
+import { workerCommandNames, workerCommands, type WorkerCommandName } from '#libs/tasks'
+import { Body, Controller, Get, Param, Post, Req, Res } from '@nestjs/common'
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
+import { faultsOf, problemSchema } from '../http/problem.js'
+
+/** How long a command is waited for, and how often its row is looked at, in milliseconds. */
+const acknowledgeMs = 5_000
+const lookMs = 25
+
+const workerAnswer = z
+  .strictObject({
+    name: z.string(),
+    id: z.uuid().describe('Identity of this process among those of its name'),
+    state: z.enum(['starting', 'ready', 'draining', 'stopped', 'stale']).describe('stale: not heard of for 15 s'),
+    hostname: z.string(),
+    pid: z.int(),
+    queues: z.array(z.string()),
+    pool: z.string(),
+    concurrency: z.int(),
+    stats: z.record(z.string(), z.number()),
+    tasks: z.array(z.string()),
+    models: z.array(z.string()),
+    versions: z.record(z.string(), z.string()),
+    started_at: z.iso.datetime(),
+    heartbeat_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Worker' })
+
+type WorkerAnswer = z.infer<typeof workerAnswer>
+
+const workerPage = z.strictObject({ items: z.array(workerAnswer), next_cursor: z.null() }).meta({ id: 'WorkerPage' })
+
+const commandAnswer = z
+  .strictObject({
+    id: z.uuid(),
+    worker: z.string(),
+    command: z.enum(workerCommandNames),
+    acknowledged: z.boolean(),
+    answer: z.unknown(),
+    error: z.string().nullable(),
+  })
+  .meta({ id: 'WorkerCommand' })
+
+type CommandAnswer = z.infer<typeof commandAnswer>
+
+const workerName = z.string().max(256)
+const commandName = z.enum(workerCommandNames, { error: `must be one of ${workerCommandNames.join(', ')}` })
+const commandBody = z
+  .record(z.string(), z.unknown())
+  .nullish()
+  .describe('n for pool-grow and pool-shrink; queue for consumers; task with rate, or with soft and hard; immediate')
+
+@ApiTags('workers')
+@ApiBearerAuth()
+@ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
+@Controller('v1/workers')
+export class WorkersController {
+  constructor(
+    private readonly workers: WorkerRepository,
+    private readonly commands: WorkerCommandRepository,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  @Get()
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'The workers of the last day, from their heartbeats' })
+  @ApiResponse({ status: 200, description: 'The workers', standardSchema: workerPage })
+  async list(): Promise<{ items: WorkerAnswer[]; next_cursor: null }> {
+    return { items: (await this.workers.listLast()).map(toAnswer), next_cursor: null }
+  }
+
+  @Get(':name')
+  @RequireRole('viewer')
+  @ApiOperation({ summary: 'One worker' })
+  @ApiResponse({ status: 200, description: 'The worker', standardSchema: workerAnswer })
+  async get(@Param('name', { schema: workerName }) name: string): Promise<WorkerAnswer> {
+    return toAnswer(await this.getLast(name))
+  }
+
+  @Post(':name/:command')
+  @RequireRole('operator')
+  @ApiOperation({ summary: 'Tell a worker what to do, and wait for it up to 5 s' })
+  @ApiResponse({ status: 200, description: 'Done', standardSchema: commandAnswer })
+  @ApiResponse({ status: 202, description: 'Stored; the worker has not answered yet', standardSchema: commandAnswer })
+  async command(
+    @Param('name', { schema: workerName }) name: string,
+    @Param('command', { schema: commandName }) command: WorkerCommandName,
+    @Body({ schema: commandBody }) body: Record<string, unknown> | null | undefined,
+    @Req() request: RequestWithPrincipal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const parsed = workerCommands[command].safeParse(body ?? {})
+    if (!parsed.success) {
+      const faults = faultsOf(parsed.error.issues)
+      throw new MemoryGuardError('REQUEST_INVALID', 'The command does not take these arguments; see `errors`.', {
+        faults,
+      })
+    }
+    const { worker } = await this.getLast(name)
+    if (worker.state === 'stopped') throw new MemoryGuardError('TASK_STATE_CONFLICT', 'This worker has stopped.')
+    const id = uuidv7()
+    await this.commands.send(worker.id, { id, command, args: parsed.data })
+    await this.audit.record(principalOf(request), request.id, `worker.${command}`, name, parsed.data)
+    const { isAcknowledged, answer, error } = await this.waitFor(id)
+    void reply.status(isAcknowledged ? 200 : 202)
+    if (error !== null) throw new MemoryGuardError('REQUEST_INVALID', error)
+    return { id, worker: name, command, acknowledged: isAcknowledged, answer, error }
+  }
+
+  private async waitFor(id: string): Promise<CommandOutcome> {
+    const deadline = Date.now() + acknowledgeMs
+    for (;;) {
+      const outcome = await this.commands.read(id)
+      if (outcome.isAcknowledged || Date.now() >= deadline) return outcome
+      await pause(lookMs)
+    }
+  }
+
+  private async getLast(name: string): Promise<SeenWorker> {
+    const [seen] = await this.workers.listLast(name)
+    if (!seen) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such worker.')
+    return seen
+  }
+}
+
+const toAnswer = ({ worker, isStale }: SeenWorker): WorkerAnswer => ({
+  name: worker.name,
+  id: worker.id,
+  state: isStale ? 'stale' : worker.state,
+  hostname: worker.hostname,
+  pid: worker.pid,
+  queues: worker.queues,
+  pool: worker.pool,
+  concurrency: worker.concurrency,
+  stats: worker.stats,
+  tasks: worker.tasks,
+  models: worker.models,
+  versions: worker.versions,
+  started_at: worker.startedAt.toISOString(),
+  heartbeat_at: worker.heartbeatAt.toISOString(),
+})

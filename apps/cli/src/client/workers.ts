@@ -1,0 +1,52 @@
+import { CommandError } from '../command-error.js'
+import type { RestClient } from './rest-client.js'
+
+/** What the API says of a worker. */
+export interface WorkerRow {
+  readonly name: string
+  readonly state: string
+  readonly queues: readonly string[]
+  readonly tasks: readonly string[]
+  readonly models: readonly string[]
+  readonly stats: Readonly<Record<string, number>>
+  readonly versions: Readonly<Record<string, string>>
+  readonly pool: string
+  readonly concurrency: number
+  readonly pid: number
+  readonly hostname: string
+  readonly started_at: string
+  readonly heartbeat_at: string
+}
+
+const isAlive = ({ state }: WorkerRow): boolean => state !== 'stopped'
+
+/**
+ * The workers that have not stopped, or those of `destination`: names separated by commas.
+ * @throws {CommandError} without any, or for a name that no worker has.
+ */
+export async function findWorkers(client: RestClient, destination?: string): Promise<readonly WorkerRow[]> {
+  const { body } = await client.send({ path: '/v1/workers' })
+  const alive = (body as { readonly items: readonly WorkerRow[] }).items.filter(isAlive)
+  if (destination === undefined) {
+    if (alive.length === 0) throw new CommandError('No worker has reported. Start one: memoryguard worker')
+    return alive
+  }
+  return destination.split(',').map((name) => {
+    const worker = alive.find((candidate) => candidate.name === name.trim())
+    if (!worker) throw new CommandError(`There is no worker ${name.trim()}. "memoryguard status" lists them.`)
+    return worker
+  })
+}
+
+/** Tells a worker what to do; answers what it said, or that it has not answered yet. */
+export async function tellWorker(
+  client: RestClient,
+  { name }: WorkerRow,
+  command: string,
+  args: Readonly<Record<string, unknown>> = {},
+): Promise<unknown> {
+  const path = `/v1/workers/${encodeURIComponent(name)}/${command}`
+  const { body } = await client.send({ method: 'POST', path, body: args })
+  const { acknowledged, answer } = body as { readonly acknowledged: boolean; readonly answer: unknown }
+  return acknowledged ? answer : 'no answer yet'
+}

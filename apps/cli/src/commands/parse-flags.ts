@@ -1,0 +1,23 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Parsers of flag values; what is wrong is told with the flag. */
+export function parseNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.')
+  return value
+}
+
+export function parseSeconds(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number of seconds.')
+  return value
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new InvalidArgumentError(`It must be JSON, for example '{"prediction_id": 1}'.`)
+  }
+}

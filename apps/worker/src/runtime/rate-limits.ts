@@ -1,0 +1,27 @@
+/** Seconds of the units of Celery's rates. */
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
+
+/** Spaces the starts of tasks by name, as an operator has asked this worker to. */
+export class RateLimits {
+  private readonly limits = new Map<string, { readonly intervalMs: number; nextAt: number }>()
+
+  constructor(private readonly now: () => number = Date.now) {}
+
+  /** `10/m`, `2/s`, `100/h`, or a number of tasks per second; 0 lifts the limit. */
+  set(task: string, rate: string): void {
+    const [count = '0', unit = 's'] = rate.split('/')
+    const perSecond = Number(count) / (unitSeconds[unit] ?? 1)
+    if (perSecond > 0) this.limits.set(task, { intervalMs: 1000 / perSecond, nextAt: this.now() })
+    else this.limits.delete(task)
+  }
+
+  /** Milliseconds until a task may start; the start is taken. */
+  take(task: string): number {
+    const limit = this.limits.get(task)
+    if (!limit) return 0
+    const now = this.now()
+    const startsAt = Math.max(now, limit.nextAt)
+    limit.nextAt = startsAt + limit.intervalMs
+    return startsAt - now
+  }
+}

@@ -1,0 +1,99 @@
+import { controlChannel, NotificationListener, WorkerCommandRepository, type WorkerCommand } from '#libs/database'
+import { CONFIG, LOGGER, MemoryGuardError, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { z } from 'zod'
+import { LeaseKeeper } from './lease-keeper.js'
+import { Presence } from './presence.js'
+import { TaskRunner } from './task-runner.js'
+import { WorkerCommands } from './worker-commands.js'
+
+/** How often commands are looked for whose message was lost, in milliseconds. */
+const sweepMs = 5_000
+
+/** What is told on the control channel. It only speeds things up: everything told stands in a row. */
+const controlMessage = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('revoke'), id: z.uuid(), terminate: z.boolean() }),
+  z.object({ kind: z.literal('command'), worker: z.uuid() }),
+])
+
+/**
+ * Hears what this worker is told to do. A message that is lost is made good: revokes when leases are renewed, commands
+ * by a look at their rows every few seconds.
+ */
+@Injectable()
+export class RemoteControl {
+  private readonly listener: NotificationListener
+  private timer: NodeJS.Timeout | undefined
+  private working: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly runner: TaskRunner,
+    private readonly presence: Presence,
+    private readonly commands: WorkerCommands,
+    private readonly sent: WorkerCommandRepository,
+    leases: LeaseKeeper,
+    @Inject(CONFIG) config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
+    this.listener = new NotificationListener(config.database.url, handlers, log)
+    leases.whenRevoked(({ id, terminate }) => this.runner.revoke(id, terminate))
+  }
+
+  start(): Promise<void> {
+    this.timer = setInterval(() => this.look(), sweepMs)
+    return this.listener.start()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer)
+    await this.listener.stop()
+    await this.working
+  }
+
+  private hear(payload: string): void {
+    const message = controlMessage.safeParse(parse(payload))
+    if (!message.success) {
+      this.log.debug({ payload }, 'a control message that this version does not know')
+    } else if (message.data.kind === 'revoke') {
+      this.runner.revoke(message.data.id, message.data.terminate)
+    } else if (message.data.worker === this.presence.id) {
+      this.look()
+    }
+  }
+
+  /** Does the open commands, one after the other. */
+  private look(): void {
+    this.working = this.working.then(() => this.work())
+  }
+
+  private async work(): Promise<void> {
+    try {
+      for (const command of await this.sent.listOpen(this.presence.id)) await this.execute(command)
+    } catch (error) {
+      this.log.warn({ err: error }, 'could not look for commands; trying again')
+    }
+  }
+
+  private async execute({ id, command, args }: WorkerCommand): Promise<void> {
+    this.log.info({ command }, 'told by an operator')
+    try {
+      await this.sent.acknowledge(id, { answer: await this.commands.run(command, args) })
+      // Whoever asks next sees what has changed.
+      await this.presence.beat()
+    } catch (error) {
+      if (!(error instanceof MemoryGuardError)) this.log.error({ err: error, command }, 'a command failed')
+      await this.sent.acknowledge(id, {
+        error: error instanceof MemoryGuardError ? error.message : 'It failed; see the worker log.',
+      })
+    }
+  }
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,80 @@
+import { COMPUTE_POOL, type ComputePool } from '#libs/ml'
+import { CONFIG, MemoryGuardError, type Config, type QueueName } from '#libs/platform'
+import { brokerOptions, isWorkerCommand, workerCommands } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { Worker } from 'bullmq'
+import { consumerOptions } from '../queues/queue-processor.js'
+import { Consumers } from '../queues/consumers.js'
+import { TaskRunner } from './task-runner.js'
+
+/** Does what an operator tells this worker; each answer says how it stands afterwards. */
+@Injectable()
+export class WorkerCommands {
+  constructor(
+    private readonly consumers: Consumers,
+    private readonly runner: TaskRunner,
+    @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @throws MemoryGuardError REQUEST_INVALID for what this worker cannot do. */
+  async run(name: string, given: unknown): Promise<unknown> {
+    if (!isWorkerCommand(name)) {
+      throw new MemoryGuardError(
+        'REQUEST_INVALID',
+        'This worker does not know the command; it may be of another version.',
+      )
+    }
+    switch (name) {
+      case 'ping':
+        return { ok: 'pong' }
+      case 'shutdown': {
+        const { immediate } = workerCommands[name].parse(given)
+        // The signal is handled after this call has been acknowledged.
+        setImmediate(() => process.kill(process.pid, immediate ? 'SIGQUIT' : 'SIGTERM'))
+        return { stopping: immediate ? 'at once' : 'when running tasks are finished' }
+      }
+      case 'pool-grow':
+        return this.resize(workerCommands[name].parse(given).n)
+      case 'pool-shrink':
+        return this.resize(-workerCommands[name].parse(given).n)
+      case 'pool-restart':
+        await this.pool.restart()
+        return { children: this.pool.children.length }
+      case 'add-consumer': {
+        this.consumers.addQueue(workerCommands[name].parse(given).queue, (queue) => this.createConsumer(queue))
+        return { queues: this.consumers.queues }
+      }
+      case 'cancel-consumer': {
+        // Jobs under way may take long: they are not waited for.
+        void this.consumers.cancelQueue(workerCommands[name].parse(given).queue)
+        return { queues: this.consumers.queues }
+      }
+      case 'rate-limit': {
+        const { task, rate } = workerCommands[name].parse(given)
+        this.runner.rateLimits.set(task, rate)
+        return { task, rate }
+      }
+      case 'time-limit': {
+        const { task, soft, hard } = workerCommands[name].parse(given)
+        return { task, ...this.runner.setTimeLimits(task, soft, hard) }
+      }
+    }
+  }
+
+  private async resize(by: number): Promise<{ children: number }> {
+    const children = this.runner.concurrency + by
+    if (children < 1) throw new MemoryGuardError('REQUEST_INVALID', 'At least one child must stay.')
+    await this.pool.resize(children)
+    this.runner.concurrency = children
+    this.consumers.setConcurrency(children)
+    return { children }
+  }
+
+  private createConsumer(queue: QueueName): Worker {
+    return new Worker(queue, (job) => this.runner.process(queue, job), {
+      ...brokerOptions(this.config, 'consumer'),
+      ...consumerOptions(queue, this.config),
+    })
+  }
+}

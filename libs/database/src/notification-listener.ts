@@ -1,0 +1,53 @@
+import type { Logger } from '#libs/platform'
+import pg from 'pg'
+
+const reconnectMs = 1_000
+
+/** What is done with the payloads of a channel. */
+export type NotificationHandlers = Readonly<Record<string, (payload: string) => void>>
+
+/**
+ * Hears the notifications of some channels on one connection, which is made again when it is lost. What is told
+ * meanwhile is lost: whoever listens must also look for itself from time to time.
+ */
+export class NotificationListener {
+  private client: pg.Client | undefined
+  private isStopped = false
+
+  constructor(
+    private readonly url: string | undefined,
+    private readonly handlers: NotificationHandlers,
+    private readonly log: Logger,
+  ) {}
+
+  /** Resolves when it listens, or when the first try has failed. */
+  async start(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.url, keepAlive: true })
+    client.on('notification', ({ channel, payload }) => this.handlers[channel]?.(payload ?? ''))
+    client.on('error', (error) => this.onLost(client, error))
+    client.on('end', () => this.onLost(client, new Error('the connection ended')))
+    this.client = client
+    try {
+      await client.connect()
+      for (const channel of Object.keys(this.handlers)) await client.query(`LISTEN ${channel}`)
+    } catch (error) {
+      this.onLost(client, error)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    await this.client?.end()
+  }
+
+  private onLost(client: pg.Client, error: unknown): void {
+    if (this.isStopped || this.client !== client) return
+    this.client = undefined
+    this.log.warn({ err: error }, 'not told of changes in the database; connecting again')
+    client.removeAllListeners()
+    // The connection is gone; ending what is left of it must not raise again.
+    client.on('error', () => undefined)
+    client.end().catch(() => undefined)
+    setTimeout(() => void (this.isStopped || this.start()), reconnectMs)
+  }
+}

@@ -1,0 +1,118 @@
+import { Injectable } from '@nestjs/common'
+import type { QueueName } from '#libs/platform'
+import type { TaskState } from '#libs/tasks/contracts'
+import { DataSource } from 'typeorm'
+import { endWords, finishedChannel, sourceList } from '../task-sql.js'
+
+/** What a queue holds, as the database knows it. */
+export interface QueueStatistics {
+  /** Unfinished tasks by state. */
+  readonly depth: Partial<Record<TaskState, number>>
+  /** Age of the oldest task that waits and is due, in seconds. */
+  readonly oldestWaitingSeconds: number | null
+  /** Finished tasks each second, lately. */
+  readonly ratePerSecond: number
+  /** 95th percentiles, lately, in seconds. */
+  readonly waitP95Seconds: number | null
+  readonly runP95Seconds: number | null
+}
+
+/** "Lately": this long, and of that at most so many of the newest tasks, so that asking costs the same at any load. */
+const latelySeconds = 300
+const sampleSize = 10_000
+const purgeBatch = 1_000
+
+/** The queues as operators see them. */
+@Injectable()
+export class QueueRepository {
+  constructor(private readonly dataSource: DataSource) {}
+
+  async readStatistics(): Promise<ReadonlyMap<string, QueueStatistics>> {
+    const [depths, samples]: [DepthRow[], SampleRow[]] = await Promise.all([
+      this.dataSource.query(
+        `SELECT queue, state, count(*)::int AS count,
+           extract(epoch FROM now() - min(greatest(available_at, created_at)) FILTER (
+             WHERE state IN (${sourceList('running')}) AND available_at <= now()))::float8 AS oldest
+         FROM tasks WHERE finished_at IS NULL GROUP BY queue, state`,
+      ),
+      this.dataSource.query(
+        `WITH newest AS (
+           SELECT queue, attempt, created_at, eta, started_at, finished_at FROM tasks ORDER BY id DESC LIMIT ${sampleSize}
+         ), recent AS (
+           SELECT *, greatest(1, extract(epoch FROM now() - greatest(
+             (SELECT min(created_at) FROM newest), now() - interval '${latelySeconds} s'))) AS span
+           FROM newest WHERE finished_at > now() - interval '${latelySeconds} s'
+         )
+         SELECT queue, (count(*) / max(span))::float8 AS rate,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - greatest(created_at, eta))::float8)
+             FILTER (WHERE attempt = 1) AS wait,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)::float8) AS run
+         FROM recent GROUP BY queue`,
+      ),
+    ])
+    const statistics = new Map<string, QueueStatistics>()
+    for (const queue of new Set([...depths, ...samples].map((row) => row.queue))) {
+      const own = depths.filter((row) => row.queue === queue)
+      const oldest = own.flatMap((row) => row.oldest ?? [])
+      const sample = samples.find((row) => row.queue === queue)
+      statistics.set(queue, {
+        depth: Object.fromEntries(own.map(({ state, count }) => [state, count])),
+        oldestWaitingSeconds: oldest.length > 0 ? Math.max(...oldest) : null,
+        ratePerSecond: sample?.rate ?? 0,
+        waitP95Seconds: sample?.wait ?? null,
+        runP95Seconds: sample?.run ?? null,
+      })
+    }
+    return statistics
+  }
+
+  /** The queues of which no task may start. */
+  async listPaused(): Promise<ReadonlySet<string>> {
+    const rows: { queue: string }[] = await this.dataSource.query('SELECT queue FROM paused_queues')
+    return new Set(rows.map(({ queue }) => queue))
+  }
+
+  /** From its commit on no task of the queue starts, whatever the broker delivers. */
+  async pause(queue: QueueName): Promise<void> {
+    await this.dataSource.query('INSERT INTO paused_queues (queue) VALUES ($1) ON CONFLICT DO NOTHING', [queue])
+  }
+
+  async resume(queue: QueueName): Promise<void> {
+    await this.dataSource.query('DELETE FROM paused_queues WHERE queue = $1', [queue])
+  }
+
+  /** Cancels every task of the queue that has not started; answers how many. Running ones go on. */
+  async purge(queue: QueueName): Promise<number> {
+    let total = 0
+    for (;;) {
+      const rows: unknown[] = await this.dataSource.query(
+        `WITH waiting AS (
+           SELECT id FROM tasks WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')})
+           FOR UPDATE SKIP LOCKED LIMIT ${purgeBatch}
+         ), ended AS (
+           UPDATE tasks t SET state = 'cancelled', finished_at = now(), revoke_requested_at = now(),
+             error_code = 'TASK_REVOKED', error_message = '${endWords.revoked}'
+           FROM waiting WHERE t.id = waiting.id RETURNING t.id
+         )
+         SELECT pg_notify('${finishedChannel}', id::text) FROM ended`,
+        [queue],
+      )
+      total += rows.length
+      if (rows.length < purgeBatch) return total
+    }
+  }
+}
+
+interface DepthRow {
+  queue: string
+  state: TaskState
+  count: number
+  oldest: number | null
+}
+
+interface SampleRow {
+  queue: string
+  rate: number
+  wait: number | null
+  run: number | null
+}

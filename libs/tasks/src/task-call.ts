@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import type { NewTask, TaskLimits } from '#libs/database'
+import { MemoryGuardError, queueNames, type InputFault, type QueueName } from '#libs/platform'
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { TaskContract } from './contracts/define-task.js'
+
+/** Longest time ahead that a task may be planned, in seconds. */
+export const maxAheadSeconds = 31_536_000
+/** An `eta` this much past is taken as now: clocks differ. */
+const clockToleranceMs = 5_000
+/** The largest priority; 0 is the default, and a smaller number goes first. */
+export const maxPriority = 32_767
+
+/** How a task is called, as in Celery's `apply_async`. */
+export interface CallOptions {
+  /** Start it this much later. */
+  readonly countdownSeconds?: number | undefined
+  /** Start it at this time. */
+  readonly eta?: Date | undefined
+  /** Do not start it after this time, or after so many seconds. */
+  readonly expires?: Date | number | undefined
+  readonly priority?: number | undefined
+  /** A UUID version 7, since the history is in the order of the ids. */
+  readonly taskId?: string | undefined
+  /** One task however often it is called with the same key; `scope` keeps the keys of callers apart. */
+  readonly idempotencyKey?: string | undefined
+  readonly idempotencyScope?: string | undefined
+  readonly queue?: string | undefined
+  readonly limits?: TaskLimits | undefined
+  /** The task that calls it. */
+  readonly parentId?: string | undefined
+}
+
+/** Health metrics checked against a model, as they are stored. */
+export interface CheckedPrediction {
+  /** `name@version` */
+  readonly model: string
+  readonly healthMetrics: Readonly<Record<string, number>>
+  readonly warnings: readonly string[]
+}
+
+/** A call whose arguments have been checked, before anything is stored. */
+export interface PreparedCall<Contract extends TaskContract = TaskContract> {
+  readonly contract: Contract
+  readonly args: Readonly<Record<string, unknown>>
+  /** The person it is about. */
+  readonly userId: number | null
+  readonly predictionId: number | null
+  readonly prediction?: CheckedPrediction
+}
+
+/**
+ * The row of a checked call.
+ * @throws MemoryGuardError REQUEST_INVALID with every fault of the options, in the words of the REST API.
+ */
+export const toNewTask = (
+  { contract, args, userId, predictionId, prediction }: PreparedCall,
+  options: CallOptions,
+): NewTask => {
+  const faults: InputFault[] = []
+  const start = startOf(options, faults)
+  const end = endOf(options, start, faults)
+  const { priority = 0, taskId, idempotencyKey, idempotencyScope = '', limits, parentId } = options
+  const queue = queueOf(contract, options.queue, faults)
+  if (!(Number.isInteger(priority) && priority >= 0 && priority <= maxPriority)) {
+    faults.push({
+      pointer: '/priority',
+      message: `must be a whole number from 0 to ${maxPriority}; smaller goes first`,
+    })
+  }
+  if (taskId !== undefined && !z.uuid({ version: 'v7' }).safeParse(taskId).success) {
+    faults.push({ pointer: '/task_id', message: 'must be a UUID version 7: the history is in the order of the ids' })
+  }
+  if (faults.length > 0) throw invalid(faults)
+  return {
+    id: taskId ?? uuidv7(),
+    name: contract.name,
+    queue,
+    args,
+    userId,
+    predictionId,
+    ...(prediction && { prediction }),
+    priority,
+    ...start,
+    ...end,
+    ...(limits && { limits }),
+    ...(parentId !== undefined && { parentId }),
+    ...(idempotencyKey !== undefined && {
+      idempotency: {
+        scope: idempotencyScope,
+        key: idempotencyKey,
+        hash: hashOf([
+          contract.name,
+          args,
+          userId,
+          predictionId,
+          prediction?.healthMetrics,
+          prediction?.model,
+          options,
+        ]),
+      },
+    }),
+  }
+}
+
+type Start = Pick<NewTask, 'availableAt' | 'delaySeconds'>
+
+const startOf = ({ eta, countdownSeconds }: CallOptions, faults: InputFault[]): Start => {
+  if (countdownSeconds !== undefined) {
+    if (eta) faults.push({ pointer: '/eta', message: 'must be left out where `countdown` is given' })
+    if (!(countdownSeconds >= 0 && countdownSeconds <= maxAheadSeconds)) {
+      faults.push({ pointer: '/countdown', message: `must be a number of seconds from 0 to ${maxAheadSeconds}` })
+    }
+    return countdownSeconds > 0 ? { delaySeconds: countdownSeconds } : {}
+  }
+  if (!eta) return {}
+  const aheadMs = eta.getTime() - Date.now()
+  if (!(aheadMs >= -clockToleranceMs && aheadMs <= maxAheadSeconds * 1000)) {
+    faults.push({ pointer: '/eta', message: 'must be a time that lies ahead, by at most a year' })
+  }
+  return aheadMs > 0 ? { availableAt: eta } : {}
+}
+
+const endOf = (
+  { expires }: CallOptions,
+  { availableAt, delaySeconds = 0 }: Start,
+  faults: InputFault[],
+): Pick<NewTask, 'expiresAt' | 'expiresSeconds'> => {
+  if (expires === undefined) return {}
+  const now = Date.now()
+  const startsAt = availableAt?.getTime() ?? now + delaySeconds * 1000
+  const endsAt = typeof expires === 'number' ? now + expires * 1000 : expires.getTime()
+  if (!(endsAt > startsAt && endsAt - now <= 2 * maxAheadSeconds * 1000)) {
+    faults.push({ pointer: '/expires', message: 'must be a time, or a number of seconds, after the start of the task' })
+  }
+  return typeof expires === 'number' ? { expiresSeconds: expires } : { expiresAt: expires }
+}
+
+const queueOf = ({ queue: own }: TaskContract, asked: string | undefined, faults: InputFault[]): QueueName => {
+  const fallback = own === 'every' ? 'predictions' : own
+  if (asked === undefined) return fallback
+  const queue = queueNames.find((name) => name === asked)
+  if (!queue) faults.push({ pointer: '/queue', message: `must be one of ${queueNames.join(', ')}` })
+  return queue ?? fallback
+}
+
+/** A call that must not be stored. */
+export const invalid = (faults: readonly InputFault[]): MemoryGuardError =>
+  new MemoryGuardError('REQUEST_INVALID', 'The task cannot be called like this; see `errors`.', { faults })
+
+/** The same call gives the same hash, whatever the order of its members. */
+const hashOf = (call: unknown): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify(call, (_, value: unknown) =>
+        typeof value === 'object' && value !== null && !Array.isArray(value)
+          ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+          : value,
+      ),
+    )
+    .digest('hex')

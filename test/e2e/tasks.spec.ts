@@ -1,0 +1,383 @@
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { insertKey, query, queryNumber } from '../support/query.js'
+import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const metrics = { mmse_score: 24, age: 72 }
+const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: metrics } }
+/** About ten seconds of work that nothing can interrupt but the death of its process. */
+const endless = {
+  name: 'ml.process_prediction',
+  args: { user_id: 7, health_metrics: { mmse_score: 30 }, model: 'slow' },
+}
+
+let models: string
+beforeAll(() => {
+  models = makeModelsFolder()
+})
+afterAll(() => rmSync(models, { recursive: true }))
+
+describeOnBothBrokers('calling tasks', (broker) => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await startStack({
+      broker,
+      env: {
+        MODELS_DIR: models,
+        RECONCILE_INTERVAL_SECONDS: '0.5',
+        TASK_REVOKE_GRACE_SECONDS: '1',
+        TASK_LOCK_SECONDS: '3',
+      },
+    })
+  })
+  afterAll(() => stack.stop())
+
+  const send = (body: unknown, headers: Record<string, string> = {}) =>
+    stack.request('POST', '/v1/tasks', body, headers)
+  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
+  const itemsOf = (answer: Answer) => answer.body['items'] as Record<string, unknown>[]
+  const countTasks = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks')
+  const stateOf = async (id: unknown) => (await get(`/v1/tasks/${String(id)}`)).body['state']
+  const untilState = (id: unknown, state: string, timeoutMs = 20_000) =>
+    waitFor(async () => (await stateOf(id)) === state, { what: `task to be ${state}`, timeoutMs })
+
+  it('sends a task with health metrics: the prediction is stored with it, the metrics not in it', async () => {
+    const { status, headers, body } = await send(predict, { prefer: 'wait=20' })
+    expect(status).toBe(200)
+    expect(headers.get('location')).toBe(`/v1/tasks/${String(body['id'])}`)
+    expect(body).toMatchObject({
+      task_id: body['id'],
+      name: 'ml.process_prediction',
+      queue: 'predictions',
+      state: 'succeeded',
+      celery_state: 'SUCCESS',
+      ready: true,
+      successful: true,
+      user_id: 123,
+      args: { user_id: 123, prediction_id: body['prediction_id'] },
+      result: { prediction_id: body['prediction_id'], risk_category: 'very_high' },
+    })
+    const prediction = await get(`/v1/predictions/${String(body['prediction_id'])}`)
+    expect(prediction.body).toMatchObject({ state: 'succeeded', task_id: body['id'], input_features: metrics })
+    const rows = await query<{ args: string }>(stack.databaseUrl, 'SELECT args::text FROM tasks WHERE id = $1', [
+      body['id'],
+    ])
+    expect(rows[0]?.args).not.toContain('mmse')
+  })
+
+  it('computes a stored prediction once more', async () => {
+    const first = await send(predict, { prefer: 'wait=20' })
+    const args = { user_id: 123, prediction_id: first.body['prediction_id'] }
+    for (const more of [{}, { health_metrics: metrics }]) {
+      const again = await send({ name: predict.name, args: { ...args, ...more } }, { prefer: 'wait=20' })
+      expect(again.status).toBe(200)
+      expect(again.body['id']).not.toBe(first.body['id'])
+      expect(again.body['result']).toEqual(first.body['result'])
+    }
+  })
+
+  it('sends a health check to any queue', async () => {
+    for (const queue of ['batch', 'explanations', 'forecasts', 'predictions']) {
+      const { status, body } = await send({ name: 'ml.health_check', queue }, { prefer: 'wait=20' })
+      expect(status).toBe(200)
+      expect(body).toMatchObject({ queue, state: 'succeeded', result: { worker: 'worker1@test' } })
+    }
+  })
+
+  it('starts a task after its countdown and not before', async () => {
+    const { status, body } = await send({ ...predict, countdown: 1.5 })
+    expect(status).toBe(202)
+    expect(body).toMatchObject({ state: 'scheduled', celery_state: 'PENDING', ready: false })
+    await untilState(body['id'], 'succeeded')
+    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    const waited = Date.parse(String(task['started_at'])) - Date.parse(String(task['created_at']))
+    expect(waited).toBeGreaterThanOrEqual(1_400)
+    expect(waited).toBeLessThan(5_000)
+    expect((task['timeline'] as { state: string }[]).map(({ state }) => state)).toEqual([
+      'scheduled',
+      'running',
+      'succeeded',
+    ])
+  })
+
+  it('starts a task at its eta', async () => {
+    const eta = new Date(Date.now() + 1_200)
+    const { body } = await send({ ...predict, eta: eta.toISOString() })
+    expect(body).toMatchObject({ state: 'scheduled', available_at: eta.toISOString() })
+    await untilState(body['id'], 'succeeded')
+    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    expect(Date.parse(String(task['started_at']))).toBeGreaterThanOrEqual(eta.getTime() - 1_000)
+  })
+
+  it('makes one task of calls with one idempotency key', async () => {
+    const key = { 'idempotency-key': randomUUID() }
+    const before = await countTasks()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send(predict, key)))
+    expect(new Set(answers.map(({ body }) => body['id'])).size).toBe(1)
+    expect(await countTasks()).toBe(before + 1)
+    const other = await send({ ...predict, priority: 5 }, key)
+    expect([other.status, other.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+  })
+
+  it.each([
+    ['an unknown task', { name: 'ml.nothing' }, 'TASK_UNKNOWN', ['/name'], /ml\.process_prediction/],
+    ['arguments that are missing', { name: predict.name }, 'REQUEST_INVALID', ['/args/user_id'], /whole number/],
+    [
+      'no metrics and no prediction',
+      { name: predict.name, args: { user_id: 1 } },
+      'REQUEST_INVALID',
+      ['/args/health_metrics'],
+      /prediction_id/,
+    ],
+    [
+      'an argument too many',
+      { name: 'ml.health_check', args: { colour: 'canary' } },
+      'REQUEST_INVALID',
+      ['/args/colour'],
+      /not an argument/,
+    ],
+    [
+      'a metric out of range',
+      { name: predict.name, args: { user_id: 1, health_metrics: { mmse_score: 31 } } },
+      'MODEL_INPUT_INVALID',
+      ['/args/health_metrics/mmse_score'],
+      /from 0 to 30/,
+    ],
+    [
+      'a prediction that is not there',
+      { name: predict.name, args: { user_id: 1, prediction_id: 999_999_999 } },
+      'REQUEST_INVALID',
+      ['/args/prediction_id'],
+      /stored/,
+    ],
+    ['an eta in the past', { ...predict, eta: '2020-01-01T00:00:00Z' }, 'REQUEST_INVALID', ['/eta'], /ahead/],
+    ['an eta that is no time', { ...predict, eta: 'tomorrow' }, 'REQUEST_INVALID', ['/eta'], /2030-01-31/],
+    [
+      'an eta and a countdown',
+      { ...predict, countdown: 5, eta: '2027-01-01T00:00:00Z' },
+      'REQUEST_INVALID',
+      ['/eta'],
+      /countdown/,
+    ],
+    ['a negative countdown', { ...predict, countdown: -1 }, 'REQUEST_INVALID', ['/countdown'], /from 0/],
+    [
+      'an expiry before the start',
+      { ...predict, countdown: 60, expires: 30 },
+      'REQUEST_INVALID',
+      ['/expires'],
+      /after/,
+    ],
+    ['an unknown queue', { ...predict, queue: 'celery' }, 'REQUEST_INVALID', ['/queue'], /predictions, batch/],
+    ['a priority below zero', { ...predict, priority: -1 }, 'REQUEST_INVALID', ['/priority'], /0 to/],
+    ['an unknown field', { ...predict, kwargs: {} }, 'REQUEST_INVALID', ['/kwargs'], /countdown/],
+  ])('refuses %s before anything is stored', async (_, body, code, pointers, accepts) => {
+    const before = await countTasks()
+    const answer = await send(body)
+    const errors = answer.body['errors'] as { pointer: string; message: string }[]
+    expect([answer.status, answer.body['code'], errors.map(({ pointer }) => pointer)]).toEqual([422, code, pointers])
+    expect(errors.map(({ message }) => message).join(' ')).toMatch(accepts)
+    expect(answer.text).not.toContain('canary')
+    expect(await countTasks()).toBe(before)
+  })
+
+  it('lists the history newest first, in pages, by what is asked', async () => {
+    const sent: unknown[] = []
+    for (let index = 0; index < 5; index += 1) {
+      sent.unshift((await send({ name: 'ml.health_check', queue: 'batch' }, { prefer: 'wait=20' })).body['id'])
+    }
+    const seen: unknown[] = []
+    const path = '/v1/tasks?name=ml.health_check&state=succeeded,failed&queue=batch&worker=worker1@test&limit=2'
+    let cursor = ''
+    for (let page = 0; page < 3; page += 1) {
+      const answer = await get(`${path}${cursor}`)
+      seen.push(...itemsOf(answer).map(({ id }) => id))
+      cursor = `&cursor=${String(answer.body['next_cursor'])}`
+    }
+    expect(seen.slice(0, 5)).toEqual(sent)
+    expect(new Set(seen).size).toBe(seen.length)
+    expect(itemsOf(await get('/v1/tasks?worker=nobody'))).toEqual([])
+    expect(itemsOf(await get('/v1/tasks?since=2999-01-01T00:00:00Z'))).toEqual([])
+    expect(itemsOf(await get('/v1/tasks?since=2020-01-01T00:00:00Z&limit=1')).length).toBe(1)
+    expect((await get('/v1/tasks?state=done')).status).toBe(422)
+  })
+
+  it('forgets a result, and says so afterwards', async () => {
+    const { body } = await send(predict, { prefer: 'wait=20' })
+    const path = `/v1/tasks/${String(body['id'])}/result`
+    expect((await stack.request('DELETE', path)).status).toBe(204)
+    expect((await stack.request('DELETE', path)).status).toBe(204)
+    const gone = await get(path)
+    expect([gone.status, gone.body['code']]).toEqual([410, 'RESOURCE_GONE'])
+    expect(await stateOf(body['id'])).toBe('succeeded')
+    const planned = await send({ ...predict, countdown: 600 })
+    const refused = await stack.request('DELETE', `/v1/tasks/${String(planned.body['id'])}/result`)
+    expect([refused.status, refused.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
+  })
+
+  describe('revoking', () => {
+    const revoke = (id: unknown, body: unknown = {}) => stack.request('POST', `/v1/tasks/${String(id)}/revoke`, body)
+
+    it('cancels what is scheduled at once, and it stays cancelled', async () => {
+      const { body } = await send({ ...predict, countdown: 1 })
+      const revoked = await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`)
+      expect(revoked.body).toMatchObject({
+        state: 'cancelled',
+        celery_state: 'REVOKED',
+        error: { code: 'TASK_REVOKED' },
+      })
+      const later = await send({ ...predict, countdown: 2 })
+      await untilState(later.body['id'], 'succeeded')
+      const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+      expect(task).toMatchObject({ state: 'cancelled', attempt: 0, attempts: [] })
+      expect((await revoke(body['id'])).body['state']).toBe('cancelled')
+    })
+
+    it('ends a running task at once, and kills what computes it after the grace', async () => {
+      const { body } = await send(endless)
+      await untilState(body['id'], 'running')
+      const before = stack.listProcesses()
+      const startedAt = Date.now()
+      expect((await revoke(body['id'])).status).toBe(200)
+      await untilState(body['id'], 'cancelled', 2_000)
+      await waitFor(() => before.some((pid) => !stack.listProcesses().includes(pid)), {
+        what: 'the child to be killed',
+      })
+      expect(Date.now() - startedAt).toBeLessThan(5_000)
+      const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+      expect(task).toMatchObject({ attempt: 1, retries: 0, attempts: [{ outcome: 'cancelled' }] })
+      // The pool is whole again.
+      expect((await send(predict, { prefer: 'wait=20' })).status).toBe(200)
+    })
+
+    it('terminates one of several that compute together: the others are done again without using a retry', async () => {
+      // As many as the worker has batches under way: what comes then waits, and is claimed together.
+      const blockers = [await send(endless), await send(endless), await send(endless)].map(({ body }) => body['id'])
+      for (const id of blockers) await untilState(id, 'running')
+      const args = { user_id: 8, health_metrics: { mmse_score: 6 }, model: 'slow' }
+      const sent = await Promise.all(Array.from({ length: 4 }, () => send({ ...endless, args })))
+      const [first, ...others] = sent.map(({ body }) => body['id'])
+      for (const id of blockers) await revoke(id, { terminate: true })
+      for (const id of [first, ...others]) await untilState(id, 'running')
+      await revoke(first, { terminate: true })
+      await untilState(first, 'cancelled', 2_000)
+      for (const id of others) await untilState(id, 'succeeded', 30_000)
+      for (const id of others) {
+        const { body: task } = await get(`/v1/tasks/${String(id)}`)
+        expect(task).toMatchObject({
+          attempt: 2,
+          retries: 0,
+          crashes: 0,
+          attempts: [{ outcome: 'released' }, { outcome: 'succeeded' }],
+        })
+      }
+    })
+
+    it('holds if the message to the worker is lost', async () => {
+      const { body } = await send(endless)
+      await untilState(body['id'], 'running')
+      // What a revoke leaves behind whose notification nobody heard.
+      await query(stack.databaseUrl, 'UPDATE tasks SET revoke_requested_at = now() WHERE id = $1', [body['id']])
+      await untilState(body['id'], 'cancelled', 5_000)
+    })
+
+    it('does not touch what has ended', async () => {
+      const { body } = await send(predict, { prefer: 'wait=20' })
+      const refused = await revoke(body['id'])
+      expect([refused.status, refused.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
+      expect(await stateOf(body['id'])).toBe('succeeded')
+    })
+
+    it('needs an operator', async () => {
+      const submitter = await insertKey(stack.databaseUrl, { role: 'submitter' })
+      const { body } = await send(predict)
+      const headers = { authorization: `Bearer ${submitter}` }
+      const refused = await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`, {}, headers)
+      expect([refused.status, refused.body['code']]).toEqual([403, 'ACCESS_ROLE_MISSING'])
+    })
+  })
+
+  describe('doing it again', () => {
+    const retry = (id: unknown) => stack.request('POST', `/v1/tasks/${String(id)}/retry`)
+
+    it('makes a new task of a cancelled one, and its prediction follows', async () => {
+      const { body } = await send({ ...predict, countdown: 600 })
+      await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`)
+      const again = await retry(body['id'])
+      expect(again.status).toBe(202)
+      expect(again.body).toMatchObject({ replay_of: body['id'], args: body['args'] })
+      await untilState(again.body['id'], 'succeeded')
+      expect(await stateOf(body['id'])).toBe('cancelled')
+      const prediction = await get(`/v1/predictions/${String(body['prediction_id'])}`)
+      expect(prediction.body).toMatchObject({ state: 'succeeded', task_id: again.body['id'] })
+      expect((await retry(body['id'])).body['id']).toBe(again.body['id'])
+      const refused = await retry(again.body['id'])
+      expect([refused.status, refused.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
+    })
+
+    it('does many by a filter, after a look at which', async () => {
+      const sent = await Promise.all(
+        Array.from({ length: 3 }, () => send({ name: 'ml.health_check', queue: 'forecasts', countdown: 600 })),
+      )
+      for (const { body } of sent) await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`)
+      const filter = { state: 'cancelled', queue: 'forecasts', name: 'ml.health_check' }
+      const before = await countTasks()
+      const look = await stack.request('POST', '/v1/tasks/retry', { filter, dry_run: true })
+      expect(look.body).toMatchObject({ dry_run: true, matched: 3, replayed: 0 })
+      expect(await countTasks()).toBe(before)
+      const done = await stack.request('POST', '/v1/tasks/retry', { filter })
+      expect(done.body).toMatchObject({ dry_run: false, matched: 3, replayed: 3 })
+      for (const { replay_id } of done.body['items'] as { replay_id: string }[])
+        await untilState(replay_id, 'succeeded')
+      expect((await stack.request('POST', '/v1/tasks/retry', { filter })).body).toMatchObject({
+        matched: 0,
+        replayed: 0,
+      })
+      expect((await stack.request('POST', '/v1/tasks/retry', { filter: { state: 'succeeded' } })).status).toBe(422)
+    })
+  })
+})
+
+describeOnBothBrokers('with every worker down', (broker) => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await startStack({
+      broker,
+      workers: 0,
+      env: { MODELS_DIR: models, RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '2' },
+    })
+  })
+  afterAll(() => stack.stop())
+
+  const send = async (body: unknown) => String((await stack.request('POST', '/v1/tasks', body)).body['id'])
+  const read = async (id: string) => (await stack.request('GET', `/v1/tasks/${id}`)).body
+  const untilState = (id: string, state: string) =>
+    waitFor(async () => (await read(id))['state'] === state, { what: `task to be ${state}` })
+
+  it('a revoked task never runs, and one past its expiry ends as expired', async () => {
+    const revoked = await send(predict)
+    const expired = await send({ ...predict, expires: 0.2 })
+    const kept = await send(predict)
+    await stack.request('POST', `/v1/tasks/${revoked}/revoke`)
+    const worker = await stack.startWorker()
+    await untilState(kept, 'succeeded')
+    await untilState(expired, 'expired')
+    expect(await read(revoked)).toMatchObject({ state: 'cancelled', attempt: 0, attempts: [] })
+    expect(await read(expired)).toMatchObject({ attempt: 0, error: { code: 'TASK_EXPIRED' } })
+    await worker.kill('SIGKILL')
+  })
+
+  it('a task that ran when its worker died and was then revoked is not started again', async () => {
+    const worker = await stack.startWorker()
+    const id = await send(endless)
+    await untilState(id, 'running')
+    await worker.kill('SIGKILL')
+    await stack.request('POST', `/v1/tasks/${id}/revoke`)
+    await stack.startWorker()
+    await untilState(id, 'cancelled')
+    expect(await read(id)).toMatchObject({ attempt: 1, attempts: [{ outcome: 'lost' }] })
+  })
+})
