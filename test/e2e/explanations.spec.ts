@@ -31,7 +31,7 @@ describeOnBothBrokers('an explanation', (broker) => {
   let models: string
 
   beforeAll(async () => {
-    models = makeModelsFolder()
+    models = makeModelsFolder({ withSamples: true })
     stack = await startStack({ broker, logs: 'keep', env: { MODELS_DIR: models } })
   })
   afterAll(async () => {

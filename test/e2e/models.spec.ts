@@ -36,7 +36,7 @@ describeOnBothBrokers('models', (broker) => {
   let root: string
 
   beforeAll(async () => {
-    root = makeModelsFolder()
+    root = makeModelsFolder({ withSamples: true })
     copyModel(root, 'sample-lightgbm', 'switching', '1')
     copyModel(root, 'sample-forest', 'switching', '2')
     const truncated = copyModel(root, 'sample-lightgbm', 'switching', '3')

@@ -174,6 +174,22 @@ describe('the verification of a model folder', () => {
   })
 })
 
+describe('the verification of a forecast model', () => {
+  it('runs its golden cases too', async () => {
+    rmSync(folder, { recursive: true })
+    cpSync(fileURLToPath(new URL('../../models/mmse-forecast/1', import.meta.url)), folder, { recursive: true })
+    expect(await verifyModelFolder(folder, pool)).toMatchObject({ reference: 'mmse-forecast@1', faults: [] })
+    const golden = read('golden.json') as { cases: { forecast: { rate_per_year: number } }[] }
+    const [first] = golden.cases
+    if (first) first.forecast.rate_per_year += 1
+    write('golden.json', golden)
+    redigest()
+    expect(await faultsOf()).toEqual([
+      { pointer: 'golden.json', message: expect.stringMatching(/cases\/0\/forecast\/rate_per_year/) },
+    ])
+  })
+})
+
 describe('a registry', () => {
   it('serves on when a model beside it is broken, and says why', async () => {
     const own = new PreforkPool({ size: 1, maxTasksPerChild: 0, maxMemoryPerChildKb: 0, entry }, log)

@@ -29,6 +29,7 @@ export class ForecastRegistry {
     for (const folder of folders.filter(isForecast)) {
       try {
         this.ready.push(await loadForecaster(folder))
+        this.broken.delete(referenceOf(folder.manifest))
       } catch (error) {
         const reference = referenceOf(folder.manifest)
         this.broken.set(reference, error instanceof Error ? error.message : String(error))

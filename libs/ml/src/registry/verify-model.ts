@@ -2,7 +2,14 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { encodeRows } from '../features/encode-rows.js'
-import { inspectModelFolder, referenceOf, type InspectedFolder, type RiskManifest } from '../manifest/index.js'
+import { loadForecaster } from '../forecast/load-forecaster.js'
+import {
+  inspectModelFolder,
+  referenceOf,
+  type InspectedFolder,
+  type Manifest,
+  type RiskManifest,
+} from '../manifest/index.js'
 import { readOnnxModel } from '../onnx/index.js'
 import type { ComputePool } from '../runtime/compute-pool.js'
 import { graphSpecOf, type RiskFolder } from './graph-spec.js'
@@ -31,20 +38,31 @@ export const verifyModelFolder = async (path: string, pool: ComputePool): Promis
     return { path, reference: null, faults, explanations: [] }
   }
   const reference = referenceOf(manifest)
-  const folder = testable(inspected, manifest.kind === 'risk' ? manifest : null)
+  if (manifest.kind === 'forecast') {
+    const faults = [...inspected.faults, ...(await forecastFaults(path, manifest))]
+    return { path, reference, faults, explanations: [] }
+  }
+  const folder = testable(inspected, manifest)
   const tested = folder ? await selfTest(folder, pool) : []
   const faults = [...inspected.faults, ...tested]
   if (!folder || faults.length > 0) return { path, reference, faults, explanations: [] }
   return { path, reference, ...(await explain(folder, pool)) }
 }
 
+const forecastFaults = async (path: string, manifest: Manifest): Promise<readonly InputFault[]> => {
+  try {
+    await loadForecaster({ path, manifest, golden: null, background: null })
+    return []
+  } catch (error) {
+    if (error instanceof MemoryGuardError) return error.faults
+    throw error
+  }
+}
+
 /** The folder as far as its graph can be run: without a readable golden file, it is loaded and compared with nothing. */
-const testable = (inspected: InspectedFolder, manifest: RiskManifest | null): RiskFolder | null => {
+const testable = (inspected: InspectedFolder, manifest: RiskManifest): RiskFolder | null => {
   const { path, golden, background, faults } = inspected
-  if (
-    !manifest ||
-    faults.some(({ pointer, message }) => pointer === manifest.graph.file && /missing|read/.test(message))
-  ) {
+  if (faults.some(({ pointer, message }) => pointer === manifest.graph.file && /missing|read/.test(message))) {
     return null
   }
   return { path, manifest, golden: golden ?? { tolerance: 1, cases: [] }, background }
