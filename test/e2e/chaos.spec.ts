@@ -123,8 +123,15 @@ describeOnBothBrokers(`under load, with processes killed at random (seed ${seed}
       timeoutMs: 60_000,
       intervalMs: 200,
     })
-    const states = await query(stack.databaseUrl, 'SELECT state, count(*)::int FROM tasks GROUP BY state')
-    expect(states).toEqual([{ state: 'succeeded', count: taskCount }])
+    // A task that three killed processes held one after the other ends as poison, by contract and with its three losses
+    // on record; kills at random make that rare. Every other task succeeds.
+    const poisoned = await countWhere(
+      `state = 'failed' AND error_code = 'TASK_POISON' AND 3 = (
+         SELECT count(*) FROM task_attempts a WHERE a.task_id = tasks.id AND a.outcome = 'lost')`,
+    )
+    expect(poisoned).toBeLessThanOrEqual(taskCount / 100)
+    const succeeded = taskCount - poisoned
+    expect(await countWhere(`state = 'succeeded'`)).toBe(succeeded)
     const found = await query<{ id: string }>(stack.databaseUrl, 'SELECT id FROM tasks')
     expect(new Set(found.map(({ id }) => id))).toEqual(new Set(accepted.map(({ taskId }) => taskId)))
 
@@ -133,13 +140,13 @@ describeOnBothBrokers(`under load, with processes killed at random (seed ${seed}
       `SELECT count(*)::int AS attempts, count(DISTINCT task_id)::int AS tasks FROM task_attempts
        WHERE outcome = 'succeeded'`,
     )
-    expect(written).toEqual([{ attempts: taskCount, tasks: taskCount }])
+    expect(written).toEqual([{ attempts: succeeded, tasks: succeeded }])
     // The result that stands is that of the attempt that succeeded, and everyone got one.
     const mismatched = await queryNumber(
       stack.databaseUrl,
       `SELECT count(*)::int AS number FROM tasks t LEFT JOIN predictions p ON p.task_id = t.id
-       WHERE p.risk_score IS NULL OR p.attempt <> t.attempt OR p.user_id <> t.user_id
-         OR (t.result->>'risk_score')::float8 <> p.risk_score`,
+       WHERE t.state = 'succeeded' AND (p.risk_score IS NULL OR p.attempt <> t.attempt OR p.user_id <> t.user_id
+         OR (t.result->>'risk_score')::float8 <> p.risk_score)`,
     )
     expect(mismatched).toBe(0)
     expect(await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM predictions')).toBe(taskCount)
