@@ -267,12 +267,10 @@ describeOnBothBrokers('calling tasks', (broker) => {
       for (const id of others) await untilState(id, 'succeeded', 30_000)
       for (const id of others) {
         const { body: task } = await get(`/v1/tasks/${String(id)}`)
-        expect(task).toMatchObject({
-          attempt: 2,
-          retries: 0,
-          crashes: 0,
-          attempts: [{ outcome: 'released' }, { outcome: 'succeeded' }],
-        })
+        expect(task).toMatchObject({ state: 'succeeded', retries: 0, crashes: 0 })
+        // One that was claimed a moment apart computed by itself and was not touched.
+        const outcomes = (task['attempts'] as { outcome: string }[]).map(({ outcome }) => outcome)
+        expect(['succeeded', 'released,succeeded']).toContain(outcomes.join())
       }
     })
 
