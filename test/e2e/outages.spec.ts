@@ -101,7 +101,8 @@ describeOnBothBrokers('while the database is down', (broker) => {
         async () => {
           const cut = await blocker.query(
             `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`,
+             WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+               AND query LIKE '%INSERT INTO predictions%'`,
           )
           return (cut.rowCount ?? 0) > 0
         },
