@@ -102,7 +102,7 @@ describeOnBothBrokers('while the database is down', (broker) => {
           const cut = await blocker.query(
             `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
-               AND query LIKE '%INSERT INTO predictions%'`,
+               AND query LIKE '%INSERT INTO tasks%'`,
           )
           return (cut.rowCount ?? 0) > 0
         },

@@ -1,12 +1,5 @@
 import { connectWhenMigrated, createDataSource } from '#libs/database'
-import {
-  collectGarbageOfStart,
-  createLogger,
-  limitHeapGrowth,
-  loadConfig,
-  MemoryGuardError,
-  readEnvironment,
-} from '#libs/platform'
+import { collectGarbageOfStart, createLogger, loadConfig, MemoryGuardError, readEnvironment } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
@@ -23,7 +16,6 @@ const untilAskedToStop = (): Promise<string> =>
  * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken.
  */
 export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
-  limitHeapGrowth()
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
   const asked = untilAskedToStop()

@@ -1,13 +1,6 @@
 import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
-import {
-  collectGarbageOfStart,
-  createLogger,
-  limitHeapGrowth,
-  loadConfig,
-  readEnvironment,
-  type Logger,
-} from '#libs/platform'
+import { collectGarbageOfStart, createLogger, loadConfig, readEnvironment, type Logger } from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
@@ -49,7 +42,6 @@ const untilAskedToStop = (log: Logger): Promise<void> =>
  * no new jobs, running ones up to the drain deadline, hand back the rest, children, heartbeat, database.
  */
 export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
-  limitHeapGrowth()
   const config = loadConfig(env)
   const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
   const asked = untilAskedToStop(log)
