@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream'
 import { MemoryGuardError } from '#libs/platform'
-import { isTerminal } from '#libs/tasks/contracts'
 import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
@@ -12,7 +11,7 @@ import {
   type RequestWithPrincipal,
 } from '../access/access.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { waitSecondsOf } from '../http/prefer.js'
+import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
 import { jsonSource, uploadSource, type BatchSource } from './batch-source.js'
 import {
@@ -69,10 +68,7 @@ export class BatchesController {
     try {
       const submission = { model: query.model ?? model, principal: principalOf(request), idempotencyKey, waitSeconds }
       const answer = await this.batches.submit(source, submission)
-      void reply.header('location', `/v1/batches/${answer.id}`)
-      if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
-      if (isTerminal(answer.state)) void reply.status(200)
-      else void reply.header('retry-after', 1)
+      answerSubmission(reply, { location: `/v1/batches/${answer.id}`, state: answer.state, waitSeconds })
       return answer
     } finally {
       raw.setTimeout(0)

@@ -1,9 +1,8 @@
-import { isTerminal } from '#libs/tasks/contracts'
 import { Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
-import { waitSecondsOf } from '../http/prefer.js'
+import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { predictionId } from '../predictions/predictions.schemas.js'
 import {
@@ -42,10 +41,7 @@ export class ExplanationsController {
     const waitSeconds = waitSecondsOf(prefer)
     const answer = await this.explanations.request(id, output, principal, waitSeconds)
     const query = output === undefined ? '' : `?output=${encodeURIComponent(output)}`
-    void reply.header('location', `/v1/predictions/${id}/explanation${query}`)
-    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
-    if (isTerminal(answer.state)) void reply.status(200)
-    else void reply.header('retry-after', 1)
+    answerSubmission(reply, { location: `/v1/predictions/${id}/explanation${query}`, state: answer.state, waitSeconds })
     return answer
   }
 

@@ -1,11 +1,10 @@
-import { isTerminal } from '#libs/tasks/contracts'
 import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { CurrentPrincipal, mustReach, principalOf, RequireRole } from '../access/access.js'
 import type { Principal, RequestWithPrincipal } from '../access/access.js'
 import { pathId } from '../http/path-id.js'
-import { waitSecondsOf } from '../http/prefer.js'
+import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { forecastAnswer, forecastRequest, type ForecastAnswer, type ForecastRequest } from './forecasts.schemas.js'
 import { ForecastsService } from './forecasts.service.js'
@@ -33,10 +32,7 @@ export class ForecastsController {
     mustReach(principalOf(request), person)
     const waitSeconds = waitSecondsOf(request.headers.prefer)
     const answer = await this.forecasts.request(person, horizons_months, waitSeconds)
-    void reply.header('location', `/v1/users/${person}/forecasts/latest`)
-    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
-    if (isTerminal(answer.state)) void reply.status(200)
-    else void reply.header('retry-after', 1)
+    answerSubmission(reply, { location: `/v1/users/${person}/forecasts/latest`, state: answer.state, waitSeconds })
     return answer
   }
 

@@ -1,3 +1,6 @@
+import { isTerminal, type TaskState } from '#libs/tasks/contracts'
+import type { FastifyReply } from 'fastify'
+
 /** Longest wait that a caller may ask for, in seconds. */
 export const maxWaitSeconds = 25
 
@@ -5,4 +8,21 @@ export const maxWaitSeconds = 25
 export const waitSecondsOf = (prefer: string | string[] | undefined): number => {
   const match = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec([prefer].flat().join(','))
   return match ? Math.min(Number(match[1]), maxWaitSeconds) : 0
+}
+
+/** What became of a submission, as far as its headers tell. */
+export interface Submission {
+  /** Where it can be asked for. */
+  readonly location: string
+  readonly state: TaskState
+  /** The wait that was granted; 0 without one. */
+  readonly waitSeconds: number
+}
+
+/** Headers and status of every submission: 200 if it has ended in time, otherwise the route's 202 with when to ask. */
+export const answerSubmission = (reply: FastifyReply, { location, state, waitSeconds }: Submission): void => {
+  void reply.header('location', location)
+  if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
+  if (isTerminal(state)) void reply.status(200)
+  else void reply.header('retry-after', 1)
 }

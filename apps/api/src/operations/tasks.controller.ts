@@ -1,11 +1,10 @@
 import { MemoryGuardError } from '#libs/platform'
-import { isTerminal } from '#libs/tasks/contracts'
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { waitSecondsOf } from '../http/prefer.js'
+import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { TaskResults } from './task-results.js'
 import { toAnswer, toResult, toSent } from './task-answers.js'
@@ -62,10 +61,7 @@ export class TasksController {
     const waitSeconds = waitSecondsOf(prefer)
     const idempotencyKey = parseIdempotencyKey(key)
     const task = await this.tasks.send(request, principal, idempotencyKey, waitSeconds, closedSignal(fastify))
-    void reply.header('location', `/v1/tasks/${task.id}`)
-    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
-    if (isTerminal(task.state)) void reply.status(200)
-    else void reply.header('retry-after', 1)
+    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, state: task.state, waitSeconds })
     return toSent(task, await this.results.read(task))
   }
 

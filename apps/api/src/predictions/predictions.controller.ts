@@ -1,4 +1,3 @@
-import { isTerminal } from '#libs/tasks/contracts'
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
@@ -10,7 +9,7 @@ import {
   type RequestWithPrincipal,
 } from '../access/access.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { waitSecondsOf } from '../http/prefer.js'
+import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import {
   predictionAnswer,
@@ -49,10 +48,7 @@ export class PredictionsController {
     const waitSeconds = waitSecondsOf(headers.prefer)
     const key = parseIdempotencyKey(headers['idempotency-key'])
     const answer = await this.predictions.submit(body, principalOf(request), key, waitSeconds)
-    void reply.header('location', `/v1/predictions/${answer.id}`)
-    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
-    if (isTerminal(answer.state)) void reply.status(200)
-    else void reply.header('retry-after', 1)
+    answerSubmission(reply, { location: `/v1/predictions/${answer.id}`, state: answer.state, waitSeconds })
     return answer
   }
 
