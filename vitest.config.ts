@@ -30,6 +30,11 @@ export default defineConfig({
         hookTimeout: 60_000,
       }),
       project('e2e', ['test/e2e/**/*.spec.ts'], { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
+      project('chaos', ['test/chaos/**/*.spec.ts'], {
+        testTimeout: 180_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
+      }),
     ],
   },
 })

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import { collectGarbageOfStart, createLogger, loadConfig, readEnvironment, type Logger } from '#libs/platform'
@@ -12,8 +13,29 @@ import { Presence } from './runtime/presence.js'
 import { RemoteControl } from './runtime/remote-control.js'
 import { Shadows } from './runtime/shadows.js'
 import { TaskRunner } from './runtime/task-runner.js'
+import { Watchdog } from './runtime/watchdog.js'
 import { expandWorkerName } from './runtime/worker-name.js'
 import { WorkerModule } from './worker.module.js'
+
+/** How long a stop waits for connections to close, and a watchdog's end for running tasks to be handed back. */
+const closeMs = 5_000
+
+/** Nothing has run for this long while consumers close: they wait for a broker that does not answer. */
+const quietMs = 3_000
+
+const untilQuiet = async (leases: LeaseKeeper): Promise<void> => {
+  for (let since = Date.now(); Date.now() - since < quietMs;) {
+    await pause(100)
+    if (leases.size > 0) since = Date.now()
+  }
+}
+
+/** Hands back what runs, as far as that works, and ends for the supervisor to start another worker. */
+const endStalled = async (runner: TaskRunner, leases: LeaseKeeper): Promise<void> => {
+  runner.releaseAll()
+  for (const end = Date.now() + closeMs; leases.size > 0 && Date.now() < end;) await pause(50)
+  process.exit(1)
+}
 
 /** Asked to stop: softly by SIGTERM, SIGINT or a supervisor that is gone, at once by SIGQUIT or the second signal. */
 const untilAskedToStop = (log: Logger): Promise<void> =>
@@ -50,11 +72,12 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     logger: ['warn', 'error', 'fatal'],
     abortOnError: false,
   })
-  const [presence, runner, maintenance, consumers] = [
+  const [presence, runner, maintenance, consumers, watchdog] = [
     app.get(Presence),
     app.get(TaskRunner),
     app.get(Maintenance),
     app.get(Consumers),
+    app.get(Watchdog),
   ]
   const broker = app.get(Broker, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
@@ -63,6 +86,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     isStarted: () => state !== 'starting',
     faults: async () => ({
       ...(state === 'draining' && { worker: 'draining' }),
+      ...watchdog.faults,
       ...(registry.readyReferences.length === 0 && { models: 'none is ready' }),
       ...(await faultOf('database', () => dataSource.query('SELECT 1'))),
       ...(await faultOf('broker', () => broker.depth('predictions'))),
@@ -78,17 +102,19 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   consumers.start()
   await presence.become('ready')
   maintenance.start()
+  watchdog.start(() => void endStalled(runner, app.get(LeaseKeeper)))
   state = 'ready'
   log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
 
   await asked
   state = 'draining'
+  await watchdog.stop()
   await presence.become('draining')
   const deadline = setTimeout(() => {
     log.warn('the drain deadline has passed: handing back what still runs')
     runner.releaseAll()
   }, config.worker.drainSeconds * 1000)
-  await consumers.drain()
+  await Promise.race([consumers.drain(), untilQuiet(app.get(LeaseKeeper))])
   clearTimeout(deadline)
   await maintenance.stop()
   app.get(LeaseKeeper).stop()
@@ -97,7 +123,8 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await app.get(Shadows).stop()
   await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()
   await presence.stop()
-  await app.close()
+  // A connection that is dead may never close.
+  await Promise.race([app.close(), pause(closeMs)])
   await dataSource.destroy()
   await probes.close()
   log.info('stopped')

@@ -12,6 +12,7 @@ import { ProcessPredictionHandler } from './handlers/process-prediction.handler.
 import { UpdateForecastsHandler } from './handlers/update-forecasts.handler.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
+import { ConsumerFactory } from './queues/consumer-factory.js'
 import { Consumers } from './queues/consumers.js'
 import { createQueueProcessor } from './queues/queue-processor.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
@@ -21,6 +22,7 @@ import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
 import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
+import { Watchdog } from './runtime/watchdog.js'
 import { WorkerCommands } from './runtime/worker-commands.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
@@ -58,11 +60,13 @@ export class WorkerModule {
         },
         WorkerMetrics,
         Consumers,
+        ConsumerFactory,
         LeaseKeeper,
         Presence,
         Shadows,
         Maintenance,
         TaskRunner,
+        Watchdog,
         WorkerCommands,
         RemoteControl,
         ...queues.map((queue) => createQueueProcessor(queue, config)),

@@ -97,6 +97,18 @@ export const variables = {
     'A child is replaced when its resident memory has passed this many KiB; 0: never.',
   ),
   WORKER_DRAIN_SECONDS: variable(seconds(0, 3600).default(25), 'How long a warm shutdown waits for running tasks.'),
+  WORKER_STALL_REBUILD_SECONDS: variable(
+    seconds(0.5, 86_400).default(30),
+    'A worker that takes no work for this long, although some waits and a child is free, connects to the broker anew.',
+  ),
+  WORKER_STALL_UNREADY_SECONDS: variable(
+    seconds(0.5, 86_400).default(60),
+    'After this long it is not ready any more. An outage of broker or database does not count.',
+  ),
+  WORKER_STALL_EXIT_SECONDS: variable(
+    seconds(0.5, 86_400).default(120),
+    'After this long it ends with exit code 1, for its supervisor to start another.',
+  ),
   TASK_MAX_RETRIES: variable(count(0, 1000).default(3), 'Retries of a task after transient failures.'),
   TASK_RETRY_DELAY_SECONDS: variable(seconds(0).default(60), 'Delay before a retry, +- 10 % jitter.'),
   TASK_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1800), 'Hard time limit: the computing child is killed.'),
@@ -163,6 +175,11 @@ const section = (values: Values) => ({
     maxTasksPerChild: values.WORKER_MAX_TASKS_PER_CHILD,
     maxMemoryPerChildKb: values.WORKER_MAX_MEMORY_PER_CHILD_KB,
     drainSeconds: values.WORKER_DRAIN_SECONDS,
+    stall: {
+      rebuildSeconds: values.WORKER_STALL_REBUILD_SECONDS,
+      unreadySeconds: values.WORKER_STALL_UNREADY_SECONDS,
+      exitSeconds: values.WORKER_STALL_EXIT_SECONDS,
+    },
   },
   task: {
     maxRetries: values.TASK_MAX_RETRIES,

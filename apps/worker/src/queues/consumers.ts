@@ -10,9 +10,6 @@ export const jobsAtOnce = (queue: QueueName, children: number): number => {
   return batchSize * (children + extraBatches)
 }
 
-/** Makes the consumer of a queue that this process was not started with. */
-export type ConsumerFactory = (queue: QueueName) => Worker
-
 /** The consumers of this process, started and stopped together, or one by one at an operator's wish. */
 @Injectable()
 export class Consumers {
@@ -36,7 +33,7 @@ export class Consumers {
   }
 
   /** Consumes one more queue; nothing happens if it is consumed. */
-  addQueue(queue: QueueName, create: ConsumerFactory): void {
+  addQueue(queue: QueueName, create: (queue: QueueName) => Worker): void {
     if (!this.workers.has(queue)) this.run(queue, create(queue))
   }
 
@@ -45,6 +42,14 @@ export class Consumers {
     const worker = this.workers.get(queue)
     this.workers.delete(queue)
     await worker?.close()
+  }
+
+  /** Consumes over new connections. Jobs under way go on; the broker redelivers them, and they are skipped then. */
+  replaceAll(create: (queue: QueueName) => Worker): void {
+    for (const [queue, old] of [...this.workers]) {
+      old.close(true).catch((error: unknown) => this.log.debug({ err: error, queue }, 'an old consumer did not close'))
+      this.run(queue, create(queue))
+    }
   }
 
   /** Takes as many jobs at once as so many compute children need. */

@@ -15,6 +15,11 @@ export class RateLimits {
     else this.limits.delete(task)
   }
 
+  /** The tasks that have a limit. */
+  get names(): readonly string[] {
+    return [...this.limits.keys()]
+  }
+
   /** Milliseconds until a task may start; the start is taken. */
   take(task: string): number {
     const limit = this.limits.get(task)

@@ -63,6 +63,8 @@ export class TaskRunner {
   readonly rateLimits = new RateLimits()
   /** Compute children there are. */
   concurrency: number
+  /** Batches of jobs taken from the broker so far. */
+  batchesTaken = 0
 
   constructor(
     private readonly tasks: TaskRepository,
@@ -76,6 +78,11 @@ export class TaskRunner {
   ) {
     this.retryPolicy = new RetryPolicy(config.task)
     this.concurrency = config.worker.concurrency
+  }
+
+  /** Whether work that came now could be computed at once. */
+  get hasFreeChild(): boolean {
+    return this.running.size < this.concurrency
   }
 
   async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
@@ -145,6 +152,7 @@ export class TaskRunner {
   }
 
   private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
+    this.batchesTaken += 1
     const fresh = jobs.filter(({ attempt }) => attempt === 1)
     const again = jobs.filter(({ attempt }) => attempt > 1)
     const started = new Set<string>()

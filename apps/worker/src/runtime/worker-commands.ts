@@ -1,9 +1,8 @@
 import { COMPUTE_POOL, type ComputePool } from '#libs/ml'
-import { CONFIG, MemoryGuardError, type Config, type QueueName } from '#libs/platform'
-import { brokerOptions, isWorkerCommand, workerCommands } from '#libs/tasks'
+import { MemoryGuardError } from '#libs/platform'
+import { isWorkerCommand, workerCommands } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import { Worker } from 'bullmq'
-import { consumerOptions } from '../queues/queue-processor.js'
+import { ConsumerFactory } from '../queues/consumer-factory.js'
 import { Consumers } from '../queues/consumers.js'
 import { TaskRunner } from './task-runner.js'
 
@@ -14,7 +13,7 @@ export class WorkerCommands {
     private readonly consumers: Consumers,
     private readonly runner: TaskRunner,
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly factory: ConsumerFactory,
   ) {}
 
   /** @throws MemoryGuardError REQUEST_INVALID for what this worker cannot do. */
@@ -42,7 +41,7 @@ export class WorkerCommands {
         await this.pool.restart()
         return { children: this.pool.children.length }
       case 'add-consumer': {
-        this.consumers.addQueue(workerCommands[name].parse(given).queue, (queue) => this.createConsumer(queue))
+        this.consumers.addQueue(workerCommands[name].parse(given).queue, (queue) => this.factory.create(queue))
         return { queues: this.consumers.queues }
       }
       case 'cancel-consumer': {
@@ -69,12 +68,5 @@ export class WorkerCommands {
     this.runner.concurrency = children
     this.consumers.setConcurrency(children)
     return { children }
-  }
-
-  private createConsumer(queue: QueueName): Worker {
-    return new Worker(queue, (job) => this.runner.process(queue, job), {
-      ...brokerOptions(this.config, 'consumer'),
-      ...consumerOptions(queue, this.config),
-    })
   }
 }

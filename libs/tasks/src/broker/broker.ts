@@ -36,20 +36,33 @@ const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) =
  */
 @Injectable()
 export class Broker implements OnApplicationShutdown {
-  private readonly queues: ReadonlyMap<QueueName, Queue>
+  private queues: ReadonlyMap<QueueName, Queue>
+  private said = ''
 
   constructor(
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    const options = brokerOptions(config, 'producer')
-    let said = ''
-    this.queues = new Map(
+    this.queues = this.connect()
+  }
+
+  /** Goes on over new connections: calls that wait for an answer over the old ones end in their time. */
+  reconnect(): void {
+    const old = this.queues
+    this.queues = this.connect()
+    for (const queue of old.values()) {
+      queue.disconnect().catch((error: unknown) => this.log.debug({ err: error }, 'an old connection did not close'))
+    }
+  }
+
+  private connect(): ReadonlyMap<QueueName, Queue> {
+    const options = brokerOptions(this.config, 'producer')
+    return new Map(
       queueNames.map((name) => {
         const queue = new Queue(name, options)
         queue.on('error', (error) => {
-          if (error.message !== said) log.warn({ err: error }, 'the broker does not answer')
-          said = error.message
+          if (error.message !== this.said) this.log.warn({ err: error }, 'the broker does not answer')
+          this.said = error.message
         })
         return [name, queue]
       }),

@@ -1,0 +1,96 @@
+import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
+import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { Broker } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { ConsumerFactory } from '../queues/consumer-factory.js'
+import { Consumers } from '../queues/consumers.js'
+import { StallClock } from './stall-clock.js'
+import { TaskRunner } from './task-runner.js'
+
+/** A task that waits this long is on no way to a worker any more. */
+const waitingSeconds = 2
+const longestIntervalMs = 5_000
+
+/**
+ * Looks whether this worker takes work that waits for it. If it does not, its connections to the broker are made anew;
+ * if that does not help it is no longer ready, and at last it ends, so that its supervisor starts another.
+ */
+@Injectable()
+export class Watchdog {
+  private readonly clock: StallClock
+  private readonly intervalMs: number
+  private timer: NodeJS.Timeout | undefined
+  private looking: Promise<void> = Promise.resolve()
+  private isStopped = false
+  private isUnready = false
+
+  constructor(
+    private readonly runner: TaskRunner,
+    private readonly consumers: Consumers,
+    private readonly factory: ConsumerFactory,
+    private readonly broker: Broker,
+    private readonly queues: QueueRepository,
+    @Inject(CONFIG) { worker }: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    this.clock = new StallClock(worker.stall)
+    this.intervalMs = Math.min(longestIntervalMs, (worker.stall.rebuildSeconds * 1000) / 4)
+  }
+
+  /** Why the worker is not ready, by name; empty as long as it takes work. */
+  get faults(): Readonly<Record<string, string>> {
+    return this.isUnready ? { consumers: 'work waits, but none is taken' } : {}
+  }
+
+  /** `end` is called when nothing has helped. */
+  start(end: () => void): void {
+    if (this.isStopped) return
+    this.timer = setTimeout(() => {
+      this.looking = this.look(end).finally(() => this.start(end))
+    }, this.intervalMs)
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    clearTimeout(this.timer)
+    await this.looking
+  }
+
+  private async look(end: () => void): Promise<void> {
+    const { batchesTaken: taken } = this.runner
+    try {
+      const isStarving = this.runner.hasFreeChild && (await this.hasWork())
+      const isBrokerUp = !isStarving || (await this.isBrokerUp())
+      const verdict = this.clock.look(performance.now(), { taken, isStarving, isBrokerUp })
+      this.isUnready = verdict === 'unready' || verdict === 'exit'
+      if (verdict === 'rebuild') this.rebuild()
+      if (verdict !== 'exit' || this.isStopped) return
+      this.log.fatal('work waits, but none is taken, also over new connections: ending')
+      end()
+    } catch (error) {
+      this.clock.reset()
+      const level = isDatabaseUnavailable(error) ? 'debug' : 'error'
+      this.log[level]({ err: error }, 'it cannot be told whether work waits')
+    }
+  }
+
+  private async hasWork(): Promise<boolean> {
+    const waiting = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
+    return waiting.size > 0
+  }
+
+  private async isBrokerUp(): Promise<boolean> {
+    try {
+      await this.broker.depth('predictions')
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private rebuild(): void {
+    this.log.warn({ queues: this.consumers.queues }, 'work waits, but none is taken: connecting to the broker anew')
+    this.broker.reconnect()
+    this.consumers.replaceAll((queue) => this.factory.create(queue))
+  }
+}

@@ -1,0 +1,49 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** Stands between a process and a server of 127.0.0.1. */
+export interface TcpProxy {
+  readonly port: number
+  /** From now on nothing passes on the connections there are, and neither side is told; new ones work. */
+  silence(): void
+  /** From now on nothing passes on any connection, old or new, and neither side is told. */
+  silenceAll(): void
+  close(): Promise<void>
+}
+
+/** Opens a way to a port on a free port. */
+export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
+  const sockets = new Set<Socket>()
+  let isDead = false
+  const mute = (socket: Socket) => {
+    socket.unpipe()
+    socket.pause()
+  }
+  const server = createServer((near) => {
+    const far = connect(target, '127.0.0.1')
+    const pair = [near, far]
+    for (const socket of pair) {
+      sockets.add(socket)
+      socket.setNoDelay(true)
+      // One side that is gone takes the other with it; how it went is of no interest here.
+      socket.on('error', () => undefined)
+      socket.once('close', () => pair.forEach((side) => side.destroy()))
+      socket.once('close', () => sockets.delete(socket))
+    }
+    if (isDead) return pair.forEach(mute)
+    near.pipe(far)
+    far.pipe(near)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    silence: () => sockets.forEach(mute),
+    silenceAll: () => {
+      isDead = true
+      sockets.forEach(mute)
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
