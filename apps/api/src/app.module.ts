@@ -4,6 +4,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { AccessModule } from './access/access.module.js'
 import { BatchesModule } from './batches/batches.module.js'
+import { EventsModule } from './events/events.module.js'
 import { ForecastsModule } from './forecasts/forecasts.module.js'
 import { HealthMetricsModule } from './health-metrics/health-metrics.module.js'
 import { ExplanationsModule } from './explanations/explanations.module.js'
@@ -22,6 +23,7 @@ export class AppModule {
         DatabaseModule.for(dataSource),
         AccessModule,
         BatchesModule,
+        EventsModule,
         ForecastsModule,
         HealthMetricsModule,
         ExplanationsModule,

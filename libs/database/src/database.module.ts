@@ -10,6 +10,7 @@ import { ModelActivationRepository } from './repositories/model-activation.repos
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
+import { TaskEventRepository } from './repositories/task-event.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
 import { WorkerCommandRepository } from './repositories/worker-command.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
@@ -20,6 +21,7 @@ const repositories = [
   WorkerCommandRepository,
   TaskRepository,
   TaskCallRepository,
+  TaskEventRepository,
   PredictionRepository,
   BatchRepository,
   WorkerRepository,

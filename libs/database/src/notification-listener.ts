@@ -1,5 +1,6 @@
 import type { Logger } from '#libs/platform'
 import pg from 'pg'
+import { epochMs } from './task-sql.js'
 
 const reconnectMs = 1_000
 
@@ -13,6 +14,7 @@ export type NotificationHandlers = Readonly<Record<string, (payload: string) => 
 export class NotificationListener {
   private client: pg.Client | undefined
   private isStopped = false
+  private since: number | undefined
 
   constructor(
     private readonly url: string | undefined,
@@ -30,9 +32,22 @@ export class NotificationListener {
     try {
       await client.connect()
       for (const channel of Object.keys(this.handlers)) await client.query(`LISTEN ${channel}`)
+      const { rows } = await client.query<{ now: number }>(`SELECT ${epochMs('clock_timestamp()')} AS now`)
+      if (this.client === client) this.since = rows[0]?.now
     } catch (error) {
       this.onLost(client, error)
     }
+  }
+
+  /** Nothing has been missed since then, in milliseconds since the epoch by the database's clock; else undefined. */
+  get listeningSince(): number | undefined {
+    return this.since
+  }
+
+  /** Resolves when all that the database had sent by now has been heard, as far as there is a connection. */
+  async catchUp(): Promise<void> {
+    // What is on its way comes before the answer, on the same connection. A broken one is told of by `onLost`.
+    await this.client?.query('SELECT').catch(() => undefined)
   }
 
   async stop(): Promise<void> {
@@ -43,6 +58,7 @@ export class NotificationListener {
   private onLost(client: pg.Client, error: unknown): void {
     if (this.isStopped || this.client !== client) return
     this.client = undefined
+    this.since = undefined
     this.log.warn({ err: error }, 'not told of changes in the database; connecting again')
     client.removeAllListeners()
     // The connection is gone; ending what is left of it must not raise again.

@@ -22,6 +22,9 @@ export const sourceList = (next: TaskState): string =>
  */
 export const commitSoon = `set_config('synchronous_commit', 'off', true) AS commit_mode`
 
+/** A time as whole milliseconds since the epoch, cut off as a `Date` is. */
+export const epochMs = (time: string): string => `floor(extract(epoch FROM ${time}) * 1000)::float8`
+
 /** What else a settling statement writes: typed columns of the outcomes, and the CTE that stores them. */
 export interface AlsoWrites {
   /** e.g. `risk_score double precision` */

@@ -122,6 +122,10 @@ export const variables = {
     seconds(0.2, 600).default(5),
     'How often the database is compared with the queues.',
   ),
+  EVENTS_HEARTBEAT_SECONDS: variable(
+    seconds(0.1, 600).default(15),
+    'How often a silent stream of events sends a comment, so that proxies keep it open.',
+  ),
 } as const
 
 type Variables = typeof variables
@@ -190,6 +194,7 @@ const section = (values: Values) => ({
     lockSeconds: values.TASK_LOCK_SECONDS,
     reconcileIntervalSeconds: values.RECONCILE_INTERVAL_SECONDS,
   },
+  events: { heartbeatSeconds: values.EVENTS_HEARTBEAT_SECONDS },
 })
 
 /** The checked configuration of a process, by section. Frozen; durations carry their unit. */

@@ -31,6 +31,7 @@ export const errorCodes = [
   'MODEL_OUTPUT_INVALID',
   'DATABASE_UNAVAILABLE',
   'BROKER_UNAVAILABLE',
+  'SERVER_BUSY',
   'INTERNAL',
 ] as const
 

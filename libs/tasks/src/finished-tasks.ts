@@ -12,13 +12,18 @@ export class FinishedTasks implements OnApplicationShutdown {
   private readonly waiting = new Map<string, Set<() => void>>()
   private readonly listener: NotificationListener
   private readonly timer: NodeJS.Timeout
+  private readonly subscribers = new Set<(ids: readonly string[]) => void>()
 
   constructor(
     private readonly tasks: TaskRepository,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    const tellAll = (ids: string) => ids.split(',').forEach((id) => this.tell(id))
+    const tellAll = (payload: string) => {
+      const ids = payload.split(',')
+      ids.forEach((id) => this.tell(id))
+      for (const hear of this.subscribers) hear(ids)
+    }
     this.listener = new NotificationListener(config.database.url, { [finishedChannel]: tellAll }, log)
     this.timer = setInterval(() => void this.look(), lookIntervalMs).unref()
   }
@@ -26,6 +31,22 @@ export class FinishedTasks implements OnApplicationShutdown {
   /** Begins to listen. Without it, ends are seen within a second. */
   start(): Promise<void> {
     return this.listener.start()
+  }
+
+  /** Is told the ids of all tasks that finish from now on; answers how to end that. */
+  subscribe(hear: (ids: readonly string[]) => void): () => void {
+    this.subscribers.add(hear)
+    return () => this.subscribers.delete(hear)
+  }
+
+  /** As of `NotificationListener`: since when no end can have been missed. */
+  get listeningSince(): number | undefined {
+    return this.listener.listeningSince
+  }
+
+  /** Resolves when every end that the database had told of by now has been heard. */
+  catchUp(): Promise<void> {
+    return this.listener.catchUp()
   }
 
   /** Resolves when the task has finished, or after `seconds`. Ask for the state afterwards. */

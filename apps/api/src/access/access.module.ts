@@ -12,7 +12,7 @@ import { KeyCache } from './key-cache.js'
 @Module({
   controllers: [ApiKeysController, AuditController],
   providers: [AuditTrail, KeyCache, { provide: APP_GUARD, useClass: ApiKeyGuard }],
-  exports: [AuditTrail],
+  exports: [AuditTrail, KeyCache],
 })
 export class AccessModule implements OnApplicationBootstrap {
   constructor(

@@ -36,8 +36,8 @@ export const CurrentPrincipal = createParamDecorator((_: unknown, context: Execu
   principalOf(context.switchToHttp().getRequest<RequestWithPrincipal>()),
 )
 
-/** Whether the principal reaches this person's data. */
-export const reaches = ({ userId }: Principal, subject: number): boolean => userId === null || userId === subject
+/** Whether the principal reaches this person's data, or, without a person, what is about no one. */
+export const reaches = ({ userId }: Principal, subject: number | null): boolean => userId === null || userId === subject
 
 /**
  * For routes below a person.

@@ -33,5 +33,6 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   MODEL_OUTPUT_INVALID: [500, 'The model failed'],
   DATABASE_UNAVAILABLE: [503, 'The database is not available'],
   BROKER_UNAVAILABLE: [503, 'The broker is not available'],
+  SERVER_BUSY: [503, 'No room for it now'],
   INTERNAL: [500, 'Internal error'],
 }

@@ -37,7 +37,13 @@ export const toAnswer = (task: TaskEntity, attempts: readonly TaskAttemptEntity[
     started_at: attempt.startedAt?.toISOString() ?? null,
     ended_at: attempt.endedAt.toISOString(),
   })),
-  timeline: [...timelineOf(task, attempts)],
+  timeline: timelineOf(task, attempts).map(({ state, at, attempt, worker, reason }) => ({
+    state,
+    at,
+    attempt,
+    worker,
+    reason,
+  })),
 })
 
 export const toResult = (task: TaskEntity, result: unknown): TaskResult => ({

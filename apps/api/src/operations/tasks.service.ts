@@ -10,7 +10,7 @@ import { Broker, Dispatcher, FinishedTasks, revokeTasks, TaskClient } from '#lib
 import { isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import type { Principal } from '../access/access.js'
+import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
 import { toSummary } from './task-answers.js'
@@ -42,7 +42,7 @@ export class TasksService {
     signal: AbortSignal,
   ): Promise<TaskEntity> {
     const call = await this.client.prepare(this.client.getContract(name), args)
-    if (!isReached(principal, call.userId)) {
+    if (!reaches(principal, call.userId)) {
       throw new MemoryGuardError(
         'ACCESS_ROLE_MISSING',
         'This key is bound to one person, and the task is not about them.',
@@ -71,7 +71,7 @@ export class TasksService {
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
   async get(id: string, principal: Principal): Promise<TaskEntity> {
     const task = await this.tasks.find(id)
-    if (!task || !isReached(principal, task.userId === null ? null : Number(task.userId))) {
+    if (!task || !reaches(principal, task.userId === null ? null : Number(task.userId))) {
       throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     }
     return task
@@ -142,5 +142,3 @@ export class TasksService {
     return replays
   }
 }
-
-const isReached = ({ userId }: Principal, subject: number | null): boolean => userId === null || userId === subject

@@ -362,8 +362,9 @@ export class BatchRepository {
          UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_expires_at = NULL
          FROM parent JOIN batch_chunks c ON c.batch_id = parent.id
          WHERE t.id = c.task_id AND t.state IN (${sourceList('cancelled')})
+         RETURNING t.id
        )
-       SELECT pg_notify('${finishedChannel}', id::text) FROM parent`,
+       SELECT pg_notify('${finishedChannel}', id::text) FROM (SELECT id FROM parent UNION ALL SELECT id FROM chunks) AS ended`,
       [id],
     )
     return rows.length > 0

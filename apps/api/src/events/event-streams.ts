@@ -1,0 +1,125 @@
+import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isDatabaseUnavailable } from '#libs/database'
+import { CONFIG, LOGGER, MemoryGuardError, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { KeyCache } from '../access/key-cache.js'
+import { eventFrame, heartbeatFrame, openingFrame, type StreamEvent } from './event-frames.js'
+
+/** Where the events of a stream come from. */
+export interface EventSource {
+  /** Ends when there is nothing more to come, or soon after `signal` is aborted. */
+  readonly events: AsyncIterator<StreamEvent>
+  /** Where a client goes on that has got everything so far; it moves along where events are filtered out. */
+  readonly position?: () => string
+}
+
+/** Open streams in one process. Each holds a connection; a client that finds no room tries again. */
+const maxStreams = 1_000
+
+/**
+ * Writes server-sent events. A client that reads slowly slows down its own source and nothing else, for the next event
+ * is fetched when the one before has left. Streams end with their client, with their key, and before the process does.
+ */
+@Injectable()
+export class EventStreams implements BeforeApplicationShutdown {
+  private readonly open = new Set<AbortController>()
+  private isStopping = false
+
+  constructor(
+    private readonly keys: KeyCache,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /**
+   * Answers a request with a stream; resolves when its headers have left.
+   * @throws what `start` throws, before anything was written.
+   */
+  async serve(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    start: (signal: AbortSignal) => EventSource | Promise<EventSource>,
+  ): Promise<void> {
+    if (this.isStopping || this.open.size >= maxStreams) {
+      throw new MemoryGuardError('SERVER_BUSY', 'No further stream can be opened here now; try again.')
+    }
+    const closing = new AbortController()
+    this.open.add(closing)
+    reply.raw.once('close', () => this.end(closing))
+    try {
+      const source = await start(closing.signal)
+      const frames = this.frames(source, request.headers.authorization, closing)
+      await reply
+        .header('content-type', 'text/event-stream; charset=utf-8')
+        .header('cache-control', 'no-cache, no-transform')
+        .header('x-accel-buffering', 'no')
+        .send(Readable.from(frames, { objectMode: false }))
+    } catch (error) {
+      this.end(closing)
+      throw error
+    }
+  }
+
+  /** An open stream would keep the process from closing its connections. */
+  beforeApplicationShutdown(): void {
+    this.isStopping = true
+    for (const closing of this.open) closing.abort()
+  }
+
+  private end(closing: AbortController): void {
+    closing.abort()
+    this.open.delete(closing)
+  }
+
+  private async *frames(
+    { events, position }: EventSource,
+    authorization: string | undefined,
+    closing: AbortController,
+  ): AsyncGenerator<string> {
+    try {
+      yield openingFrame(position?.())
+      let next = events.next()
+      while (!closing.signal.aborted) {
+        const arrived = await this.orHeartbeat(next)
+        if (arrived === 'heartbeat') {
+          if (!(await this.isStillLetIn(authorization))) return
+          yield heartbeatFrame(position?.())
+        } else if (arrived.done) {
+          return
+        } else {
+          yield eventFrame(arrived.value)
+          next = events.next()
+        }
+      }
+    } catch (error) {
+      // The client goes on from its last event; with the headers gone there is no other way to tell it.
+      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'an event stream was cut off')
+    } finally {
+      this.end(closing)
+    }
+  }
+
+  private async orHeartbeat(next: Promise<IteratorResult<StreamEvent>>) {
+    const timer = new AbortController()
+    const heartbeat = pause(this.config.events.heartbeatSeconds * 1000, 'heartbeat' as const, { signal: timer.signal })
+    // Cut short when an event came first.
+    heartbeat.catch(() => undefined)
+    try {
+      return await Promise.race([next, heartbeat])
+    } finally {
+      timer.abort()
+    }
+  }
+
+  /** A stream outlives neither its key's expiry nor its revocation. While nobody can tell, it goes on. */
+  private async isStillLetIn(authorization: string | undefined): Promise<boolean> {
+    try {
+      return (await this.keys.find(authorization?.split(' ')[1] ?? '')) !== null
+    } catch (error) {
+      if (isDatabaseUnavailable(error)) return true
+      throw error
+    }
+  }
+}

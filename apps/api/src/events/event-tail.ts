@@ -1,0 +1,149 @@
+import type { EventClock, TaskEventRepository, TaskHistory } from '#libs/database'
+import type { Logger } from '#libs/platform'
+import type { FinishedTasks } from '#libs/tasks'
+import { compareKeys, startOf, type EventKey } from './event-key.js'
+import { toTaskEvent, type TaskEvent } from './events.schemas.js'
+
+/** An event with its place in the stream of all tasks. */
+export interface KeyedEvent {
+  readonly key: EventKey
+  readonly data: TaskEvent
+}
+
+/** Consecutive events: all there are after the ones before, up to `until`. */
+export interface EventPage {
+  readonly events: readonly KeyedEvent[]
+  readonly until: EventKey
+}
+
+/** What a tail asks of the system. */
+export interface TailParts {
+  readonly repository: TaskEventRepository
+  readonly finished: FinishedTasks
+  readonly log: Logger
+}
+
+const pollMs = 500
+/** Rest after a look, as a multiple of the time it took: the database is never kept busy by it. */
+const restFactor = 10
+/** Most tasks of one look. */
+const pageSize = 2_000
+/** Beyond this many, the ids of finished tasks are not kept; the table is looked at instead. */
+const maxHeard = 50_000
+
+/**
+ * The changes of all tasks in one order, by time, from now on: unfinished tasks by their partial index, finished ones
+ * by the ids that the database tells. Only after a gap in what was told the finished ones are looked for in the table.
+ *
+ * It stops short of changes whose transaction may not have ended yet, so that the order is final: a client that has an
+ * event has got everything before it.
+ */
+export class EventTail {
+  private readonly heard = new Set<string>()
+  /** What ended since then was heard, as far as the connection held. Milliseconds; undefined: begin anew. */
+  private heardSince: number | undefined
+  private isStopped = false
+  private timer: NodeJS.Timeout | undefined
+  private readonly unsubscribe: () => void
+
+  private constructor(
+    private readonly parts: TailParts,
+    private readonly onPage: (page: EventPage) => void,
+    private current: EventKey,
+  ) {
+    this.unsubscribe = parts.finished.subscribe((ids) => this.hear(ids))
+    this.lookIn(pollMs)
+  }
+
+  /** @throws what the database throws: then nothing was started. */
+  static async start(parts: TailParts, onPage: (page: EventPage) => void): Promise<EventTail> {
+    const { now } = await parts.repository.readClock()
+    return new EventTail(parts, onPage, startOf(now))
+  }
+
+  /** All before it has been given out. */
+  get cursor(): EventKey {
+    return this.current
+  }
+
+  stop(): void {
+    this.isStopped = true
+    clearTimeout(this.timer)
+    this.unsubscribe()
+  }
+
+  private hear(ids: readonly string[]): void {
+    if (this.heard.size + ids.length > maxHeard) {
+      this.heard.clear()
+      this.heardSince = undefined
+    } else {
+      for (const id of ids) this.heard.add(id)
+    }
+  }
+
+  private lookIn(delayMs: number): void {
+    if (!this.isStopped) this.timer = setTimeout(() => void this.look(), delayMs)
+  }
+
+  private async look(): Promise<void> {
+    const startedAt = performance.now()
+    try {
+      await this.advance(await this.parts.repository.readClock())
+    } catch (error) {
+      this.parts.log.warn({ err: error }, 'could not read the changes of tasks; trying again')
+    }
+    this.lookIn(Math.max(pollMs, restFactor * (performance.now() - startedAt)))
+  }
+
+  private async advance({ now, settled }: EventClock): Promise<void> {
+    this.heardSince ??= now
+    if (settled <= this.current.at) return
+    const { repository, finished } = this.parts
+    await finished.catchUp()
+    const heard = [...this.heard]
+    const knownSince = Math.max(this.heardSince ?? Infinity, finished.listeningSince ?? Infinity)
+    const known = this.current.at >= knownSince ? heard : null
+    const { page, tasks } = await readEvents(repository, this.current, startOf(settled), known)
+    if (this.isStopped) return
+    this.current = page.until
+    const later = new Set(tasks.filter((task) => changesAfter(task, page.until)).map(({ id }) => id))
+    const isWhole = page.until.at === settled
+    const found = new Set(tasks.map(({ id }) => id))
+    // Of a whole page, what was heard and not found had ended before it.
+    for (const id of heard) if (!later.has(id) && (isWhole || found.has(id))) this.heard.delete(id)
+    this.onPage(page)
+  }
+}
+
+/**
+ * Events after `after`, up to `until` or as many as a page holds, with the tasks they were read from. `finished` as of
+ * `TaskEventRepository.listChanged`.
+ */
+export const readEvents = async (
+  repository: TaskEventRepository,
+  after: EventKey,
+  until: EventKey,
+  finished: readonly string[] | null,
+  limit = pageSize,
+): Promise<{ readonly page: EventPage; readonly tasks: readonly TaskHistory[] }> => {
+  const { tasks, completeUntil } = await repository.listChanged(after.at, finished, limit)
+  // More tasks changed in one millisecond than a page holds.
+  if (completeUntil !== null && completeUntil <= after.at) {
+    return readEvents(repository, after, until, finished, 2 * limit)
+  }
+  const end = completeUntil === null || until.at < completeUntil ? until : startOf(completeUntil)
+  const events = tasks
+    .flatMap(toKeyed)
+    .filter(({ key }) => compareKeys(key, after) > 0 && compareKeys(key, end) <= 0)
+    .toSorted((a, b) => compareKeys(a.key, b.key))
+  return { page: { events, until: end }, tasks }
+}
+
+const toKeyed = (task: TaskHistory): readonly KeyedEvent[] =>
+  task.timeline.map((entry) => ({
+    key: { at: Date.parse(entry.at), taskId: task.id, place: entry.place },
+    data: toTaskEvent(task, entry),
+  }))
+
+const changesAfter = ({ timeline }: TaskHistory, until: EventKey): boolean =>
+  timeline.some(({ at }) => Date.parse(at) >= until.at)

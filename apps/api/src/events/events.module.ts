@@ -1,0 +1,15 @@
+import { TasksModule } from '#libs/tasks'
+import { Module } from '@nestjs/common'
+import { AccessModule } from '../access/access.module.js'
+import { EventHub } from './event-hub.js'
+import { EventStreams } from './event-streams.js'
+import { EventsController } from './events.controller.js'
+import { TaskFollower } from './task-follower.js'
+
+/** What happens to tasks, as it happens. */
+@Module({
+  imports: [AccessModule, TasksModule],
+  controllers: [EventsController],
+  providers: [EventHub, EventStreams, TaskFollower],
+})
+export class EventsModule {}
