@@ -11,6 +11,7 @@ import { migrateCommand } from './commands/migrate.command.js'
 import { modelsCommand } from './commands/models.command.js'
 import { purgeCommand } from './commands/purge.command.js'
 import { resultCommand } from './commands/result.command.js'
+import { schedulesCommand } from './commands/schedules.command.js'
 import { startCommand } from './commands/start.command.js'
 import { statusCommand } from './commands/status.command.js'
 import { workerCommand } from './commands/worker.command.js'
@@ -38,4 +39,5 @@ export function createProgram(): Command {
     .addCommand(purgeCommand())
     .addCommand(apiKeysCommand())
     .addCommand(modelsCommand())
+    .addCommand(schedulesCommand())
 }

@@ -7,6 +7,7 @@ import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
+import { Schedules } from './maintenance/schedules.js'
 import { Consumers } from './queues/consumers.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
@@ -103,6 +104,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await presence.become('ready')
   maintenance.start()
   watchdog.start(() => void endStalled(runner, app.get(LeaseKeeper)))
+  app.get(Schedules).start()
   state = 'ready'
   log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
 
@@ -117,6 +119,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await Promise.race([consumers.drain(), untilQuiet(app.get(LeaseKeeper))])
   clearTimeout(deadline)
   await maintenance.stop()
+  await app.get(Schedules).stop()
   app.get(LeaseKeeper).stop()
   await app.get(RemoteControl).stop()
   registry.stop()

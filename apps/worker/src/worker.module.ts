@@ -13,6 +13,7 @@ import { UpdateForecastsHandler } from './handlers/update-forecasts.handler.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { ConsumerFactory } from './queues/consumer-factory.js'
+import { Schedules } from './maintenance/schedules.js'
 import { Consumers } from './queues/consumers.js'
 import { createQueueProcessor } from './queues/queue-processor.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
@@ -65,6 +66,7 @@ export class WorkerModule {
         Presence,
         Shadows,
         Maintenance,
+        Schedules,
         TaskRunner,
         Watchdog,
         WorkerCommands,

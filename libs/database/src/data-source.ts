@@ -7,6 +7,7 @@ import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
 import { ExplanationEntity } from './entities/explanation.entity.js'
 import { ModelActivationEntity } from './entities/model-activation.entity.js'
 import { PredictionEntity } from './entities/prediction.entity.js'
+import { ScheduleEntity } from './entities/schedule.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
@@ -16,6 +17,7 @@ import { HealthMetricsAndForecasts1764000002000 } from './migrations/17640000020
 import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
 import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
+import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
 
 /**
  * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
@@ -50,6 +52,7 @@ export const createDataSource = (config: Config): DataSource => {
       ModelActivationEntity,
       HealthMetricsEntity,
       ForecastEntity,
+      ScheduleEntity,
     ],
     migrations: [
       FirstTables1764000000000,
@@ -58,6 +61,7 @@ export const createDataSource = (config: Config): DataSource => {
       HealthMetricsAndForecasts1764000002000,
       Operations1764000003000,
       Batches1764000004000,
+      Schedules1764000005000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

@@ -9,6 +9,7 @@ import { ExplanationRepository } from './repositories/explanation.repository.js'
 import { ModelActivationRepository } from './repositories/model-activation.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
+import { ScheduleRepository } from './repositories/schedule.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
 import { TaskEventRepository } from './repositories/task-event.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
@@ -25,6 +26,7 @@ const repositories = [
   PredictionRepository,
   BatchRepository,
   WorkerRepository,
+  ScheduleRepository,
   ApiKeyRepository,
   HealthMetricsRepository,
   ForecastRepository,

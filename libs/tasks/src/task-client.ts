@@ -65,11 +65,11 @@ export class TaskClient {
   }
 
   /** @throws MemoryGuardError TASK_UNKNOWN, naming the tasks there are. */
-  getContract(name: string): TaskContract {
+  getContract(name: string, pointer = '/name'): TaskContract {
     if (isTaskName(name)) return catalogue[name]
     const names = Object.keys(catalogue).join(', ')
     throw new MemoryGuardError('TASK_UNKNOWN', `There is no such task. There are: ${names}.`, {
-      faults: [{ pointer: '/name', message: `must be one of ${names}` }],
+      faults: [{ pointer, message: `must be one of ${names}` }],
     })
   }
 

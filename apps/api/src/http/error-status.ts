@@ -13,6 +13,7 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   RESOURCE_NOT_FOUND: [404, 'Not found'],
   RESOURCE_GONE: [410, 'Gone'],
   MEASUREMENT_CONFLICT: [409, 'Another measurement stands there'],
+  SCHEDULE_CONFLICT: [409, 'Another schedule has this name'],
   IDEMPOTENCY_KEY_REUSED: [422, 'The idempotency key was used with another request'],
   TASK_STATE_CONFLICT: [409, 'The task is not in a state that allows it'],
   TASK_NOT_FINISHED: [504, 'The task has not finished in time'],

@@ -1,4 +1,4 @@
-import { timelineOf, type TaskAttemptEntity, type TaskEntity } from '#libs/database'
+import { timelineOf, type ScheduleOrigin, type TaskAttemptEntity, type TaskEntity } from '#libs/database'
 import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import type { SentTask, TaskAnswer, TaskResult, TaskSummary } from './tasks.schemas.js'
 
@@ -27,7 +27,11 @@ export const toSummary = (task: TaskEntity): TaskSummary => ({
   finished_at: task.finishedAt?.toISOString() ?? null,
 })
 
-export const toAnswer = (task: TaskEntity, attempts: readonly TaskAttemptEntity[]): TaskAnswer => ({
+export const toAnswer = (
+  task: TaskEntity,
+  attempts: readonly TaskAttemptEntity[],
+  origin: ScheduleOrigin | null,
+): TaskAnswer => ({
   ...toSummary(task),
   attempts: attempts.map((attempt) => ({
     attempt: attempt.attempt,
@@ -44,6 +48,7 @@ export const toAnswer = (task: TaskEntity, attempts: readonly TaskAttemptEntity[
     worker,
     reason,
   })),
+  schedule: origin && { ...origin, at: origin.at.toISOString() },
 })
 
 export const toResult = (task: TaskEntity, result: unknown): TaskResult => ({

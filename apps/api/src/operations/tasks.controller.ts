@@ -3,11 +3,12 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, R
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { closedSignal } from '../http/closed-signal.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { TaskResults } from './task-results.js'
-import { toAnswer, toResult, toSent } from './task-answers.js'
+import { toResult, toSent } from './task-answers.js'
 import {
   replayAnswer,
   replayRequest,
@@ -94,7 +95,7 @@ export class TasksController {
     @Param('id', { schema: taskId }) id: string,
     @CurrentPrincipal() principal: Principal,
   ): Promise<TaskAnswer> {
-    return toAnswer(await this.tasks.get(id, principal), await this.tasks.listAttempts(id))
+    return this.tasks.describe(await this.tasks.get(id, principal))
   }
 
   @Get(':id/result')
@@ -141,8 +142,7 @@ export class TasksController {
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
   ): Promise<TaskAnswer> {
-    const task = await this.tasks.revoke(id, request?.terminate ?? false, principal, requestId)
-    return toAnswer(task, await this.tasks.listAttempts(id))
+    return this.tasks.describe(await this.tasks.revoke(id, request?.terminate ?? false, principal, requestId))
   }
 
   @Post(':id/retry')
@@ -160,11 +160,4 @@ export class TasksController {
     void reply.header('location', `/v1/tasks/${task.id}`)
     return toSent(task, null)
   }
-}
-
-/** Aborted when the caller hangs up, so that no one waits for nobody. */
-const closedSignal = ({ raw }: FastifyRequest): AbortSignal => {
-  const controller = new AbortController()
-  raw.once('close', () => controller.abort())
-  return controller.signal
 }

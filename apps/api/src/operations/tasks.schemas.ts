@@ -7,7 +7,7 @@ import { maxWaitSeconds } from '../http/prefer.js'
 import { strictInput } from '../http/strict-input.js'
 
 const instant = z.iso.datetime()
-const celeryState = z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED'])
+export const celeryState = z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED'])
 const failure = z.strictObject({ code: z.string(), message: z.string() })
 
 /** A task as lists tell of it. */
@@ -62,6 +62,10 @@ export const taskAnswer = taskSummary
         reason: z.string().optional(),
       }),
     ),
+    schedule: z
+      .strictObject({ id: z.uuid(), name: z.string().nullable().describe('Null if it was deleted since'), at: instant })
+      .nullable()
+      .describe('The schedule that sent it, and for which time'),
   })
   .meta({ id: 'Task' })
 

@@ -1,7 +1,7 @@
 import {
+  ScheduleRepository,
   TaskCallRepository,
   TaskRepository,
-  type TaskAttemptEntity,
   type TaskEntity,
   type TaskFilter,
 } from '#libs/database'
@@ -13,8 +13,15 @@ import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
-import { toSummary } from './task-answers.js'
-import { maxReplays, type ReplayAnswer, type ReplayRequest, type TaskQuery, type TaskRequest } from './tasks.schemas.js'
+import { toAnswer, toSummary } from './task-answers.js'
+import {
+  maxReplays,
+  type ReplayAnswer,
+  type ReplayRequest,
+  type TaskAnswer,
+  type TaskQuery,
+  type TaskRequest,
+} from './tasks.schemas.js'
 
 /** What callers and operators do with tasks, within the reach of their key. */
 @Injectable()
@@ -22,6 +29,7 @@ export class TasksService {
   constructor(
     private readonly tasks: TaskRepository,
     private readonly calls: TaskCallRepository,
+    private readonly schedules: ScheduleRepository,
     private readonly client: TaskClient,
     private readonly broker: Broker,
     private readonly dispatcher: Dispatcher,
@@ -77,8 +85,10 @@ export class TasksService {
     return task
   }
 
-  listAttempts(id: string): Promise<readonly TaskAttemptEntity[]> {
-    return this.tasks.listAttempts(id)
+  /** The task with its attempts, its timeline, and the schedule that sent it. */
+  async describe(task: TaskEntity): Promise<TaskAnswer> {
+    const [attempts, origin] = await Promise.all([this.tasks.listAttempts(task.id), this.schedules.findOrigin(task.id)])
+    return toAnswer(task, attempts, origin)
   }
 
   async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {

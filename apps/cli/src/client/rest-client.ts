@@ -2,7 +2,7 @@ import { CommandError } from '../command-error.js'
 
 /** One call of the REST API. */
 export interface RestRequest {
-  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Path and query, from the root. */
   readonly path: string
   readonly body?: unknown

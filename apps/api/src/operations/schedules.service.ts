@@ -1,0 +1,215 @@
+import { ScheduleRepository, type ScheduleEntity, type ScheduleSettings } from '#libs/database'
+import { MemoryGuardError, type InputFault } from '#libs/platform'
+import { checkTiming, Dispatcher, TaskClient, ticksAfter, toNewTask, type Timing } from '#libs/tasks'
+import { celeryStateOf } from '#libs/tasks/contracts'
+import { Injectable } from '@nestjs/common'
+import { reaches, type Principal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
+import { toPage } from '../http/paging.js'
+import type {
+  ScheduleAnswer,
+  ScheduleChange,
+  ScheduleDetail,
+  ScheduleQuery,
+  ScheduleRequest,
+} from './schedules.schemas.js'
+
+/** Times that an answer tells ahead, and runs that it tells of. */
+const timesAhead = 3
+const runsTold = 10
+
+/** What a schedule sends: the part of it that the contract of the task decides about. */
+type Sending = Pick<ScheduleSettings, 'task' | 'args' | 'userId' | 'predictionId' | 'queue' | 'priority'>
+
+/** Makes, changes and tells of schedules; workers fire them. */
+@Injectable()
+export class SchedulesService {
+  constructor(
+    private readonly schedules: ScheduleRepository,
+    private readonly client: TaskClient,
+    private readonly dispatcher: Dispatcher,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  /** @throws MemoryGuardError TASK_UNKNOWN, REQUEST_INVALID, SCHEDULE_CONFLICT; then nothing was stored. */
+  async create(request: ScheduleRequest, principal: Principal, requestId: string): Promise<ScheduleAnswer> {
+    const { name, task, args, cron, interval_seconds: intervalSeconds, is_paused: isPaused } = request
+    const timing = { cron, timeZone: request.time_zone ?? (cron === null ? null : 'UTC'), intervalSeconds }
+    mustTick(timing)
+    const settings: ScheduleSettings = {
+      ...timing,
+      ...(await this.check(task, args, request.queue, request.priority)),
+      catchUp: request.catch_up,
+      expiresSeconds: request.expires_seconds,
+      isPaused,
+      nextRunAt: isPaused ? null : nextTick(timing),
+    }
+    const schedule = await this.schedules.create(name, settings)
+    if (!schedule) {
+      throw new MemoryGuardError(
+        'SCHEDULE_CONFLICT',
+        'A schedule has this name already: change it, or choose another.',
+        {
+          faults: [{ pointer: '/name', message: 'must not be the name of another schedule' }],
+        },
+      )
+    }
+    await this.audit.record(principal, requestId, 'schedule.create', schedule.id, { name, task })
+    return toAnswer(schedule)
+  }
+
+  async list({ cursor, limit }: ScheduleQuery, { userId }: Principal) {
+    const rows = await this.schedules.list(userId, cursor, limit + 1)
+    return toPage(rows, limit, toAnswer, ({ name }) => name)
+  }
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  async get(key: string, principal: Principal): Promise<ScheduleDetail> {
+    const found = await this.schedules.find(key)
+    const schedule = mustExist(found && reaches(principal, Number(found.userId)) ? found : null)
+    const runs = await this.schedules.listRuns(schedule.id, runsTold)
+    return {
+      ...toAnswer(schedule),
+      recent_runs: runs.map(({ at, taskId, state }) => ({
+        at: at.toISOString(),
+        task_id: taskId,
+        state,
+        celery_state: celeryStateOf(state),
+      })),
+    }
+  }
+
+  /**
+   * Changes what is given. A new timing counts from now, and so does one that is resumed: what was missed in between is
+   * not made up for.
+   * @throws MemoryGuardError as `create`, and RESOURCE_NOT_FOUND
+   */
+  async update(key: string, change: ScheduleChange, principal: Principal, requestId: string): Promise<ScheduleAnswer> {
+    const schedule = mustExist(await this.schedules.update(key, (before) => this.apply(before, change)))
+    await this.audit.record(principal, requestId, 'schedule.update', schedule.id, { changed: Object.keys(change) })
+    return toAnswer(schedule)
+  }
+
+  /** The tasks that it has sent stay. @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async remove(key: string, principal: Principal, requestId: string): Promise<void> {
+    const schedule = mustExist(await this.schedules.find(key))
+    const { name, task } = schedule
+    if (!(await this.schedules.remove(schedule.id))) mustExist(null)
+    await this.audit.record(principal, requestId, 'schedule.delete', schedule.id, { name, task })
+  }
+
+  /** Sends its task now, apart from its times; answers the id. @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async run(key: string, principal: Principal, requestId: string): Promise<string> {
+    const schedule = mustExist(await this.schedules.find(key))
+    const task = mustExist(await this.schedules.runNow(schedule))
+    void this.dispatcher.dispatch(task)
+    await this.audit.record(principal, requestId, 'schedule.run', schedule.id, { task_id: task.taskId })
+    return task.taskId
+  }
+
+  private async apply(before: ScheduleEntity, change: ScheduleChange): Promise<Partial<ScheduleSettings>> {
+    const timing = changeTiming(before, change)
+    mustTick(timing)
+    const { task = before.task, args = before.args, priority = before.priority } = change
+    // Another task has another queue of its own.
+    const kept = task === before.task ? before.queue : null
+    const isKept = [change.task, change.args, change.queue, change.priority].every((given) => given === undefined)
+    const isPaused = change.is_paused ?? before.isPaused
+    const goesOn = before.nextRunAt !== null && !isChanged(before, timing)
+    return {
+      ...timing,
+      ...(!isKept && (await this.check(task, args, change.queue === undefined ? kept : change.queue, priority))),
+      catchUp: change.catch_up ?? before.catchUp,
+      expiresSeconds: change.expires_seconds === undefined ? before.expiresSeconds : change.expires_seconds,
+      isPaused,
+      nextRunAt: isPaused ? null : goesOn ? before.nextRunAt : nextTick(timing),
+    }
+  }
+
+  /** Checks a task and its arguments as a call of it would, so that firing has nothing left to check. */
+  private async check(
+    task: string,
+    given: Readonly<Record<string, unknown>>,
+    queue: string | null,
+    priority: number,
+  ): Promise<Sending> {
+    const contract = this.client.getContract(task, '/task')
+    const faults = Object.keys(given)
+      .filter((name) => name.startsWith('health_metrics'))
+      .map((name) => ({ pointer: `/args/${name}`, message: healthDataMessage }))
+    if (faults.length > 0) throw invalid(faults)
+    const call = await this.client.prepare(contract, given)
+    const { args, userId, predictionId, ...row } = toNewTask(call, { queue: queue ?? undefined, priority })
+    // What of the columns is an argument of this task is kept with the arguments, as they were given.
+    const ids = {
+      ...('user_id' in given && { user_id: userId }),
+      ...(predictionId !== null && { prediction_id: predictionId }),
+    }
+    return {
+      task,
+      args: { ...args, ...ids },
+      userId: userId === null ? null : String(userId),
+      predictionId: predictionId === null ? null : String(predictionId),
+      queue: row.queue,
+      priority,
+    }
+  }
+}
+
+const healthDataMessage =
+  'must be left out: a schedule keeps no health data. Name what is stored, by `prediction_id` or `user_id`'
+
+const invalid = (faults: readonly InputFault[]): MemoryGuardError =>
+  new MemoryGuardError('REQUEST_INVALID', 'There can be no such schedule; see `errors`.', { faults })
+
+const mustTick = (timing: Timing): void => {
+  const faults = checkTiming(timing)
+  if (faults.length > 0) throw invalid(faults)
+}
+
+const mustExist = <Found>(found: Found | null): Found => {
+  if (found === null) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such schedule.')
+  return found
+}
+
+const nextTick = (timing: Timing): Date | null => ticksAfter(timing, new Date(), 1)[0] ?? null
+
+/** Cron takes the place of an interval, and the other way round, unless both are given. */
+const changeTiming = (before: Timing, change: ScheduleChange): Timing => {
+  const cron = change.cron === undefined && change.interval_seconds ? null : change.cron
+  const intervalSeconds = change.interval_seconds === undefined && change.cron ? null : change.interval_seconds
+  const [newCron, newInterval] = [
+    cron === undefined ? before.cron : cron,
+    intervalSeconds === undefined ? before.intervalSeconds : intervalSeconds,
+  ]
+  const timeZone = change.time_zone ?? (newCron === null ? null : (before.timeZone ?? 'UTC'))
+  return { cron: newCron, timeZone, intervalSeconds: newInterval }
+}
+
+const isChanged = (before: Timing, { cron, timeZone, intervalSeconds }: Timing): boolean =>
+  cron !== before.cron || timeZone !== before.timeZone || intervalSeconds !== before.intervalSeconds
+
+const toAnswer = (schedule: ScheduleEntity): ScheduleAnswer => {
+  const { nextRunAt } = schedule
+  const ahead = nextRunAt ? [nextRunAt, ...ticksAfter(schedule, nextRunAt, timesAhead - 1)] : []
+  return {
+    id: schedule.id,
+    name: schedule.name,
+    task: schedule.task,
+    args: schedule.args,
+    cron: schedule.cron,
+    time_zone: schedule.timeZone,
+    interval_seconds: schedule.intervalSeconds,
+    catch_up: schedule.catchUp,
+    is_paused: schedule.isPaused,
+    queue: schedule.queue,
+    priority: schedule.priority,
+    expires_seconds: schedule.expiresSeconds,
+    next_run_at: nextRunAt?.toISOString() ?? null,
+    next_runs: ahead.map((time) => time.toISOString()),
+    last_run_at: schedule.lastRunAt?.toISOString() ?? null,
+    last_task_id: schedule.lastTaskId,
+    created_at: schedule.createdAt.toISOString(),
+    updated_at: schedule.updatedAt.toISOString(),
+  }
+}
