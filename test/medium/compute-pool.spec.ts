@@ -248,6 +248,23 @@ describe('the compute pool prefork', () => {
     expect((await pool.run(work(0)))['probability']?.data[0]).toBe(0.5)
   })
 
+  it('lets go of children that are superfluous before they have started', async () => {
+    const pool = await ready({ size: 1 })
+    const grown = pool.resize(4)
+    await pool.resize(2)
+    await grown
+    expect(pool.children).toHaveLength(2)
+    await Promise.all(Array.from({ length: 6 }, () => pool.run(work(0))))
+  })
+
+  it('says how much has waited for a child', async () => {
+    const pool = await ready({ size: 1 })
+    const runs = [pool.run(work(1)), pool.run(work(0))]
+    await waitFor(() => pool.countWaiting(50) === 1, { what: 'one to have waited' })
+    await Promise.all(runs)
+    expect(pool.countWaiting(0)).toBe(0)
+  })
+
   it.runIf(process.platform === 'linux')('gives its children nothing of its environment', async () => {
     process.env['DATABASE_URL'] = 'postgresql://secret@nowhere/db'
     try {

@@ -9,6 +9,7 @@ import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Schedules } from './maintenance/schedules.js'
 import { Consumers } from './queues/consumers.js'
+import { Autoscaler } from './runtime/autoscaler.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
 import { RemoteControl } from './runtime/remote-control.js'
@@ -73,12 +74,13 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     logger: ['warn', 'error', 'fatal'],
     abortOnError: false,
   })
-  const [presence, runner, maintenance, consumers, watchdog] = [
+  const [presence, runner, maintenance, consumers, watchdog, autoscaler] = [
     app.get(Presence),
     app.get(TaskRunner),
     app.get(Maintenance),
     app.get(Consumers),
     app.get(Watchdog),
+    app.get(Autoscaler),
   ]
   const broker = app.get(Broker, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
@@ -103,6 +105,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   consumers.start()
   await presence.become('ready')
   maintenance.start()
+  autoscaler.start()
   watchdog.start(() => void endStalled(runner, app.get(LeaseKeeper)))
   app.get(Schedules).start()
   state = 'ready'
@@ -110,7 +113,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
 
   await asked
   state = 'draining'
-  await watchdog.stop()
+  await Promise.all([watchdog.stop(), autoscaler.stop()])
   await presence.become('draining')
   const deadline = setTimeout(() => {
     log.warn('the drain deadline has passed: handing back what still runs')

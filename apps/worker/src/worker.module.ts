@@ -16,8 +16,10 @@ import { ConsumerFactory } from './queues/consumer-factory.js'
 import { Schedules } from './maintenance/schedules.js'
 import { Consumers } from './queues/consumers.js'
 import { createQueueProcessor } from './queues/queue-processor.js'
+import { Autoscaler } from './runtime/autoscaler.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
+import { PoolSize } from './runtime/pool-size.js'
 import { Presence } from './runtime/presence.js'
 import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
@@ -68,6 +70,8 @@ export class WorkerModule {
         Maintenance,
         Schedules,
         TaskRunner,
+        PoolSize,
+        Autoscaler,
         Watchdog,
         WorkerCommands,
         RemoteControl,

@@ -54,6 +54,7 @@ describe('configuration', () => {
       LOG_LEVEL: 'canary-level',
       WORKER_QUEUES: 'predictions,canary-queue',
       WORKER_CONCURRENCY: 'canary-number',
+      WORKER_AUTOSCALE: '2,8',
       TASK_MAX_RETRIES: '1.5',
       TASK_LOCK_SECONDS: '0',
     }

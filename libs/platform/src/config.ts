@@ -22,6 +22,18 @@ const queueList = z
   .transform((text) => [...new Set(text.split(',').map((name) => name.trim()))])
   .pipe(z.array(z.enum(queueNames, { error: `must be a list of queues out of ${queueNames.join(', ')}` })).min(1))
 
+/** Celery's `--autoscale`: the most and the fewest children. */
+const scaleLimits = z
+  .string()
+  .regex(/^\d+(,\d+)?$/, { error: 'must be one or two numbers, such as 8,2' })
+  .transform((text): readonly [number, number] => {
+    const [max = 0, min = 1] = text.split(',').map(Number)
+    return [max, min]
+  })
+  .refine(([max, min]) => max <= 256 && min >= 1 && max >= min, {
+    error: 'must be the most (up to 256) and the fewest (from 1), such as 8,2',
+  })
+
 /** One environment variable: its schema, its description, and whether it must never be shown. */
 interface Variable<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema
@@ -78,6 +90,14 @@ export const variables = {
   WORKER_CONCURRENCY: variable(
     count(1, 256).default(Math.max(1, availableParallelism())),
     'Number of compute children of a worker. Default: the number of CPUs.',
+  ),
+  WORKER_AUTOSCALE: variable(
+    scaleLimits.optional(),
+    'The most and the fewest compute children, such as `8,2` (`8` means `8,1`): their number follows the work. It wins over `WORKER_CONCURRENCY`.',
+  ),
+  WORKER_AUTOSCALE_IDLE_SECONDS: variable(
+    seconds(0.5, 86_400).default(30),
+    'How long compute children that are not needed stay.',
   ),
   WORKER_NAME: variable(z.string().min(1).max(120).default('memoryguard@%h'), 'Name of a worker; %h is the host name.'),
   WORKER_POOL: variable(
@@ -162,6 +182,9 @@ const parseVariables = (env: NodeJS.ProcessEnv): Values => {
   return values as Values
 }
 
+const autoscaleOf = ({ WORKER_AUTOSCALE: limits, WORKER_AUTOSCALE_IDLE_SECONDS: idleSeconds }: Values) =>
+  limits && { max: limits[0], min: limits[1], idleSeconds }
+
 const section = (values: Values) => ({
   database: { url: values.DATABASE_URL, poolSize: values.DATABASE_POOL_SIZE },
   broker: { url: values.BROKER_URL },
@@ -172,7 +195,8 @@ const section = (values: Values) => ({
   models: { folder: resolve(values.MODELS_DIR), default: values.DEFAULT_MODEL },
   worker: {
     queues: values.WORKER_QUEUES,
-    concurrency: values.WORKER_CONCURRENCY,
+    concurrency: values.WORKER_AUTOSCALE?.[1] ?? values.WORKER_CONCURRENCY,
+    autoscale: autoscaleOf(values),
     name: values.WORKER_NAME,
     pool: values.WORKER_POOL,
     healthPort: values.WORKER_HEALTH_PORT,

@@ -54,10 +54,11 @@ describe('flags of a worker', () => {
     expect(warnings).toEqual([expect.stringContaining('--pool gevent')])
   })
 
-  it('ask for the most children that autoscaling may use', () => {
-    const { variables: found, warnings } = translate('--autoscale', '8,2')
-    expect(found).toEqual({ WORKER_CONCURRENCY: '8' })
-    expect(warnings).toEqual([expect.stringContaining('stays at 8')])
+  it('ask for as many children as there is work for', () => {
+    expect(translate('--autoscale', '8,2', '-c', '4')).toEqual({
+      variables: { WORKER_AUTOSCALE: '8,2', WORKER_CONCURRENCY: '4' },
+      warnings: [],
+    })
   })
 
   it('of Celery without a meaning set nothing', () => {

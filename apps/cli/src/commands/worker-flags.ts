@@ -12,6 +12,7 @@ export const workerFlags: readonly WorkerFlag[] = [
   flag('-Q, --queues <list>', 'queues', 'WORKER_QUEUES', 'queues to consume, separated by commas'),
   flag('-X, --exclude-queues <list>', 'excludeQueues', 'WORKER_QUEUES', 'consume all queues but these'),
   flag('-c, --concurrency <count>', 'concurrency', 'WORKER_CONCURRENCY', 'number of compute children'),
+  flag('--autoscale <max,min>', 'autoscale', 'WORKER_AUTOSCALE', 'as many compute children as there is work for'),
   flag('-n, --hostname <name>', 'hostname', 'WORKER_NAME', "the worker's name; %h is the host name"),
   flag('-l, --loglevel <level>', 'loglevel', 'LOG_LEVEL', 'debug, info, warning, error or critical'),
   flag('-P, --pool <pool>', 'pool', 'WORKER_POOL', 'prefork (compute in children) or solo (debugging)'),
@@ -36,12 +37,6 @@ export const workerFlags: readonly WorkerFlag[] = [
   ),
   flag('--health-port <port>', 'healthPort', 'WORKER_HEALTH_PORT', 'port for probes and metrics; 0 takes a free one'),
 ]
-
-/** Celery's `--autoscale max,min`, which here asks for `max` children. */
-export const autoscaleFlag = {
-  flags: '--autoscale <max,min>',
-  description: 'as many children as the first number; unlike --concurrency it may be followed by a second',
-} as const
 
 /** Names of Celery's log levels that are called otherwise here. */
 const logLevels: Readonly<Record<string, string>> = { warning: 'warn', critical: 'fatal' }
@@ -72,12 +67,6 @@ export function translateWorkerFlags(
     const { queues } = values
     const asked = typeof queues === 'string' ? queues.split(',') : allQueues
     variables['WORKER_QUEUES'] = asked.filter((name) => !excluded.includes(name.trim())).join(',')
-  }
-  const { autoscale } = values
-  if (typeof autoscale === 'string') {
-    const [most = ''] = autoscale.split(',')
-    warnings.push(`--autoscale ${autoscale}: the number of children stays at ${most}`)
-    variables['WORKER_CONCURRENCY'] = most
   }
   const level = variables['LOG_LEVEL']?.toLowerCase()
   if (level !== undefined) variables['LOG_LEVEL'] = logLevels[level] ?? level

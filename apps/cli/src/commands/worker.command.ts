@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { CommandError } from '../command-error.js'
 import { warn } from '../output.js'
-import { autoscaleFlag, translateWorkerFlags, workerFlags } from './worker-flags.js'
+import { translateWorkerFlags, workerFlags } from './worker-flags.js'
 
 /** Flags of `celery worker` that mean nothing here: accepted, so that existing start scripts keep working. */
 const ignoredFlags = [
@@ -39,7 +39,6 @@ const ignoredFlags = [
 export function workerCommand(): Command {
   const command = new Command('worker').description('run a worker')
   for (const { flags, description } of workerFlags) command.option(flags, description)
-  command.option(autoscaleFlag.flags, autoscaleFlag.description)
   for (const flags of ignoredFlags) {
     const option = new Option(flags).hideHelp()
     command.addOption(option)

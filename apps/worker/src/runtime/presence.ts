@@ -55,6 +55,7 @@ export class Presence {
 
   /** Writes the row now. */
   async beat(): Promise<void> {
+    const { autoscale } = this.config.worker
     const heartbeat: Heartbeat = {
       id: this.id,
       name: this.name,
@@ -68,7 +69,9 @@ export class Presence {
       stats: {
         ...this.metrics.totals,
         active: this.leases.size,
+        ...(autoscale && { autoscale_max: autoscale.max, autoscale_min: autoscale.min }),
         loop_delay_p99_ms: this.loopDelay.percentile(99) / 1e6,
+        loop_delay_max_ms: this.loopDelay.max / 1e6,
       },
       models: [...this.models.readyReferences],
       modelStates: Object.fromEntries(

@@ -85,6 +85,11 @@ export class TaskRunner {
     return this.running.size < this.concurrency
   }
 
+  /** Batches that are computed or wait for a child. */
+  get batchesUnderWay(): number {
+    return this.running.size
+  }
+
   async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
     const payload = jobPayload.parse(job.data)
     const waitMs = this.rateLimits.take(job.name)

@@ -4,6 +4,7 @@ import { isWorkerCommand, workerCommands } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { ConsumerFactory } from '../queues/consumer-factory.js'
 import { Consumers } from '../queues/consumers.js'
+import { PoolSize } from './pool-size.js'
 import { TaskRunner } from './task-runner.js'
 
 /** Does what an operator tells this worker; each answer says how it stands afterwards. */
@@ -14,6 +15,7 @@ export class WorkerCommands {
     private readonly runner: TaskRunner,
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
     private readonly factory: ConsumerFactory,
+    private readonly size: PoolSize,
   ) {}
 
   /** @throws MemoryGuardError REQUEST_INVALID for what this worker cannot do. */
@@ -62,11 +64,7 @@ export class WorkerCommands {
   }
 
   private async resize(by: number): Promise<{ children: number }> {
-    const children = this.runner.concurrency + by
-    if (children < 1) throw new MemoryGuardError('REQUEST_INVALID', 'At least one child must stay.')
-    await this.pool.resize(children)
-    this.runner.concurrency = children
-    this.consumers.setConcurrency(children)
-    return { children }
+    await this.size.set(this.size.children + by)
+    return { children: this.size.children }
   }
 }

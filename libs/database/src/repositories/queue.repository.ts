@@ -75,8 +75,8 @@ export class QueueRepository {
     queues: readonly QueueName[],
     except: readonly string[],
     olderThanSeconds: number,
-  ): Promise<ReadonlyMap<string, number>> {
-    const rows: { queue: string; count: number }[] = await this.dataSource.query(
+  ): Promise<ReadonlyMap<QueueName, number>> {
+    const rows: { queue: QueueName; count: number }[] = await this.dataSource.query(
       `SELECT queue, count(*)::int AS count FROM (
          SELECT queue FROM tasks t WHERE finished_at IS NULL AND queue = ANY($1) AND NOT name = ANY($2)
            AND state IN (${sourceList('running')}) AND available_at < now() - make_interval(secs => $3)

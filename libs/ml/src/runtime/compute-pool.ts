@@ -99,6 +99,8 @@ export interface ComputePool {
   /** Replaces every child; each goes when it has done its run and its successor is ready. */
   restart(): Promise<void>
   readonly children: readonly ComputeChild[]
+  /** Runs and explanations that have waited this long for a child. */
+  countWaiting(longerThanMs: number): number
   /** Ends every child at once. Work under way is rejected with TASK_CHILD_LOST. */
   stop(): Promise<void>
 }

@@ -80,6 +80,11 @@ export class PreforkPool implements ComputePool {
     return [...this.members]
   }
 
+  countWaiting(longerThanMs: number): number {
+    const since = performance.now() - longerThanMs
+    return this.queue.filter(({ queuedAt }) => queuedAt <= since).length
+  }
+
   trial(graph: GraphSpec): Promise<OutputTensors> {
     const trial = this.lastTrial.then(() => this.tryOut(graph))
     const settled = trial.then(
@@ -164,6 +169,11 @@ export class PreforkPool implements ComputePool {
     try {
       for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
       child.isReady = true
+      if (child.isRetiring) {
+        // The pool has shrunk while it started.
+        await child.kill()
+        return undefined
+      }
       this.pump()
       return child
     } catch (error) {

@@ -52,6 +52,11 @@ export class SoloPool implements ComputePool {
     throw new MemoryGuardError('REQUEST_INVALID', 'The solo pool is the worker itself: restart the worker.')
   }
 
+  /** Nothing waits: work begins when it comes. */
+  countWaiting(): number {
+    return 0
+  }
+
   get children(): readonly ComputeChild[] {
     return [{ pid: process.pid, busy: false, tasks: this.tasks, rssBytes: process.memoryUsage.rss() }]
   }

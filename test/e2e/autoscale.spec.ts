@@ -1,0 +1,56 @@
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+describeOnBothBrokers('a worker with --autoscale 3,1', (broker) => {
+  let stack: Stack
+  let models: string
+
+  beforeAll(async () => {
+    models = makeModelsFolder()
+    stack = await startStack({
+      broker,
+      env: { MODELS_DIR: models, WORKER_AUTOSCALE: '3,1', WORKER_AUTOSCALE_IDLE_SECONDS: '1' },
+    })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(models, { recursive: true })
+  })
+
+  const readWorker = async () => (await stack.request('GET', '/v1/workers/worker1@test')).body
+  const countChildren = () => stack.listProcesses().length - 2
+
+  it('has more children while work waits, never more than the most, and the fewest afterwards', async () => {
+    expect(await readWorker()).toMatchObject({ concurrency: 1, stats: { autoscale_max: 3, autoscale_min: 1 } })
+    expect(countChildren()).toBe(1)
+    const tasks: string[] = []
+    let most = 0
+    const submitOne = async () => {
+      const body = { user_id: 1, health_metrics: { mmse_score: 6 }, model: 'slow' }
+      tasks.push(String((await stack.request('POST', '/v1/predictions', body)).body['task_id']))
+      most = Math.max(most, countChildren())
+      return most >= 3
+    }
+    await waitFor(submitOne, { what: 'three children', intervalMs: 100, timeoutMs: 60_000 })
+    await waitFor(async () => Number((await readWorker())['concurrency']) === 3, {
+      what: 'the heartbeat to tell of it',
+    })
+    expect(most).toBe(3)
+    for (const id of tasks) await stack.request('POST', `/v1/tasks/${id}/revoke`, { terminate: true })
+    await waitFor(() => countChildren() === 1, { what: 'the surplus children to end', timeoutMs: 60_000 })
+    await waitFor(async () => Number((await readWorker())['concurrency']) === 1, {
+      what: 'the heartbeat to tell of it',
+    })
+    const { status } = await stack.request(
+      'POST',
+      '/v1/predictions',
+      { user_id: 1, health_metrics: { mmse_score: 24, age: 72 } },
+      { prefer: 'wait=20' },
+    )
+    expect(status).toBe(200)
+  })
+})
