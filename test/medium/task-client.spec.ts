@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
+  BatchRepository,
   createDataSource,
   DatabaseModule,
   PredictionRepository,
@@ -41,6 +42,7 @@ beforeAll(async () => {
   client = new TaskClient({
     tasks,
     calls,
+    batches: app.get(BatchRepository),
     finished,
     predictions: app.get(PredictionRepository),
     broker: app.get(Broker),

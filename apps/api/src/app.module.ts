@@ -12,6 +12,7 @@ import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
 import { OperationsModule } from './operations/operations.module.js'
 import { PredictionsModule } from './predictions/predictions.module.js'
+import { UsersModule } from './users/users.module.js'
 
 @Module({})
 export class AppModule {
@@ -31,6 +32,7 @@ export class AppModule {
         ModelsModule,
         OperationsModule,
         PredictionsModule,
+        UsersModule,
       ],
     }
   }

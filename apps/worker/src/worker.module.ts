@@ -14,6 +14,7 @@ import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { ConsumerFactory } from './queues/consumer-factory.js'
 import { Schedules } from './maintenance/schedules.js'
+import { Retention } from './maintenance/retention.js'
 import { Consumers } from './queues/consumers.js'
 import { createQueueProcessor } from './queues/queue-processor.js'
 import { Autoscaler } from './runtime/autoscaler.js'
@@ -69,6 +70,7 @@ export class WorkerModule {
         Shadows,
         Maintenance,
         Schedules,
+        Retention,
         TaskRunner,
         PoolSize,
         Autoscaler,

@@ -16,6 +16,7 @@ import { Batches1764000004000 } from './migrations/1764000004000-batches.js'
 import { HealthMetricsAndForecasts1764000002000 } from './migrations/1764000002000-health-metrics-and-forecasts.js'
 import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
 import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
+import { Retention1764000006000 } from './migrations/1764000006000-retention.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
 
@@ -62,6 +63,7 @@ export const createDataSource = (config: Config): DataSource => {
       Operations1764000003000,
       Batches1764000004000,
       Schedules1764000005000,
+      Retention1764000006000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
 import { AuditRepository } from './repositories/audit.repository.js'
+import { ErasureRepository } from './repositories/erasure.repository.js'
 import { ForecastRepository } from './repositories/forecast.repository.js'
 import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
 import { ExplanationRepository } from './repositories/explanation.repository.js'
@@ -10,6 +11,7 @@ import { ModelActivationRepository } from './repositories/model-activation.repos
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
 import { ScheduleRepository } from './repositories/schedule.repository.js'
+import { RetentionRepository } from './repositories/retention.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
 import { TaskEventRepository } from './repositories/task-event.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
@@ -32,6 +34,8 @@ const repositories = [
   ForecastRepository,
   ExplanationRepository,
   ModelActivationRepository,
+  ErasureRepository,
+  RetentionRepository,
 ]
 
 /** The repositories on a data source that its process connects and closes. */

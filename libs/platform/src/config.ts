@@ -138,6 +138,14 @@ export const variables = {
     'How long a revoked task may take to end before what computes it is killed.',
   ),
   TASK_LOCK_SECONDS: variable(seconds(1, 600).default(15), 'How long a silent worker keeps its running tasks.'),
+  RESULT_TTL_SECONDS: variable(
+    seconds(0, 3_153_600_000).default(0),
+    'Finished tasks and their results are removed this long after their end; 0: never.',
+  ),
+  AUDIT_TTL_SECONDS: variable(
+    seconds(0, 3_153_600_000).default(0),
+    'Entries of the audit trail are removed after this time; 0: never.',
+  ),
   RECONCILE_INTERVAL_SECONDS: variable(
     seconds(0.2, 600).default(5),
     'How often the database is compared with the queues.',
@@ -219,6 +227,7 @@ const section = (values: Values) => ({
     reconcileIntervalSeconds: values.RECONCILE_INTERVAL_SECONDS,
   },
   events: { heartbeatSeconds: values.EVENTS_HEARTBEAT_SECONDS },
+  retention: { resultTtlSeconds: values.RESULT_TTL_SECONDS, auditTtlSeconds: values.AUDIT_TTL_SECONDS },
 })
 
 /** The checked configuration of a process, by section. Frozen; durations carry their unit. */

@@ -1,4 +1,4 @@
-import { TaskCallRepository, TaskRepository, type TaskEntity } from '#libs/database'
+import { BatchRepository, TaskCallRepository, TaskRepository, type TaskEntity } from '#libs/database'
 import { errorCodes, MemoryGuardError, type ErrorCode } from '#libs/platform'
 import type { z } from 'zod'
 import { Broker } from './broker/broker.js'
@@ -10,6 +10,7 @@ import { FinishedTasks } from './finished-tasks.js'
 export interface ResultParts {
   readonly tasks: TaskRepository
   readonly calls: TaskCallRepository
+  readonly batches: BatchRepository
   readonly broker: Broker
   readonly finished: FinishedTasks
   /** The result of a task that has succeeded; that of a prediction stands with the prediction. */
@@ -125,18 +126,22 @@ export type ResultOf<Contract extends TaskContract> = AsyncResult<z.output<Contr
 
 /**
  * Revokes tasks; those that waited are taken out of the broker too, as far as it answers: what it still holds finds
- * nothing to start.
+ * nothing to start. A batch is cancelled with its chunks.
  */
 export const revokeTasks = async (
-  { calls, broker }: Pick<ResultParts, 'calls' | 'broker'>,
+  { calls, batches, broker }: Pick<ResultParts, 'calls' | 'batches' | 'broker'>,
   ids: readonly string[],
   terminate: boolean,
 ): Promise<readonly { readonly id: string; readonly state: TaskState }[]> => {
-  const revoked = await calls.revoke(ids, terminate)
+  const cancelled = new Set(await batches.cancel(ids))
+  const revoked = await calls.revoke(
+    ids.filter((id) => !cancelled.has(id)),
+    terminate,
+  )
   await broker.removeIfThere(
     revoked.filter(({ state }) => state === 'cancelled').map((task) => ({ ...task, taskId: task.id })),
   )
-  return revoked
+  return [...revoked, ...[...cancelled].map((id) => ({ id, state: 'cancelled' as const }))]
 }
 
 const codeOf = ({ errorCode }: TaskEntity): ErrorCode => errorCodes.find((code) => code === errorCode) ?? 'TASK_FAILED'

@@ -112,6 +112,8 @@ export class TaskClient {
     switch (created.kind) {
       case 'taken':
         throw new MemoryGuardError('TASK_STATE_CONFLICT', 'There is a task with this id already.')
+      case 'gone':
+        throw new MemoryGuardError('RESOURCE_GONE', 'The prediction was erased.')
       case 'known':
         if (created.hash !== task.idempotency?.hash) {
           throw new MemoryGuardError(

@@ -81,7 +81,10 @@ export class ApiKeysController {
     @Req() request: RequestWithPrincipal,
   ): Promise<NewKeyAnswer> {
     const { row, key } = await this.keys.create({ name, role, userId: user_id ?? null, expiresAt: expires_at ?? null })
-    await this.audit.record(principalOf(request), request.id, 'api_key.create', row.id, { role })
+    await this.audit.record(principalOf(request), request.id, 'api_key.create', row.id, {
+      role,
+      ...(user_id !== undefined && { user_id }),
+    })
     return { ...toAnswer(row), key }
   }
 

@@ -6,6 +6,7 @@ import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
+import { MissingResources } from '../http/missing-resources.js'
 import { BatchIntake } from './batch-intake.js'
 import { writeResults } from './batch-results.js'
 import type { BatchSource } from './batch-source.js'
@@ -33,6 +34,7 @@ export class BatchesService {
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
+    private readonly missing: MissingResources,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
@@ -55,7 +57,6 @@ export class BatchesService {
       await this.receive(intake, source, manifest, principal)
       const tasks = await this.batches.accept({
         id: intake.id,
-        total: intake.total,
         userId: principal.userId,
         idempotency: key === undefined ? undefined : { scope: principal.id, key, hash: hashOf() },
       })
@@ -93,7 +94,7 @@ export class BatchesService {
    */
   async cancel(id: string, principal: Principal): Promise<BatchAnswer> {
     await this.getView(id, principal)
-    if (!(await this.batches.cancel(id))) {
+    if ((await this.batches.cancel([id])).length === 0) {
       const { state } = await this.getView(id, principal)
       if (state !== 'cancelled') {
         throw new MemoryGuardError('TASK_STATE_CONFLICT', `The batch has ended: it is ${state}.`)
@@ -166,7 +167,8 @@ export class BatchesService {
 
   private async getView(id: string, principal: Principal): Promise<BatchView> {
     const view = await this.batches.find(id)
-    if (!view || (principal.userId !== null && principal.userId !== view.userId)) {
+    if (!view) throw await this.missing.task(id, 'There is no such batch.')
+    if (principal.userId !== null && principal.userId !== view.userId) {
       throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such batch.')
     }
     return view
@@ -185,7 +187,7 @@ export class BatchesService {
       succeeded,
       failed,
       cancelled,
-      percent: Math.floor((1_000 * (succeeded + failed + cancelled)) / total) / 10,
+      percent: total === 0 ? 100 : Math.floor((1_000 * (succeeded + failed + cancelled)) / total) / 10,
       eta_seconds: etaSeconds(view),
       results: `/v1/batches/${id}/results`,
       disclaimer: this.catalogue.find(view.model)?.manifest.disclaimer ?? 'Decision support, not diagnosis.',

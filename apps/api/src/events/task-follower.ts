@@ -5,6 +5,7 @@ import { FinishedTasks } from '#libs/tasks'
 import { isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { reaches, type Principal } from '../access/access.js'
+import { MissingResources } from '../http/missing-resources.js'
 import type { StreamEvent } from './event-frames.js'
 import { toTaskEvent } from './events.schemas.js'
 
@@ -19,6 +20,7 @@ export class TaskFollower {
   constructor(
     repository: TaskEventRepository,
     private readonly finished: FinishedTasks,
+    private readonly missing: MissingResources,
   ) {
     this.reads = new MicroBatcher({
       maxSize: 500,
@@ -31,10 +33,11 @@ export class TaskFollower {
     })
   }
 
-  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
   async find(id: string, principal: Principal): Promise<TaskHistory> {
     const task = await this.reads.add(id)
-    if (!task || !reaches(principal, task.userId)) {
+    if (!task) throw await this.missing.task(id)
+    if (!reaches(principal, task.userId)) {
       throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     }
     return task

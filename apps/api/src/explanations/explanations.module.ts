@@ -1,11 +1,12 @@
 import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
+import { AccessModule } from '../access/access.module.js'
 import { ModelsModule } from '../models/models.module.js'
 import { ExplanationsController } from './explanations.controller.js'
 import { ExplanationsService } from './explanations.service.js'
 
 @Module({
-  imports: [TasksModule, ModelsModule],
+  imports: [AccessModule, TasksModule, ModelsModule],
   controllers: [ExplanationsController],
   providers: [ExplanationsService],
 })

@@ -6,6 +6,7 @@ import { celeryStateOf, generateExplanation, isTerminal } from '#libs/tasks/cont
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
+import { MissingResources } from '../http/missing-resources.js'
 import type { ExplanationAnswer } from './explanations.schemas.js'
 
 /** Has predictions explained and tells of it. */
@@ -17,6 +18,7 @@ export class ExplanationsService {
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
+    private readonly missing: MissingResources,
   ) {}
 
   /**
@@ -68,7 +70,8 @@ export class ExplanationsService {
 
   private async getPrediction(id: number, principal: Principal): Promise<PredictionView> {
     const prediction = await this.predictions.find(id)
-    if (prediction && reaches(principal, prediction.userId)) return prediction
+    if (!prediction) throw await this.missing.prediction(id)
+    if (reaches(principal, prediction.userId)) return prediction
     throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
   }
 

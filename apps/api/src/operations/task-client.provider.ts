@@ -1,4 +1,4 @@
-import { PredictionRepository, TaskCallRepository, TaskRepository } from '#libs/database'
+import { BatchRepository, PredictionRepository, TaskCallRepository, TaskRepository } from '#libs/database'
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
 import type { FactoryProvider } from '@nestjs/common'
@@ -11,6 +11,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
   inject: [
     TaskRepository,
     TaskCallRepository,
+    BatchRepository,
     PredictionRepository,
     Broker,
     Dispatcher,
@@ -21,6 +22,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
   useFactory: (
     tasks: TaskRepository,
     calls: TaskCallRepository,
+    batches: BatchRepository,
     predictions: PredictionRepository,
     broker: Broker,
     dispatcher: Dispatcher,
@@ -31,6 +33,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
     new TaskClient({
       tasks,
       calls,
+      batches,
       predictions,
       broker,
       dispatcher,

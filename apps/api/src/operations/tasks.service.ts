@@ -1,5 +1,6 @@
 import {
   ScheduleRepository,
+  BatchRepository,
   TaskCallRepository,
   TaskRepository,
   type TaskEntity,
@@ -12,6 +13,7 @@ import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
+import { MissingResources } from '../http/missing-resources.js'
 import { toPage } from '../http/paging.js'
 import { toAnswer, toSummary } from './task-answers.js'
 import {
@@ -34,6 +36,8 @@ export class TasksService {
     private readonly broker: Broker,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
+    private readonly batches: BatchRepository,
+    private readonly missing: MissingResources,
     private readonly audit: AuditTrail,
   ) {}
 
@@ -76,10 +80,11 @@ export class TasksService {
     return this.get(id, principal)
   }
 
-  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
   async get(id: string, principal: Principal): Promise<TaskEntity> {
     const task = await this.tasks.find(id)
-    if (!task || !reaches(principal, task.userId === null ? null : Number(task.userId))) {
+    if (!task) throw await this.missing.task(id)
+    if (!reaches(principal, task.userId === null ? null : Number(task.userId))) {
       throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     }
     return task
@@ -99,7 +104,7 @@ export class TasksService {
   /** @throws MemoryGuardError TASK_STATE_CONFLICT for a task that has finished and was not cancelled. */
   async revoke(id: string, terminate: boolean, principal: Principal, requestId: string): Promise<TaskEntity> {
     await this.get(id, principal)
-    await revokeTasks({ calls: this.calls, broker: this.broker }, [id], terminate)
+    await revokeTasks({ calls: this.calls, batches: this.batches, broker: this.broker }, [id], terminate)
     await this.audit.record(principal, requestId, terminate ? 'task.terminate' : 'task.revoke', id)
     const task = await this.get(id, principal)
     if (isTerminal(task.state) && task.state !== 'cancelled') {

@@ -1,11 +1,12 @@
 import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
+import { AccessModule } from '../access/access.module.js'
 import { ModelsModule } from '../models/models.module.js'
 import { PredictionsController } from './predictions.controller.js'
 import { PredictionsService } from './predictions.service.js'
 
 @Module({
-  imports: [TasksModule, ModelsModule],
+  imports: [AccessModule, TasksModule, ModelsModule],
   controllers: [PredictionsController],
   providers: [PredictionsService],
 })

@@ -19,6 +19,7 @@ import {
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
+import { MissingResources } from '../http/missing-resources.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
@@ -39,6 +40,7 @@ export class PredictionsService {
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
     private readonly tasks: TaskRepository,
+    private readonly missing: MissingResources,
   ) {
     this.inserts = new MicroBatcher({ ...insertBatch, flush: (rows) => this.insert(rows) })
     this.flushes = new MicroBatcher({ ...flushBatch, flush: (waiting) => this.flush(waiting) })
@@ -111,10 +113,11 @@ export class PredictionsService {
     }
   }
 
-  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
   async get(id: number, principal: Principal): Promise<PredictionAnswer> {
     const view = await this.predictions.find(id)
-    if (!view || !reaches(principal, view.userId)) {
+    if (!view) throw await this.missing.prediction(id)
+    if (!reaches(principal, view.userId)) {
       throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
     }
     return this.toAnswer(view)

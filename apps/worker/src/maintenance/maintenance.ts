@@ -3,6 +3,7 @@ import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger 
 import { Reconciler } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import { Retention } from './retention.js'
 
 /** An upload of a batch that sent nothing for this long is over; the API ends a silent one much sooner. */
 const abandonedUploadSeconds = 900
@@ -18,6 +19,7 @@ export class Maintenance {
     private readonly dataSource: DataSource,
     private readonly reconciler: Reconciler,
     private readonly batches: BatchRepository,
+    private readonly retention: Retention,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -39,6 +41,7 @@ export class Maintenance {
     await this.reconciler.run(queueNames)
     await this.batches.closeFinished(null)
     await this.batches.discardAbandoned(abandonedUploadSeconds)
+    await this.retention.run()
   }
 
   private async run(): Promise<void> {

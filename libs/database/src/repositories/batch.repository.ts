@@ -3,7 +3,7 @@ import type { ErrorCode } from '#libs/platform'
 import { batchPredictions, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from '../entities/prediction.entity.js'
-import { commitSoon, finishedChannel, sourceList } from '../task-sql.js'
+import { commitSoon, endWords, finishedChannel, sourceList } from '../task-sql.js'
 import { TaskRepository, type DispatchableTask } from './task.repository.js'
 
 /** Why one row of a batch has no result. The words never hold a value of the row. */
@@ -32,8 +32,6 @@ export interface NewBatchChunk {
 
 export interface BatchAcceptance {
   readonly id: string
-  /** Rows in all, the refused ones included. */
-  readonly total: number
   readonly userId: number | null
   readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
@@ -184,24 +182,25 @@ export class BatchRepository {
    * Makes a received batch a task, and each of its chunks one, in one statement. With an idempotency key that has been
    * used meanwhile, nothing happens. Answers the tasks of the chunks, to be dispatched; none if nothing happened.
    */
-  async accept({ id, total, userId, idempotency }: BatchAcceptance): Promise<readonly DispatchableTask[]> {
+  async accept({ id, userId, idempotency }: BatchAcceptance): Promise<readonly DispatchableTask[]> {
     const rows: { id: string }[] = await this.dataSource.query(
       `WITH parent AS (
          -- It is never dispatched: its chunks are. So it is due only when the first of them starts.
          INSERT INTO tasks (id, name, queue, state, args, user_id, available_at,
            idempotency_scope, idempotency_key, idempotency_hash)
-         VALUES ($1, $2, $3, 'queued', jsonb_build_object('batch_id', $1::uuid), $5, now() + interval '100 years', $6, $7, $8)
+         VALUES ($1, $2, $3, 'queued', jsonb_build_object('batch_id', $1::uuid), $4, now() + interval '100 years', $5, $6, $7)
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
          RETURNING id
        ), accepted AS (
-         UPDATE batches b SET accepted_at = now(), total = $4, first_prediction_id = ids.first_id,
+         UPDATE batches b SET accepted_at = now(), total = ids.total, first_prediction_id = ids.first_id,
            last_prediction_id = ids.last_id
-         FROM parent, (SELECT min(first_prediction_id) AS first_id, max(last_prediction_id) AS last_id
+         FROM parent, (SELECT sum(row_count + error_count) AS total,
+             min(first_prediction_id) AS first_id, max(last_prediction_id) AS last_id
            FROM batch_chunks WHERE batch_id = $1) AS ids
          WHERE b.id = parent.id
        )
-       INSERT INTO tasks (id, name, queue, state, args, user_id)
-       SELECT c.task_id, $2, $3, 'queued', jsonb_build_object('batch_id', c.batch_id, 'chunk', c.chunk), $5
+       INSERT INTO tasks (id, name, queue, state, args, user_id, parent_id)
+       SELECT c.task_id, $2, $3, 'queued', jsonb_build_object('batch_id', c.batch_id, 'chunk', c.chunk), $4, $1
        FROM parent JOIN batch_chunks c ON c.batch_id = parent.id
        ORDER BY c.chunk
        RETURNING id`,
@@ -209,7 +208,6 @@ export class BatchRepository {
         id,
         batchPredictions.name,
         batchPredictions.queue,
-        total,
         userId,
         idempotency?.scope ?? null,
         idempotency?.key ?? null,
@@ -352,22 +350,28 @@ export class BatchRepository {
     return rows.map(({ id }) => id)
   }
 
-  /** Cancels a batch and what of it is unfinished; a chunk that runs now can no longer store its answers. */
-  async cancel(id: string): Promise<boolean> {
-    const rows: unknown[] = await this.dataSource.query(
+  /**
+   * Cancels batches and what of them is unfinished; a chunk that runs now can no longer store its answers. Answers the
+   * ids of those that it ended.
+   */
+  async cancel(ids: readonly string[]): Promise<readonly string[]> {
+    const rows: { id: string; is_batch: boolean }[] = await this.dataSource.query(
       `WITH parent AS (
-         UPDATE tasks SET state = 'cancelled', finished_at = now(), available_at = least(available_at, now())
-         WHERE id = $1 AND state IN (${sourceList('cancelled')}) RETURNING id
+         UPDATE tasks SET state = 'cancelled', finished_at = now(), available_at = least(available_at, now()),
+           revoke_requested_at = now(), error_code = 'TASK_REVOKED', error_message = '${endWords.revoked}'
+         WHERE id IN (SELECT id FROM batches WHERE id = ANY($1::uuid[])) AND state IN (${sourceList('cancelled')})
+         RETURNING id
        ), chunks AS (
          UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_expires_at = NULL
          FROM parent JOIN batch_chunks c ON c.batch_id = parent.id
          WHERE t.id = c.task_id AND t.state IN (${sourceList('cancelled')})
          RETURNING t.id
        )
-       SELECT pg_notify('${finishedChannel}', id::text) FROM (SELECT id FROM parent UNION ALL SELECT id FROM chunks) AS ended`,
-      [id],
+       SELECT id, is_batch, pg_notify('${finishedChannel}', id::text)
+       FROM (SELECT id, true AS is_batch FROM parent UNION ALL SELECT id, false FROM chunks) AS ended`,
+      [ids],
     )
-    return rows.length > 0
+    return rows.flatMap(({ id, is_batch: isBatch }) => (isBatch ? [id] : []))
   }
 
   async find(id: string): Promise<BatchView | null> {

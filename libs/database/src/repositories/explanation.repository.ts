@@ -94,7 +94,7 @@ export class ExplanationRepository {
 
   /**
    * Stores that an explanation is wanted together with its task, in place of `failedTaskId` if that was tried before.
-   * Answers whether it was stored: of several callers at once it is one.
+   * Answers whether it was stored: of several callers at once it is one, and none if the prediction is gone.
    */
   async request(request: {
     readonly taskId: string
@@ -104,8 +104,11 @@ export class ExplanationRepository {
     readonly failedTaskId: string | undefined
   }): Promise<boolean> {
     const rows: unknown[] = await this.dataSource.query(
-      `WITH wanted AS (
-         INSERT INTO explanations AS e (prediction_id, output_name, task_id) VALUES ($1, $2, $3)
+      `WITH held AS (
+         -- A person who is being erased leaves no explanation behind.
+         SELECT id FROM predictions WHERE id = $1 FOR KEY SHARE
+       ), wanted AS (
+         INSERT INTO explanations AS e (prediction_id, output_name, task_id) SELECT id, $2, $3 FROM held
          ON CONFLICT (prediction_id, output_name) DO UPDATE SET task_id = excluded.task_id WHERE e.task_id = $4
          RETURNING e.task_id
        ), created AS (

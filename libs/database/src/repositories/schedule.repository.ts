@@ -195,6 +195,8 @@ const storeTasks = async (
        SELECT i.id, s.task, s.queue, 'queued', s.args - 'user_id' - 'prediction_id', s.user_id, s.prediction_id, s.priority,
          now() + make_interval(secs => s.expires_seconds), '${scopePrefix}' || s.id, i.key
        FROM jsonb_to_recordset($1::jsonb) AS i(id uuid, schedule uuid, key text) JOIN schedules s ON s.id = i.schedule
+       -- One that is being erased sends nothing more.
+       FOR KEY SHARE OF s
        ON CONFLICT DO NOTHING
        RETURNING t.*
      )

@@ -4,6 +4,7 @@ import { terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
 import { controlChannel, endWords, finishedChannel } from '../task-sql.js'
+import { firstIdOf } from '../uuid-time.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
 
 /** A task to be stored, before anything is queued. */
@@ -42,6 +43,8 @@ export type CreatedTask =
   | { readonly kind: 'known'; readonly id: string; readonly hash: string | null }
   /** Another task has its id. */
   | { readonly kind: 'taken' }
+  /** The prediction that it is about is no longer there. */
+  | { readonly kind: 'gone' }
 
 /** Which tasks: all that fit every condition that is set. */
 export interface TaskFilter {
@@ -96,6 +99,9 @@ export class TaskCallRepository {
            id uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
            priority smallint, "availableAt" timestamptz, "delaySeconds" double precision, "expiresAt" timestamptz,
            "expiresSeconds" double precision, limits jsonb, "parentId" uuid, idempotency jsonb)
+       ), held AS (
+         -- A person who is being erased leaves no task about a prediction behind.
+         SELECT p.id FROM predictions p JOIN input i ON p.id = i."predictionId" FOR KEY SHARE OF p
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
            expires_at, limits, parent_id, eta, idempotency_scope, idempotency_key, idempotency_hash)
@@ -105,6 +111,7 @@ export class TaskCallRepository {
            CASE WHEN available_at > now() THEN available_at END,
            idempotency->>'scope', idempotency->>'key', idempotency->>'hash'
          FROM input
+         WHERE "predictionId" IS NULL OR "predictionId" IN (SELECT id FROM held)
          ON CONFLICT DO NOTHING
          RETURNING t.*
        ), p AS (
@@ -172,6 +179,8 @@ export class TaskCallRepository {
            o.id
          FROM input i JOIN tasks o ON o.id = i.original
          WHERE o.finished_at IS NOT NULL AND o.state = ANY($2)
+         -- One that is being erased is not done again.
+         FOR KEY SHARE OF o
          ON CONFLICT (replay_of) WHERE replay_of IS NOT NULL DO NOTHING
          RETURNING t.*
        ), p AS (
@@ -234,7 +243,11 @@ export class TaskCallRepository {
     return query
   }
 
-  private async findKnown({ id, idempotency }: NewTask): Promise<CreatedTask> {
+  private async findKnown({ id, idempotency, predictionId }: NewTask): Promise<CreatedTask> {
+    if (predictionId !== null) {
+      const found: unknown[] = await this.dataSource.query('SELECT 1 FROM predictions WHERE id = $1', [predictionId])
+      if (found.length === 0) return { kind: 'gone' }
+    }
     if (!idempotency) return { kind: 'taken' }
     const [row]: { id: string; idempotency_hash: string | null }[] = await this.dataSource.query(
       'SELECT id, idempotency_hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2',
@@ -246,9 +259,3 @@ export class TaskCallRepository {
 
 const isUnfinished = (state: TaskState): boolean => !terminalStates.includes(state)
 const hasError = (state: TaskState): boolean => replayableStates.includes(state)
-
-/** The smallest UUID version 7 of a time. */
-const firstIdOf = (time: Date): string => {
-  const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000`
-}

@@ -1,0 +1,45 @@
+import { BatchRepository, ErasureRepository, TaskCallRepository } from '#libs/database'
+import { MemoryGuardError } from '#libs/platform'
+import { Broker, Dispatcher, revokeTasks } from '#libs/tasks'
+import { Injectable } from '@nestjs/common'
+import { mayActAs, mustReach, type Principal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
+import { KeyCache } from '../access/key-cache.js'
+import type { ErasureAnswer } from './users.schemas.js'
+
+/** Erases people. */
+@Injectable()
+export class UsersService {
+  constructor(
+    private readonly erasures: ErasureRepository,
+    private readonly calls: TaskCallRepository,
+    private readonly batches: BatchRepository,
+    private readonly broker: Broker,
+    private readonly dispatcher: Dispatcher,
+    private readonly keys: KeyCache,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  /**
+   * Erases everything of a person. What runs is told to end; a result that comes late finds no task to belong to.
+   * @throws MemoryGuardError ACCESS_ROLE_MISSING
+   */
+  async erase(userId: number, principal: Principal, requestId: string): Promise<ErasureAnswer> {
+    mustReach(principal, userId)
+    if (principal.userId === null && !mayActAs(principal.role, 'operator')) {
+      throw new MemoryGuardError(
+        'ACCESS_ROLE_MISSING',
+        'This needs a key with the role operator, or one that is bound to the person.',
+      )
+    }
+    const pseudonym = await this.erasures.pseudonymOf(userId)
+    const { calls, batches, broker } = this
+    await revokeTasks({ calls, batches, broker }, await this.erasures.listUnfinished(userId), false)
+    const { counts, jobs, restarted } = await this.erasures.erase(userId)
+    for (const task of restarted) void this.dispatcher.dispatch(task)
+    await broker.removeIfThere(jobs)
+    this.keys.clear()
+    await this.audit.record(principal, requestId, 'user.erase', pseudonym, { erased: counts })
+    return { pseudonym, erased: counts, remaining: 0 }
+  }
+}

@@ -1,0 +1,277 @@
+import { cpSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { findInDatabase, findInRedis } from '../support/find-text.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { insertKey, query, queryNumber } from '../support/query.js'
+import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
+const canary = 1437.620519
+const metrics = { mmse_score: 24, age: 72, etiv: canary }
+const waiting = { prefer: 'wait=20' }
+
+describeOnBothBrokers('erasure', (broker) => {
+  let stack: Stack
+  let models: string
+  let lastPerson = 7_402_918_355_610
+
+  beforeAll(async () => {
+    models = makeModelsFolder()
+    cpSync(forecastModel, join(models, 'mmse-forecast'), { recursive: true })
+    stack = await startStack({
+      broker,
+      env: { MODELS_DIR: models, RECONCILE_INTERVAL_SECONDS: '0.5', TASK_REVOKE_GRACE_SECONDS: '1' },
+    })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(models, { recursive: true, force: true })
+  })
+
+  const newPerson = () => (lastPerson += 1)
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+  const get = (path: string) => stack.request('GET', path)
+  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    stack.request('POST', path, body, headers)
+  const accepted = ({ status, body, text }: Answer) => {
+    if (status !== 200 && status !== 202) throw new Error(text)
+    return body
+  }
+  const predict = async (person: number, more: object = {}, headers: Record<string, string> = waiting) =>
+    accepted(await post('/v1/predictions', { user_id: person, health_metrics: metrics, ...more }, headers))
+  const upload = async (body: string, search = '', headers: Record<string, string> = {}) =>
+    String(accepted(await post(`/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers }))['id'])
+  const erase = (person: number, headers: Record<string, string> = {}) =>
+    stack.request('DELETE', `/v1/users/${person}`, undefined, headers)
+  const stateOf = async (id: unknown) => (await get(`/v1/tasks/${String(id)}`)).body['state']
+  const untilState = (id: unknown, state: string) =>
+    waitFor(async () => (await stateOf(id)) === state, { what: `the task to be ${state}` })
+  const find = async (...words: readonly unknown[]) => [
+    ...(await findInDatabase(stack.databaseUrl, words.map(String))),
+    ...(stack.redis ? await findInRedis(stack.redis.url, words.map(String)) : []),
+  ]
+  const resultsOf = async (id: string) => {
+    const { text } = await get(`/v1/batches/${id}/results`)
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  it('leaves nothing of a person in any state of work, and everything of the others', async () => {
+    const person = newPerson()
+    const done = await predict(person, { explain: true }, { ...waiting, 'idempotency-key': `first-of-${person}` })
+    await waitFor(
+      async () => (await get(`/v1/predictions/${String(done['id'])}/explanation`)).body['state'] === 'succeeded',
+      { what: 'the explanation' },
+    )
+    await post(`/v1/users/${person}/health-metrics`, { recorded_at: '2025-03-01', health_metrics: metrics })
+    const forecast = accepted(await post(`/v1/users/${person}/forecasts`, {}, waiting))
+    const finished = await upload(
+      `user_id,mmse_score,etiv\n1,24,1500\n${person},24,${canary}\n${person},99,\n2,20,1500\n`,
+    )
+    await waitFor(async () => (await get(`/v1/batches/${finished}`)).body['state'] === 'succeeded', { what: 'a batch' })
+    const boundKey = await post('/v1/api-keys', { name: 'theirs', role: 'submitter', user_id: person })
+    const theirs = bearer(String(boundKey.body['key']))
+    const own = await upload(`user_id,mmse_score,etiv\n${person},24,${canary}\n`, '', { ...theirs, ...waiting })
+
+    const schedule = await post('/v1/schedules', {
+      name: `of-${person}`,
+      task: 'ml.update_forecasts',
+      args: { user_id: person },
+      interval_seconds: 3600,
+    })
+    expect(schedule.status).toBe(201)
+    const later = await post('/v1/tasks', {
+      name: 'ml.process_prediction',
+      args: { user_id: person, health_metrics: metrics },
+      countdown: 600,
+    })
+    const again = await post('/v1/tasks', {
+      name: 'ml.process_prediction',
+      args: { user_id: person, health_metrics: metrics },
+      countdown: 600,
+    })
+    await query(stack.databaseUrl, `UPDATE tasks SET state = 'retrying', retries = 1 WHERE id = $1`, [again.body['id']])
+    const running = await predict(person, { health_metrics: { mmse_score: 30 }, model: 'slow' }, {})
+    const runningBatch = await upload(`user_id,mmse_score\n3,0\n${person},12\n4,1\n${person},0\n`, '?model=slow')
+    const [chunk] = await query<{ task_id: string }>(
+      stack.databaseUrl,
+      'SELECT task_id FROM batch_chunks WHERE batch_id = $1',
+      [runningBatch],
+    )
+    await untilState(running['task_id'], 'running')
+    await untilState(chunk?.task_id, 'running')
+    for (const queue of ['batch', 'explanations', 'predictions']) await post(`/v1/queues/${queue}/pause`)
+    const queued = await predict(person, {}, {})
+    const asked = accepted(await post(`/v1/predictions/${String(queued['id'])}/explanation`))
+    const waitingBatch = await upload(`user_id,mmse_score,etiv\n5,24,1500\n${person},24,${canary}\n6,0,1500\n`)
+    expect((await find(person)).length).toBeGreaterThan(8)
+
+    const { status, body } = await erase(person)
+    expect([status, body['remaining']]).toEqual([200, 0])
+    expect(body['erased']).toEqual({
+      predictions: 7,
+      explanations: 2,
+      forecasts: 1,
+      health_metrics: 1,
+      tasks: 10,
+      task_attempts: expect.any(Number),
+      batches: 1,
+      batch_rows: 4,
+      schedules: 1,
+      api_keys: 1,
+      audit_log: 2,
+    })
+    const jobs = [later.body['id'], again.body['id'], queued['task_id'], asked['task_id']]
+    expect(await find(person, canary)).toEqual([])
+    const kept = /^public\.erased_tasks|memoryguard_queue\.event|:events/
+    expect((await find(...jobs)).filter((text) => !kept.test(text))).toEqual([])
+
+    for (const id of [done['id'], running['id'], queued['id'], later.body['prediction_id']]) {
+      expect((await get(`/v1/predictions/${String(id)}`)).status).toBe(410)
+    }
+    expect((await get(`/v1/predictions/${String(done['id'])}/explanation`)).status).toBe(410)
+    for (const id of [...jobs, done['task_id'], running['task_id'], forecast['task_id'], own]) {
+      const { status: gone, body: problem } = await get(`/v1/tasks/${String(id)}`)
+      expect([gone, problem['code']]).toEqual([410, 'RESOURCE_GONE'])
+    }
+    expect((await get(`/v1/tasks/${String(done['task_id'])}/result`)).status).toBe(410)
+    expect((await get(`/v1/batches/${own}`)).status).toBe(410)
+    expect((await get(`/v1/users/${person}/forecasts/latest`)).status).toBe(404)
+    expect((await get(`/v1/users/${person}/health-metrics`)).body['items']).toEqual([])
+
+    // The others get what they would have got.
+    for (const queue of ['batch', 'explanations', 'predictions']) await post(`/v1/queues/${queue}/resume`)
+    const rows: Record<string, unknown[]> = {}
+    for (const id of [finished, runningBatch, waitingBatch]) {
+      await untilState(id, 'succeeded')
+      expect((await get(`/v1/batches/${id}`)).body).toMatchObject({
+        total: 2,
+        succeeded: 2,
+        failed: 0,
+        percent: 100,
+        errors: [],
+      })
+      rows[id] = (await resultsOf(id)).map(({ user_id, line }) => [user_id, line])
+    }
+    expect(rows).toEqual({
+      [finished]: [
+        [1, 2],
+        [2, 5],
+      ],
+      [runningBatch]: [
+        [3, 2],
+        [4, 4],
+      ],
+      [waitingBatch]: [
+        [5, 2],
+        [6, 4],
+      ],
+    })
+    const alone = await predict(5, { health_metrics: { mmse_score: 24, etiv: 1500 } })
+    expect((await resultsOf(waitingBatch))[0]?.['risk_score']).toBe(alone['risk_score'])
+
+    // What ran has ended by now, and has left nothing either.
+    await waitFor(
+      async () => {
+        const { body: queues } = await get('/v1/queues')
+        return (queues['items'] as { broker: { active: number } }[]).every((queue) => queue.broker.active === 0)
+      },
+      { what: 'the workers to be idle' },
+    )
+    expect(await find(person, canary)).toEqual([])
+
+    const entries = (await get('/v1/audit')).body['items'] as { action: string }[]
+    const entry = entries.find(({ action }) => action === 'user.erase')
+    expect(entry).toMatchObject({
+      action: 'user.erase',
+      target: body['pseudonym'],
+      details: { erased: body['erased'] },
+    })
+    expect(body['pseudonym']).toMatch(/^person-[0-9a-f]{32}$/)
+
+    // The same person is a new one.
+    const next = await predict(person, {}, { ...waiting, 'idempotency-key': `first-of-${person}` })
+    expect([next['state'], next['id'] === done['id']]).toEqual(['succeeded', false])
+    expect((await erase(person)).body).toMatchObject({
+      pseudonym: body['pseudonym'],
+      erased: { predictions: 1, tasks: 1, health_metrics: 0 },
+    })
+  })
+
+  it('takes a submission that comes meanwhile as a whole or not at all', async () => {
+    const person = newPerson()
+    const submitted = Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const { id, task_id } = await predict(person, { explain: index % 2 === 0 }, {})
+        await post(`/v1/predictions/${String(id)}/explanation`)
+        return { id: Number(id), task_id: String(task_id) }
+      }),
+    )
+    const erasures = [await erase(person), await erase(person), await erase(person)]
+    expect(erasures.map(({ status }) => status)).toEqual([200, 200, 200])
+    const all = await submitted
+    const kept = async () => {
+      const rows = await query<{ id: string; task_id: string }>(
+        stack.databaseUrl,
+        `SELECT p.id, p.task_id FROM predictions p WHERE p.user_id = $1`,
+        [person],
+      )
+      return rows.map(({ id, task_id }) => ({ id: Number(id), task_id }))
+    }
+    const left = await kept()
+    for (const one of all) {
+      const isLeft = left.some(({ id }) => id === one.id)
+      expect((await get(`/v1/predictions/${one.id}`)).status).toBe(isLeft ? 200 : 410)
+      expect((await get(`/v1/tasks/${one.task_id}`)).status).toBe(isLeft ? 200 : 410)
+      if (isLeft) await untilState(one.task_id, 'succeeded')
+    }
+    const orphans = await queryNumber(
+      stack.databaseUrl,
+      `SELECT count(*)::int AS number FROM tasks t WHERE user_id = $1 AND prediction_id IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM predictions p WHERE p.id = t.prediction_id)`,
+      [person],
+    )
+    expect(orphans).toBe(0)
+    await erase(person)
+    expect(await find(person)).toEqual([])
+    expect(
+      await queryNumber(
+        stack.databaseUrl,
+        `SELECT (SELECT count(*) FROM task_attempts a WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = a.task_id))::int
+           + (SELECT count(*) FROM explanations e
+              WHERE NOT EXISTS (SELECT 1 FROM predictions p WHERE p.id = e.prediction_id))::int AS number`,
+      ),
+    ).toBe(0)
+  })
+
+  describe('is asked for', () => {
+    it('by operators, and by keys of the person', async () => {
+      const person = newPerson()
+      await predict(person)
+      for (const options of [
+        { role: 'viewer', userId: person },
+        { role: 'submitter' },
+        { role: 'submitter', userId: 1 },
+      ] as const) {
+        const key = await insertKey(stack.databaseUrl, options)
+        expect((await erase(person, bearer(key))).body['code']).toBe('ACCESS_ROLE_MISSING')
+      }
+      const own = await insertKey(stack.databaseUrl, { role: 'submitter', userId: person })
+      const { status, body } = await erase(person, bearer(own))
+      expect([status, body['erased']]).toMatchObject([200, { predictions: 1, api_keys: 2 }])
+      expect((await erase(person, bearer(own))).status).toBe(401)
+      const operator = await insertKey(stack.databaseUrl, { role: 'operator' })
+      expect((await erase(person, bearer(operator))).body).toMatchObject({ erased: { predictions: 0 }, remaining: 0 })
+    })
+
+    it('of a person by number', async () => {
+      expect((await stack.request('DELETE', '/v1/users/nobody')).status).toBe(422)
+    })
+  })
+})

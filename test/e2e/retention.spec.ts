@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import { cpSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { query } from '../support/query.js'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
+const metrics = { mmse_score: 24, age: 72 }
+const waiting = { prefer: 'wait=20' }
+const resultTables = ['tasks', 'task_attempts', 'predictions', 'explanations', 'forecasts', 'batches', 'batch_chunks']
+
+describeOnBothBrokers('retention', (broker) => {
+  let stack: Stack
+  let models: string
+
+  beforeAll(async () => {
+    models = makeModelsFolder()
+    cpSync(forecastModel, join(models, 'mmse-forecast'), { recursive: true })
+    const env = {
+      MODELS_DIR: models,
+      RECONCILE_INTERVAL_SECONDS: '0.2',
+      RESULT_TTL_SECONDS: '2',
+      AUDIT_TTL_SECONDS: '2',
+    }
+    stack = await startStack({ broker, env })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(models, { recursive: true, force: true })
+  })
+
+  const get = (path: string) => stack.request('GET', path)
+  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    stack.request('POST', path, body, headers)
+  const countRows = async (tables: readonly string[]): Promise<Record<string, number>> => {
+    const counts = await Promise.all(
+      tables.map((table) =>
+        query<{ number: number }>(stack.databaseUrl, `SELECT count(*)::int AS number FROM ${table}`),
+      ),
+    )
+    return Object.fromEntries(tables.map((table, index) => [table, counts[index]?.[0]?.number ?? -1]))
+  }
+  const jobsOf = async () => {
+    const { body } = await get('/v1/queues')
+    const queues = body['items'] as { broker: { waiting: number; active: number; delayed: number } }[]
+    return queues.reduce((sum, { broker: jobs }) => sum + jobs.waiting + jobs.active + jobs.delayed, 0)
+  }
+
+  it('empties an idle system of all results, and keeps what is no result', async () => {
+    const prediction = (await post('/v1/predictions', { user_id: 1, health_metrics: metrics, explain: true }, waiting))
+      .body
+    await post('/v1/users/1/health-metrics', { recorded_at: '2025-03-01', health_metrics: metrics })
+    const forecast = (await post('/v1/users/1/forecasts', {}, waiting)).body
+    const csv = `user_id,mmse_score\n${Array.from({ length: 6_500 }, (_, index) => `${index + 1},${index % 31}\n`).join('')}x,1\n`
+    const batch = (await post('/v1/batches', csv, { 'content-type': 'text/csv', ...waiting })).body
+    expect([prediction, forecast, batch].map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded'])
+    const later = { name: 'ml.process_prediction', args: { user_id: 2, health_metrics: metrics }, countdown: 600 }
+    const cancelled = String((await post('/v1/tasks', later)).body['id'])
+    await post(`/v1/tasks/${cancelled}/revoke`)
+    const failed = { name: 'ml.process_prediction', args: { user_id: 3, health_metrics: metrics, model: 'slow' } }
+    await post('/v1/tasks', failed, waiting)
+    const ahead = String((await post('/v1/tasks', later)).body['id'])
+    await post('/v1/queues/forecasts/pause')
+    await post('/v1/queues/forecasts/resume')
+
+    await waitFor(
+      async () => {
+        const counts = await countRows([...resultTables, 'audit_log'])
+        return counts['tasks'] === 1 && Object.values(counts).reduce((sum, count) => sum + count) === 2
+      },
+      { what: 'only what is ahead to be left', timeoutMs: 30_000, intervalMs: 200 },
+    )
+    // Of what is left, the task that is scheduled and its prediction.
+    expect((await get(`/v1/tasks/${ahead}`)).body['state']).toBe('scheduled')
+    expect(await jobsOf()).toBe(1)
+    expect(await countRows(['health_metrics'])).toEqual({ health_metrics: 1 })
+
+    for (const path of [
+      `/v1/predictions/${String(prediction['id'])}`,
+      `/v1/predictions/${String(prediction['id'])}/explanation`,
+      `/v1/tasks/${String(prediction['task_id'])}`,
+      `/v1/tasks/${String(prediction['task_id'])}/result`,
+      `/v1/tasks/${String(forecast['task_id'])}`,
+      `/v1/batches/${String(batch['id'])}`,
+      `/v1/batches/${String(batch['id'])}/results`,
+      `/v1/tasks/${cancelled}`,
+    ]) {
+      const { status, body } = await get(path)
+      expect([path, status, body['code']]).toEqual([path, 410, 'RESOURCE_GONE'])
+    }
+    for (const path of ['/v1/predictions/999999999', `/v1/tasks/${randomUUID()}`, `/v1/batches/${randomUUID()}`]) {
+      expect([path, (await get(path)).status]).toEqual([path, 404])
+    }
+
+    await post(`/v1/tasks/${ahead}/revoke`)
+    await waitFor(
+      async () => Object.values(await countRows(resultTables)).every((count) => count === 0) && (await jobsOf()) === 0,
+      { what: 'nothing to be left', intervalMs: 200 },
+    )
+  })
+
+  it('forgets workers and commands that nobody asks for', async () => {
+    await query(
+      stack.databaseUrl,
+      `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, heartbeat_at)
+       VALUES (gen_random_uuid(), 'old@test', 'test', 1, 'stopped', '{}', 'prefork', 1, now() - interval '3 days')`,
+    )
+    await query(
+      stack.databaseUrl,
+      `INSERT INTO worker_commands (id, worker_id, command, expires_at)
+       VALUES (gen_random_uuid(), gen_random_uuid(), 'ping', now() - interval '3 days')`,
+    )
+    await waitFor(
+      async () => {
+        const { workers, worker_commands: commands } = await countRows(['workers', 'worker_commands'])
+        return workers === 1 && commands === 0
+      },
+      { what: 'the old rows to go', intervalMs: 200 },
+    )
+  })
+})
