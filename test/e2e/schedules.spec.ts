@@ -11,13 +11,19 @@ interface Ran {
   readonly id: string
   readonly key: string
   readonly state: string
-  readonly attempt: number
 }
 
 describeOnBothBrokers('schedules', (broker) => {
   let stack: Stack
   beforeAll(async () => {
-    stack = await startStack({ broker, workers: 3, env: { WORKER_CONCURRENCY: '1', RECONCILE_INTERVAL_SECONDS: '1' } })
+    const env = {
+      WORKER_CONCURRENCY: '1',
+      RECONCILE_INTERVAL_SECONDS: '1',
+      TASK_LOCK_SECONDS: '2',
+      // Three workers with all four queues want more connections than the embedded server has.
+      WORKER_QUEUES: 'predictions,batch',
+    }
+    stack = await startStack({ broker, workers: 3, env })
   })
   afterAll(() => stack.stop())
 
@@ -33,7 +39,7 @@ describeOnBothBrokers('schedules', (broker) => {
   const readRuns = (id: unknown) =>
     query<Ran>(
       stack.databaseUrl,
-      `SELECT id, idempotency_key AS key, state, attempt FROM tasks
+      `SELECT id, idempotency_key AS key, state FROM tasks
        WHERE idempotency_scope = $1 ORDER BY idempotency_key`,
       [`schedule:${String(id)}`],
     )
@@ -53,9 +59,11 @@ describeOnBothBrokers('schedules', (broker) => {
     expect(made.headers.get('location')).toBe(`/v1/schedules/${id}`)
     const first = Date.parse(next[0] ?? '')
     expect(next.map((time) => Date.parse(time) - first)).toEqual([0, 1000, 2000])
-    const runs = await untilRuns(id, 4)
+    await untilRuns(id, 2)
+    // Whatever one of them was just doing, the others go on.
+    await stack.workers[0]?.kill()
+    const runs = await untilRuns(id, 5)
     expect(runs.map(({ key }) => Date.parse(key) - first)).toEqual(runs.map((_, index) => index * 1000))
-    for (const { attempt, state } of runs) if (state === 'succeeded') expect(attempt).toBe(1)
 
     const paused = await patch('canary', { is_paused: true })
     expect(paused.body).toMatchObject({ is_paused: true, next_run_at: null, next_runs: [] })
@@ -114,7 +122,7 @@ describeOnBothBrokers('schedules', (broker) => {
     const { id, next_runs: next, time_zone: zone } = await create({ name: 'changed', ...far, time_zone: 'Asia/Tokyo' })
     expect(zone).toBe('Asia/Tokyo')
     expect((next as string[]).map((time) => time.slice(5))).toEqual(Array(3).fill('12-31T15:00:00.000Z'))
-    const moved = await patch('changed', { time_zone: 'UTC', queue: 'batch', priority: 5 })
+    const moved = await patch('changed', { time_zone: null, queue: 'batch', priority: 5 })
     expect(moved.body).toMatchObject({ cron: '0 0 1 1 *', queue: 'batch', priority: 5 })
     expect(String(moved.body['next_run_at'])).toMatch(/-01-01T00:00:00.000Z$/)
     const kept = await patch('changed', { catch_up: 'none', expires_seconds: 30 })

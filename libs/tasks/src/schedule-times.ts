@@ -9,6 +9,8 @@ export type Timing = Pick<ScheduleEntity, 'cron' | 'timeZone' | 'intervalSeconds
 export const maxCaughtUp = 100
 /** A tick that is no later than this was not missed. Workers look every second. */
 const onTimeMs = 2_000
+/** No more ticks than this, at one a second, are on time. */
+const maxOnTime = 3
 
 /** Says what is wrong with a timing, with pointers in the words of the REST API; nothing if it is good. */
 export const checkTiming = ({ cron, timeZone, intervalSeconds }: Timing): readonly InputFault[] => {
@@ -73,7 +75,10 @@ export const planFiring = (
 ): Firing => {
   const { cron, catchUp, nextRunAt } = timing
   if (!nextRunAt) return { ticks: [], nextRunAt }
-  const due = cron === null ? intervalTicks(timing.intervalSeconds, nextRunAt, now) : cronTicks(timing, nextRunAt, now)
+  const due =
+    cron === null
+      ? intervalTicks(timing.intervalSeconds, nextRunAt, now)
+      : cronTicks(timing, nextRunAt, now, catchUp === 'all' ? maxCaughtUp : maxOnTime)
   const onTime = due.filter((tick) => now.getTime() - tick.getTime() <= onTimeMs)
   const newest = due.slice(-1)
   const ticks = { none: onTime, one: onTime.length > 0 ? onTime : newest, all: due }[catchUp]
@@ -89,12 +94,13 @@ const intervalTicks = (intervalSeconds: number | null, first: Date, now: Date): 
   return Array.from({ length: count - skipped }, (_, index) => new Date(first.getTime() + (skipped + index) * step))
 }
 
-const cronTicks = (timing: Timing, first: Date, now: Date): readonly Date[] => {
+/** The ticks from `first` to `now`, the newest `count` of them: to look back takes 0.07 ms for each. */
+const cronTicks = (timing: Timing, first: Date, now: Date, count: number): readonly Date[] => {
   const [second] = ticksAfter(timing, first, 1)
   if (!second || second > now) return [first]
   // The millisecond makes a tick at this very time one of the past.
-  const past = parse(timing.cron ?? '', timing.timeZone ?? 'UTC').previousRuns(maxCaughtUp, new Date(now.getTime() + 1))
-  return [first, ...past.filter((tick) => tick > first).reverse()].slice(-maxCaughtUp)
+  const past = parse(timing.cron ?? '', timing.timeZone ?? 'UTC').previousRuns(count, new Date(now.getTime() + 1))
+  return [first, ...past.filter((tick) => tick > first).reverse()].slice(-count)
 }
 
 const stepMs = (intervalSeconds: number | null): number => {

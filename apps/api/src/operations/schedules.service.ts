@@ -176,14 +176,11 @@ const nextTick = (timing: Timing): Date | null => ticksAfter(timing, new Date(),
 
 /** Cron takes the place of an interval, and the other way round, unless both are given. */
 const changeTiming = (before: Timing, change: ScheduleChange): Timing => {
-  const cron = change.cron === undefined && change.interval_seconds ? null : change.cron
-  const intervalSeconds = change.interval_seconds === undefined && change.cron ? null : change.interval_seconds
-  const [newCron, newInterval] = [
-    cron === undefined ? before.cron : cron,
-    intervalSeconds === undefined ? before.intervalSeconds : intervalSeconds,
-  ]
-  const timeZone = change.time_zone ?? (newCron === null ? null : (before.timeZone ?? 'UTC'))
-  return { cron: newCron, timeZone, intervalSeconds: newInterval }
+  const { cron: givenCron, interval_seconds: givenInterval, time_zone: givenZone } = change
+  const cron = givenCron ?? (givenCron === undefined && !givenInterval ? before.cron : null)
+  const intervalSeconds = givenInterval ?? (givenInterval === undefined && !givenCron ? before.intervalSeconds : null)
+  const kept = givenZone === undefined ? before.timeZone : null
+  return { cron, timeZone: givenZone ?? (cron === null ? null : (kept ?? 'UTC')), intervalSeconds }
 }
 
 const isChanged = (before: Timing, { cron, timeZone, intervalSeconds }: Timing): boolean =>

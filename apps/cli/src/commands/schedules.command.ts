@@ -60,7 +60,7 @@ function listCommand(): Command {
     const items: ScheduleRow[] = []
     for (let cursor: string | null = ''; cursor !== null;) {
       const from: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const { body } = await client.send({ path: `/v1/schedules?limit=500${from}` })
+      const { body } = await client.send({ path: `/v1/schedules?limit=100${from}` })
       const page = body as { readonly items: readonly ScheduleRow[]; readonly next_cursor: string | null }
       items.push(...page.items)
       cursor = page.next_cursor
