@@ -13,9 +13,7 @@ import { startRedis, type RedisServer } from './redis-server.js'
 import { waitFor } from './wait-for.js'
 
 /** The repository's folder, from the source of this file or from its build. */
-const root = fileURLToPath(import.meta.url).replace(/(\/dist)?\/test\/support\/stack\.[jt]s$/, '')
-
-const mainOf = (app: 'api' | 'worker' | 'cli') => `${root}/dist/apps/${app}/src/main.js`
+const repository = fileURLToPath(import.meta.url).replace(/(\/dist)?\/test\/support\/stack\.[jt]s$/, '')
 
 export type BrokerKind = 'redis' | 'postgres'
 
@@ -26,6 +24,8 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Database with fsync, as in production. Default false. */
   readonly durable?: boolean
+  /** Folder of the built product. Default: the repository. */
+  readonly root?: string
   /** Where the processes' logs go: `keep` for `readLogs()`. Default: nowhere. */
   readonly logs?: 'inherit' | 'ignore' | 'keep'
 }
@@ -85,7 +85,8 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 
 /** Starts everything on free ports of 127.0.0.1 and migrates a new database. */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
-  const { broker, workers: workerCount = 1, logs = 'ignore' } = options
+  const { broker, workers: workerCount = 1, logs = 'ignore', root = repository } = options
+  const mainOf = (app: 'api' | 'worker' | 'cli') => `${root}/dist/apps/${app}/src/main.js`
   const [postgres, redis] = await Promise.all([
     startPostgres(options.durable ?? false),
     broker === 'redis' ? startRedis() : undefined,
@@ -100,7 +101,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     ...(redis && { BROKER_URL: redis.url }),
     PORT: String(port),
     ADMIN_API_KEY: key,
-    MODELS_DIR: `${root}/models`,
+    MODELS_DIR: `${repository}/models`,
     WORKER_CONCURRENCY: '2',
     LOG_LEVEL: 'warn',
     ...options.env,

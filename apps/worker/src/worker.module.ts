@@ -5,11 +5,7 @@ import { brokerOptions, TasksModule } from '#libs/tasks'
 import { BullModule } from '@nestjs/bullmq'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
-import { BatchPredictionsHandler } from './handlers/batch-predictions.handler.js'
-import { GenerateExplanationHandler } from './handlers/generate-explanation.handler.js'
-import { HealthCheckHandler } from './handlers/health-check.handler.js'
-import { ProcessPredictionHandler } from './handlers/process-prediction.handler.js'
-import { UpdateForecastsHandler } from './handlers/update-forecasts.handler.js'
+import * as handlerClasses from './handlers/handlers.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { ConsumerFactory } from './queues/consumer-factory.js'
@@ -30,14 +26,7 @@ import { Watchdog } from './runtime/watchdog.js'
 import { WorkerCommands } from './runtime/worker-commands.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
-/** One handler for each task. */
-const handlers = [
-  ProcessPredictionHandler,
-  BatchPredictionsHandler,
-  GenerateExplanationHandler,
-  UpdateForecastsHandler,
-  HealthCheckHandler,
-]
+const handlers = Object.values(handlerClasses)
 
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
 @Module({})

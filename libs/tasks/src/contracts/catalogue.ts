@@ -1,18 +1,19 @@
-import { batchPredictions } from './batch-predictions.task.js'
-import { generateExplanation } from './generate-explanation.task.js'
-import { healthCheck } from './health-check.task.js'
-import { processPrediction } from './process-prediction.task.js'
-import { updateForecasts } from './update-forecasts.task.js'
+import type { TaskContract } from './define-task.js'
+import * as tasks from './tasks.js'
+
+type Contract = Extract<(typeof tasks)[keyof typeof tasks], TaskContract>
+type Catalogue = { readonly [Each in Contract as Each['name']]: Each }
+
+const isContract = (exported: object): exported is Contract =>
+  'name' in exported && 'queue' in exported && 'args' in exported && 'result' in exported
 
 /** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
-export const catalogue = {
-  [processPrediction.name]: processPrediction,
-  [batchPredictions.name]: batchPredictions,
-  [updateForecasts.name]: updateForecasts,
-  [generateExplanation.name]: generateExplanation,
-  [healthCheck.name]: healthCheck,
-} as const
+export const catalogue = Object.fromEntries(
+  Object.values(tasks)
+    .filter(isContract)
+    .map((contract) => [contract.name, contract]),
+) as Catalogue
 
-export type TaskName = keyof typeof catalogue
+export type TaskName = keyof Catalogue
 
 export const isTaskName = (name: string): name is TaskName => Object.hasOwn(catalogue, name)
