@@ -99,12 +99,14 @@ describeOnBothBrokers('while the database is down', (broker) => {
       answer = submit(stack)
       await waitFor(
         async () => {
-          const cut = await blocker.query(
+          // Not by the blocker itself: a transaction sees the activity as it was at its first look.
+          const cut = await query(
+            stack.databaseUrl,
             `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
                AND query LIKE '%INSERT INTO tasks%'`,
           )
-          return (cut.rowCount ?? 0) > 0
+          return cut.length > 0
         },
         { what: 'the statement to wait for the lock' },
       )
