@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { makeModelsFolder } from '../support/models-folder.js'
 import { queryNumber } from '../support/query.js'
@@ -121,5 +122,39 @@ describeOnBothBrokers('a worker that is asked to stop', (broker) => {
     const first = await stack.startWorker()
     await first.kill('SIGKILL')
     await waitFor(() => stack.listProcesses().join() === String(stack.api.pid), { what: 'its children to end' })
+  })
+})
+
+describe('an api that is asked to stop', () => {
+  let stack: Stack
+
+  beforeAll(async () => {
+    stack = await startStack({ broker: 'postgres', workers: 0 })
+  })
+  afterAll(() => stack.stop())
+
+  it('answers what is under way, closes its connection and ends', async () => {
+    const blocker = new pg.Client({ connectionString: stack.databaseUrl })
+    await blocker.connect()
+    await blocker.query('BEGIN; LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE')
+    const answer = stack.request('POST', '/v1/predictions', { user_id: 1, health_metrics: { mmse_score: 24 } })
+    await waitFor(
+      async () =>
+        (await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM pg_locks WHERE NOT granted')) > 0,
+      { what: 'the submission to be under way' },
+    )
+    stack.api.signal('SIGTERM')
+    await waitFor(
+      () =>
+        fetch(`${stack.url}/livez`).then(
+          () => false,
+          () => true,
+        ),
+      { what: 'no new connections' },
+    )
+    await blocker.end()
+    expect((await answer).status).toBe(202)
+    expect((await answer).headers.get('connection')).toBe('close')
+    expect(await stack.api.exited).toBe(0)
   })
 })

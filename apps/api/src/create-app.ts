@@ -7,6 +7,7 @@ import type { DataSource } from 'typeorm'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
+import { Lifecycle } from './health/lifecycle.js'
 import { ProblemFilter } from './http/problem.filter.js'
 import { createValidationPipe } from './http/validation.pipe.js'
 
@@ -39,8 +40,11 @@ export const createApp = async (
   fastify.removeContentTypeParser('text/plain')
   acceptUploads(app)
   const metrics = app.get(ApiMetrics)
+  const lifecycle = app.get(Lifecycle)
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('x-request-id', request.id)
+    // A connection that were kept for a next request would keep the process from ending.
+    if (lifecycle.state === 'draining') void reply.header('connection', 'close')
     done()
   })
   fastify.addHook('onResponse', (request, reply, done) => {
