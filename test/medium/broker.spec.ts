@@ -67,7 +67,7 @@ describeOnBothBrokers('the broker', (kind) => {
     consumers.push(consumer)
     return seen
   }
-  const taskIds = (jobs: readonly Job[]) => jobs.map(({ data }) => (data as { task_id: string }).task_id)
+  const taskIds = (jobs: readonly Job[]) => jobs.flatMap(({ data }) => (data as { task_ids: string[] }).task_ids)
   const jobTables = () =>
     query<{ name: string }>(
       database.url,
@@ -112,11 +112,11 @@ describeOnBothBrokers('the broker', (kind) => {
     const seen = consume()
     await waitFor(() => seen.length === 1, { what: 'the job' })
     expect(seen[0]?.name).toBe('ml.process_prediction')
-    expect(seen[0]?.data).toEqual({ task_id: added.taskId, attempt: 1 })
+    expect(seen[0]?.data).toEqual({ task_ids: [added.taskId], attempt: 1 })
     await waitFor(async () => Object.values(await broker.depth('predictions')).every((count) => count === 0), {
       what: 'an empty queue',
     })
-    await waitFor(async () => !(await dump()).includes(`"task_id":"${added.taskId}"`), { what: 'the job to be gone' })
+    await waitFor(async () => !(await dump()).includes(`["${added.taskId}"]`), { what: 'the job to be gone' })
   })
 
   it('takes many at once, keeps queues apart and ignores a job that is already there', async () => {
@@ -130,6 +130,25 @@ describeOnBothBrokers('the broker', (kind) => {
     const seen = consume()
     await waitFor(() => seen.length >= 300, { what: 'every job' })
     expect(taskIds(seen)).toEqual(many.map(({ taskId }) => taskId))
+  })
+
+  it('has short tasks travel together in few jobs, in order, and long, urgent and delayed ones alone', async () => {
+    const plain = Array.from({ length: 40 }, () => task())
+    const others = [
+      task({ priority: 1 }),
+      task({ delayMs: 60_000 }),
+      task({ name: 'ml.health_check' }),
+      task({ attempt: 2 }),
+    ]
+    const long = [task({ queue: 'explanations' }), task({ queue: 'explanations' })]
+    await broker.addTogether([...plain, ...others, ...long])
+    expect(await broker.depth('predictions')).toEqual({ waiting: 3 + 3, active: 0, delayed: 1 })
+    expect(await broker.depth('explanations')).toMatchObject({ waiting: 2 })
+    const seen = consume()
+    await waitFor(() => seen.length === 6, { what: 'the jobs' })
+    const first = seen.filter(({ name, data }) => name === 'ml.process_prediction' && data.attempt === 1)
+    expect(taskIds(first)).toEqual([...plain.map(({ taskId }) => taskId), others[0]?.taskId])
+    expect(taskIds(seen.filter(({ data }) => data.attempt === 2))).toEqual([others[3]?.taskId])
   })
 
   it('takes the next attempt of the same task as a job of its own', async () => {
@@ -200,6 +219,22 @@ describeOnBothBrokers('the broker', (kind) => {
       expect(taskIds(seen).sort()).toEqual(ids.toSorted())
     })
 
+    it('is given again a job that it lost behind others, once what came later has been taken', async () => {
+      const [lost = ''] = await submit(1)
+      await age(10)
+      const [later = ''] = await submit(1)
+      await broker.add([task({ taskId: later })])
+      const reconciler = new Reconciler(tasks, queues, broker, log)
+      expect(await reconciler.run(queueNames)).toBe(1)
+      expect(await reconciler.run(queueNames)).toBe(0)
+      const seen = consume()
+      await waitFor(() => seen.length === 2, { what: 'both jobs' })
+      expect(taskIds(seen)).toEqual([later, lost])
+      // Both were taken and neither was started: the broker holds nothing, and the database decides.
+      await age(10)
+      expect(await reconciler.run(queueNames)).toBe(2)
+    })
+
     it('gets the tasks of a silent worker again, as their next attempt', async () => {
       const [taskId = ''] = await submit(1)
       await tasks.claim([{ taskId, attempt: 1 }], 'gone', 60)
@@ -207,7 +242,7 @@ describeOnBothBrokers('the broker', (kind) => {
       expect(await new Reconciler(tasks, queues, broker, log).run(queueNames)).toBe(1)
       const seen = consume()
       await waitFor(() => seen.length === 1, { what: 'the job' })
-      expect(seen[0]?.data).toEqual({ task_id: taskId, attempt: 2 })
+      expect(seen[0]?.data).toEqual({ task_ids: [taskId], attempt: 2 })
     })
   })
 })

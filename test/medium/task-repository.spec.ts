@@ -1,4 +1,5 @@
 import { PredictionRepository, TaskRepository, type ClaimedTask, type NewPrediction } from '#libs/database'
+import type { QueueName } from '#libs/platform'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { query } from '../support/query.js'
@@ -224,7 +225,7 @@ describe('task repository', () => {
     expect(rows).toEqual([{ tasks: 2, predictions: 2 }])
   })
 
-  it('counts and lists what should be in the broker, in pages', async () => {
+  it('lists what should be in the broker, in pages', async () => {
     const batch = Array.from({ length: 5 }, () => newPrediction())
     await predictions.submit(batch)
     const ids = batch.map(({ taskId }) => taskId).sort()
@@ -234,13 +235,51 @@ describe('task repository', () => {
     )
     const [running = ''] = ids
     await claimOne(running, 1)
-    expect(await tasks.countWaiting('predictions', 2)).toBe(4)
-    expect(await tasks.countWaiting('predictions', 60)).toBe(0)
-    expect(await tasks.countWaiting('batch', 2)).toBe(0)
-    const page = await tasks.listWaiting('predictions', 2, ids[1] ?? '', 2)
+    const list = (
+      queue: QueueName,
+      fromSecondsAgo: number,
+      toSecondsAgo: number,
+      afterId = ids[0] ?? '',
+      limit = 100,
+    ) =>
+      tasks.listWaiting(queue, {
+        dueFrom: Date.now() - fromSecondsAgo * 1000,
+        dueBefore: Date.now() - toSecondsAgo * 1000,
+        afterId,
+        limit,
+      })
+    expect(await list('predictions', 60, 2)).toHaveLength(4)
+    expect(await list('predictions', 60, 30)).toEqual([])
+    expect(await list('predictions', 5, 2)).toEqual([])
+    expect(await list('batch', 60, 2)).toEqual([])
+    const page = await list('predictions', 60, 2, ids[1] ?? '', 2)
     expect(page.map(({ taskId, attempt }) => [taskId, attempt])).toEqual([
       [ids[2], 1],
       [ids[3], 1],
     ])
+  })
+
+  it('finds tasks by key from the first on, without statistics of the table', async () => {
+    const plan = async (count: number) => {
+      const batch = Array.from({ length: count }, () => newPrediction())
+      await predictions.submit(batch)
+      const jobs = batch.slice(0, 64).map(({ taskId }) => ({ taskId, attempt: 1 }))
+      const plans: string[] = []
+      const explain = new Proxy(database.dataSource, {
+        get: (target, name) =>
+          name === 'query'
+            ? async (sql: string, parameters: unknown[]) => {
+                const rows: { 'QUERY PLAN': string }[] = await target.query(`EXPLAIN ${sql}`, parameters)
+                plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'))
+                return []
+              }
+            : Reflect.get(target, name),
+      })
+      await new TaskRepository(explain).claim(jobs, 'worker1', 60)
+      return plans.join('\n')
+    }
+    for (const count of [1_000, 2_000, 4_000]) {
+      expect(await plan(count)).not.toContain('Seq Scan on tasks')
+    }
   })
 })

@@ -50,7 +50,7 @@ describe('task runner', () => {
       .filter(({ name }) => name !== compute.contract.name)
       .map((contract): TaskHandler => ({ ...compute, contract }))
     const broker = {
-      add: async (added: readonly DispatchableTask[]) => {
+      addTogether: async (added: readonly DispatchableTask[]) => {
         dispatched.push(...added)
       },
     }
@@ -70,7 +70,7 @@ describe('task runner', () => {
     const process = (taskId: string, attempt = 1) =>
       runner.process('predictions', {
         name: 'ml.process_prediction',
-        data: { task_id: taskId, attempt },
+        data: { task_ids: [taskId], attempt },
       })
     return { runner, calls, dispatched, process, keeper }
   }
@@ -138,7 +138,7 @@ describe('task runner', () => {
 
   it('refuses a job that carries more than identifiers', async () => {
     const { runner } = create()
-    const data = { task_id: uuidv7(), attempt: 1, health_metrics: { mmse_score: 24 } }
+    const data = { task_ids: [uuidv7()], attempt: 1, health_metrics: { mmse_score: 24 } }
     await expect(runner.process('predictions', { name: 'ml.process_prediction', data })).rejects.toThrow(
       /health_metrics/,
     )

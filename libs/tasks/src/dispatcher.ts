@@ -25,7 +25,7 @@ export class Dispatcher {
       maxInFlight: 2,
       maxWaitMs: 2,
       flush: async (tasks) => {
-        await this.broker.add(tasks)
+        await this.broker.addTogether(tasks)
         return tasks.map(() => ({ value: undefined }))
       },
     })

@@ -3,15 +3,19 @@ import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { Broker } from './broker/broker.js'
 
-/** A task is expected in the broker this long after it was stored or became due. */
-const graceSeconds = 2
-/** A task that has waited this long is dispatched again even if the counts agree. */
-const doubtSeconds = 60
+/** A task is expected in the broker this long after it was stored or became due, in milliseconds; clocks may differ. */
+const graceMs = 2_000
 const pageSize = 1_000
 /** Deaths of workers under one task before it ends as poison. */
 export const maxCrashes = 3
 
 const firstId = '00000000-0000-0000-0000-000000000000'
+
+/** What was dispatched again last: all that waited before `dueBefore`, at the time `at`; milliseconds since 1970. */
+interface Sweep {
+  readonly at: number
+  readonly dueBefore: number
+}
 
 /**
  * Makes the broker agree with the database: takes back the tasks of silent workers, ends overdue ones, and dispatches
@@ -20,6 +24,8 @@ const firstId = '00000000-0000-0000-0000-000000000000'
  */
 @Injectable()
 export class Reconciler {
+  private readonly sweeps = new Map<QueueName, Sweep>()
+
   constructor(
     private readonly tasks: TaskRepository,
     private readonly queues: QueueRepository,
@@ -45,26 +51,35 @@ export class Reconciler {
     return total
   }
 
+  /**
+   * A queue is first in, first out: a task that was due before the oldest waiting job was added, and has not started,
+   * has no job any more, or one that a worker has in hand. Either way it may be dispatched again.
+   */
   private async reconcile(queue: QueueName): Promise<number> {
-    const expected = await this.tasks.countWaiting(queue, graceSeconds)
-    if (expected === 0) return 0
-    const { waiting, active, delayed } = await this.broker.depth(queue)
-    const isShort = waiting + active + delayed < expected
-    return this.dispatchAgain(queue, isShort ? graceSeconds : doubtSeconds, isShort ? Infinity : pageSize)
+    const oldestAt = (await this.broker.oldestWaitingAt(queue)) ?? Date.now()
+    const last = this.sweeps.get(queue)
+    // The jobs of the last sweep still wait, so what it covered need not be looked at.
+    const dueFrom = last && oldestAt <= last.at ? last.dueBefore : 0
+    const dueBefore = oldestAt - graceMs
+    if (dueBefore <= dueFrom) return 0
+    const total = await this.dispatchAgain(queue, dueFrom, dueBefore)
+    if (total > 0) {
+      this.sweeps.set(queue, { at: Date.now(), dueBefore })
+      this.log.info({ queue, tasks: total }, 'dispatched again what the broker may have lost')
+    }
+    return total
   }
 
-  private async dispatchAgain(queue: QueueName, olderThanSeconds: number, limit: number): Promise<number> {
+  private async dispatchAgain(queue: QueueName, dueFrom: number, dueBefore: number): Promise<number> {
     let afterId = firstId
     let total = 0
-    while (total < limit) {
-      const page = await this.tasks.listWaiting(queue, olderThanSeconds, afterId, pageSize)
+    for (;;) {
+      const page = await this.tasks.listWaiting(queue, { dueFrom, dueBefore, afterId, limit: pageSize })
       const last = page.at(-1)
-      if (!last) break
+      if (!last) return total
       await this.broker.add(page)
       total += page.length
       afterId = last.taskId
     }
-    if (total > 0) this.log.info({ queue, tasks: total }, 'dispatched again what the broker may have lost')
-    return total
   }
 }

@@ -6,8 +6,8 @@ import type { Worker } from 'bullmq'
 
 /** Jobs of a queue that are under way at once. */
 export const jobsAtOnce = (queue: QueueName, children: number): number => {
-  const { batchSize, extraBatches } = queueSettings[queue]
-  return batchSize * (children + extraBatches)
+  const { batchSize, extraBatches, tasksPerJob } = queueSettings[queue]
+  return Math.ceil((batchSize * (children + extraBatches)) / tasksPerJob)
 }
 
 /** The consumers of this process, started and stopped together, or one by one at an operator's wish. */

@@ -90,11 +90,28 @@ export class TaskRunner {
     return this.running.size
   }
 
+  /**
+   * Runs the tasks of a job; `done` if one of them was started for it. A job is finished when all its tasks are.
+   * @throws what one of them could not be stored for.
+   */
   async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
-    const payload = jobPayload.parse(job.data)
-    const waitMs = this.rateLimits.take(job.name)
-    if (waitMs > 0) await pause(waitMs, undefined, { signal: this.releasing.signal }).catch(() => undefined)
-    return this.batcherOf(queue, job.name).add({ taskId: payload.task_id, attempt: payload.attempt })
+    const { task_ids: taskIds, attempt } = jobPayload.parse(job.data)
+    const batcher = this.batcherOf(queue, job.name)
+    const settled = await Promise.allSettled(
+      taskIds.map((taskId) => {
+        const waitMs = this.rateLimits.take(job.name)
+        const start = () => batcher.add({ taskId, attempt })
+        return waitMs > 0 ? this.pause(waitMs).then(start) : start()
+      }),
+    )
+    const failed = settled.find((outcome) => outcome.status === 'rejected')
+    if (failed) throw failed.reason
+    return settled.some((outcome) => outcome.status === 'fulfilled' && outcome.value === 'done') ? 'done' : 'skipped'
+  }
+
+  /** Waits, but not when everything is handed back. */
+  private pause(ms: number): Promise<void> {
+    return pause(ms, undefined, { signal: this.releasing.signal }).catch(() => undefined)
   }
 
   /** Hands back what still runs: it is queued again without using a retry. */

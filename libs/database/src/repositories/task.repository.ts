@@ -63,6 +63,14 @@ export interface AttemptSuccess {
   readonly result?: unknown
 }
 
+/** Which waiting tasks: times in milliseconds since 1970, and a page of ids. */
+export interface WaitingRange {
+  readonly dueFrom: number
+  readonly dueBefore: number
+  readonly afterId: string
+  readonly limit: number
+}
+
 /** Someone asked to revoke a running task. */
 export interface RevokeRequest {
   readonly id: string
@@ -106,7 +114,7 @@ export class TaskRepository {
          FROM input i
          WHERE t.id = i."taskId" AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
-           AND t.revoke_requested_at IS NULL AND t.queue NOT IN (SELECT queue FROM paused_queues)
+           AND t.revoke_requested_at IS NULL AND t.queue <> ALL (ARRAY(SELECT queue FROM paused_queues))
          RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
        SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
@@ -244,30 +252,19 @@ export class TaskRepository {
     return rows.length
   }
 
-  /** How many tasks of a queue wait for a start and have done so for longer than `olderThanSeconds`. */
-  async countWaiting(queue: QueueName, olderThanSeconds: number): Promise<number> {
-    const [row]: { count: string }[] = await this.dataSource.query(
-      `SELECT count(*) FROM tasks WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')})
-         AND greatest(available_at, created_at) < now() - make_interval(secs => $2)`,
-      [queue, olderThanSeconds],
-    )
-    return Number(row?.count ?? 0)
-  }
-
-  /** Tasks that the broker should hold: waiting for longer than `olderThanSeconds`, after `afterId`, by id. */
+  /** Tasks that wait for a start and have been due from `dueFrom` on and before `dueBefore`, by id. */
   async listWaiting(
     queue: QueueName,
-    olderThanSeconds: number,
-    afterId: string,
-    limit: number,
+    { dueFrom, dueBefore, afterId, limit }: WaitingRange,
   ): Promise<readonly DispatchableTask[]> {
+    const due = 'greatest(available_at, created_at)'
     const rows: DispatchRow[] = await this.dataSource.query(
       `SELECT id, name, queue, attempt, priority,
          greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms
        FROM tasks WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')})
-         AND greatest(available_at, created_at) < now() - make_interval(secs => $2) AND id > $3
-       ORDER BY id LIMIT $4`,
-      [queue, olderThanSeconds, afterId, limit],
+         AND ${due} >= to_timestamp($2 / 1000.0) AND ${due} < to_timestamp($3 / 1000.0) AND id > $4
+       ORDER BY id LIMIT $5`,
+      [queue, dueFrom, dueBefore, afterId, limit],
     )
     return rows.map(toDispatchable)
   }

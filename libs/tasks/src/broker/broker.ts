@@ -3,10 +3,11 @@ import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger,
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Queue } from 'bullmq'
 import { z } from 'zod'
+import { queueSettings } from '../queue-settings.js'
 import { brokerOptions } from './broker-options.js'
 
-/** What a job carries: identifiers, and nothing of the person. */
-export const jobPayload = z.strictObject({ task_id: z.uuid(), attempt: z.int().positive() })
+/** What a job carries: identifiers of tasks that may start this attempt, and nothing of the person. */
+export const jobPayload = z.strictObject({ task_ids: z.array(z.uuid()).min(1), attempt: z.int().positive() })
 
 /** Longest time that a call to the broker may take before the caller goes on without it. */
 const callTimeoutMs = 5_000
@@ -22,7 +23,7 @@ const jobIdOf = (taskId: string, attempt: number): string => `task-${taskId}-${a
 
 const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) => ({
   name,
-  data: { task_id: taskId, attempt } satisfies z.infer<typeof jobPayload>,
+  data: { task_ids: [taskId], attempt } satisfies z.infer<typeof jobPayload>,
   opts: {
     jobId: jobIdOf(taskId, attempt),
     ...(priority > 0 && { priority }),
@@ -30,9 +31,31 @@ const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) =
   },
 })
 
+type Job = ReturnType<typeof toJob>
+
+/** Has tasks that may start at once travel together, up to `tasksPerJob` of one name and attempt in a job. */
+const toSharedJobs = (tasks: readonly DispatchableTask[], tasksPerJob: number): readonly Job[] => {
+  const jobs: Job[] = []
+  const latest = new Map<string, Job>()
+  for (const task of tasks) {
+    const kind = task.priority === 0 && task.delayMs === 0 ? `${task.name} ${task.attempt}` : undefined
+    const company = kind === undefined ? undefined : latest.get(kind)
+    if (company && company.data.task_ids.length < tasksPerJob) {
+      company.data.task_ids.push(task.taskId)
+      continue
+    }
+    const job = toJob(task)
+    jobs.push(job)
+    if (kind !== undefined) latest.set(kind, job)
+  }
+  for (const { data, opts } of jobs) if (data.task_ids.length > 1) opts.jobId = `${opts.jobId}-shared`
+  return jobs
+}
+
 /**
- * The producer's side of the queues. A job's id is its task and attempt, so that dispatching twice is harmless: the
- * second is ignored while the first exists, and finished jobs are not kept.
+ * The producer's side of the queues. A job's id is its task and attempt, so that adding it twice is harmless: the
+ * second is ignored while the first exists, and finished jobs are not kept. Tasks that travel together may also be added
+ * alone: whichever job comes second is skipped.
  */
 @Injectable()
 export class Broker implements OnApplicationShutdown {
@@ -75,15 +98,34 @@ export class Broker implements OnApplicationShutdown {
     return queue
   }
 
-  /** @throws MemoryGuardError BROKER_UNAVAILABLE; the tasks stand in the database and are dispatched later. */
-  async add(tasks: readonly DispatchableTask[]): Promise<void> {
-    const jobs = new Map<QueueName, ReturnType<typeof toJob>[]>()
+  /**
+   * Adds a job for each task. @throws MemoryGuardError BROKER_UNAVAILABLE; the tasks stand in the database and are
+   * dispatched later.
+   */
+  add(tasks: readonly DispatchableTask[]): Promise<void> {
+    return this.addJobs(tasks, () => 1)
+  }
+
+  /**
+   * Adds tasks that have not been added before, several to a job where the queue's settings allow it.
+   * @throws MemoryGuardError BROKER_UNAVAILABLE
+   */
+  addTogether(tasks: readonly DispatchableTask[]): Promise<void> {
+    return this.addJobs(tasks, (queue) => queueSettings[queue].tasksPerJob)
+  }
+
+  private async addJobs(tasks: readonly DispatchableTask[], tasksPerJob: (queue: QueueName) => number): Promise<void> {
+    const members = new Map<QueueName, DispatchableTask[]>()
     for (const task of tasks) {
-      const members = jobs.get(task.queue)
-      if (members) members.push(toJob(task))
-      else jobs.set(task.queue, [toJob(task)])
+      const ofQueue = members.get(task.queue)
+      if (ofQueue) ofQueue.push(task)
+      else members.set(task.queue, [task])
     }
-    await inTime(Promise.all([...jobs].map(([queue, members]) => this.get(queue).addBulk(members))))
+    await inTime(
+      Promise.all(
+        [...members].map(([queue, ofQueue]) => this.get(queue).addBulk([...toSharedJobs(ofQueue, tasksPerJob(queue))])),
+      ),
+    )
   }
 
   /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
@@ -116,6 +158,16 @@ export class Broker implements OnApplicationShutdown {
       active: counts['active'] ?? 0,
       delayed: counts['delayed'] ?? 0,
     }
+  }
+
+  /**
+   * When the job was added that has waited longest, in milliseconds since 1970, urgent and delayed ones apart; undefined
+   * if none waits. Jobs leave in the order in which they came, so whatever was added before it has been delivered.
+   * @throws MemoryGuardError BROKER_UNAVAILABLE
+   */
+  async oldestWaitingAt(name: QueueName): Promise<number | undefined> {
+    const [oldest] = await inTime(this.get(name).getJobs(['waiting'], 0, 0, true))
+    return oldest?.timestamp
   }
 
   async onApplicationShutdown(): Promise<void> {
