@@ -64,6 +64,7 @@ describe('schedules', () => {
         { ...far, task: 'ml.process_prediction', args: { user_id: 1, health_metrics: { mmse_score: 20 } } },
         ['/args/health_metrics'],
       ],
+      [{ ...far, task: 'ml.generate_explanation', args: { prediction_id: 1, output: '\0' } }, ['/args']],
       [{ ...check, cron: 'at noon' }, ['/cron']],
       [{ ...check, cron: '0 0 30 2 *' }, ['/cron']],
       [{ ...far, time_zone: 'Mars/Phobos' }, ['/time_zone']],
@@ -91,6 +92,7 @@ describe('schedules', () => {
       expect(pointersOf(await patch('taken', { name: 'other' }))).toEqual(['/name'])
       expect(pointersOf(await patch('taken', { task: 'ml.update_forecasts' }))).toEqual(['/args/user_id'])
       expect((await get('/v1/schedules/taken')).body).toMatchObject({ cron: '0 0 1 1 *', ...check })
+      expect((await get('/v1/schedules/%00')).status).toBe(422)
       expect((await patch('nobody', { is_paused: true })).status).toBe(404)
       expect((await stack.request('DELETE', '/v1/schedules/nobody')).status).toBe(404)
       expect((await post('/v1/schedules/nobody/run')).status).toBe(404)

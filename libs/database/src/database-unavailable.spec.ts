@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isDatabaseUnavailable } from './database-unavailable.js'
+import { isDatabaseUnavailable, isTextRefused } from './database-unavailable.js'
 
 const withCode = (code: string) => Object.assign(new Error('no'), { code })
 
@@ -18,5 +18,15 @@ describe('an error of the database', () => {
     expect(isDatabaseUnavailable(new Error('timeout exceeded when trying to connect'))).toBe(true)
     expect(isDatabaseUnavailable(new Error('no such thing'))).toBe(false)
     expect(isDatabaseUnavailable('Connection terminated')).toBe(false)
+  })
+
+  it('is about a text that cannot be stored, or is not', () => {
+    expect(['22021', '22P05', '22P02', '23505'].map((code) => isTextRefused(withCode(code)))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect(isTextRefused('22021')).toBe(false)
   })
 })

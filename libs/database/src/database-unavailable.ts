@@ -15,3 +15,10 @@ export const isDatabaseUnavailable = (error: unknown): boolean => {
     passingMessages.test(error.message)
   )
 }
+
+/** SQLSTATE of text with U+0000, which PostgreSQL does not store: as a parameter, and within JSON. */
+const refusedText = ['22021', '22P05']
+
+/** Whether the statement failed because a text of it holds what the database cannot hold. */
+export const isTextRefused = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && refusedText.includes(error.code)

@@ -80,6 +80,8 @@ export class TaskClient {
   async prepare<Contract extends TaskContract>(contract: Contract, given: unknown): Promise<PreparedCall<Contract>> {
     const parsed = contract.args.safeParse(given)
     if (!parsed.success) throw invalid(parsed.error.issues.flatMap(toFaults))
+    // It would fail the calls that are stored along with it.
+    if (holdsNul(parsed.data)) throw invalid([{ pointer: '/args', message: 'must not hold the character U+0000' }])
     const known = knownArgs.parse(parsed.data)
     const { health_metrics: healthMetrics, model, user_id: userId = null, prediction_id: predictionId, ...args } = known
     if (predictionId !== undefined) {
@@ -169,6 +171,12 @@ const knownArgs = z.looseObject({
   health_metrics: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
   model: z.string().optional(),
 })
+
+/** U+0000 is the one character that PostgreSQL does not store. */
+const holdsNul = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? value.includes('\0')
+    : typeof value === 'object' && value !== null && Object.entries(value).flat().some(holdsNul)
 
 /** Each unknown argument is a fault of its own. */
 const toFaults = (issue: z.core.$ZodIssue): InputFault[] => {

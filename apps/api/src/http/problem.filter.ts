@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable } from '#libs/database'
+import { isDatabaseUnavailable, isTextRefused } from '#libs/database'
 import { LOGGER, MemoryGuardError, type ErrorCode, type Logger } from '#libs/platform'
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -16,6 +16,7 @@ const detailOf: Partial<Record<ErrorCode, string>> = {
   REQUEST_TOO_LARGE: 'A JSON body may have at most 1 MiB, of a batch 8 MiB. Send larger batches as CSV or NDJSON.',
   REQUEST_MEDIA_TYPE_UNSUPPORTED: 'Send JSON with `Content-Type: application/json`.',
   REQUEST_MALFORMED: 'The body is not valid JSON. NaN and Infinity are no JSON: leave out a metric that is missing.',
+  REQUEST_INVALID: 'Text must not hold the character U+0000.',
   RESOURCE_NOT_FOUND: 'There is no such resource.',
   DATABASE_UNAVAILABLE: 'The database cannot be reached now. Nothing was stored; try again.',
 }
@@ -54,6 +55,7 @@ const toExpected = (error: unknown): MemoryGuardError => {
   const made = (code: ErrorCode) =>
     new MemoryGuardError(code, detailOf[code] ?? 'Something went wrong here; the log knows more.')
   if (isDatabaseUnavailable(error)) return made('DATABASE_UNAVAILABLE')
+  if (isTextRefused(error)) return made('REQUEST_INVALID')
   const status =
     error instanceof HttpException
       ? error.getStatus()
