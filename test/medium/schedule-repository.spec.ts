@@ -1,5 +1,6 @@
-import { ScheduleRepository, type ScheduleSettings } from '#libs/database'
-import { planFiring } from '#libs/tasks'
+import { QueueRepository, ScheduleRepository, TaskRepository, type ScheduleSettings } from '#libs/database'
+import { createLogger } from '#libs/platform'
+import { Broker, planFiring, Reconciler } from '#libs/tasks'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
@@ -93,6 +94,24 @@ describe('schedule repository', () => {
     expect(await countTasks()).toBe(0)
     expect(await schedules.find('kept')).toMatchObject({ nextRunAt, lastTaskId: null })
     expect(await schedules.fireDue(planFiring)).toHaveLength(1)
+  })
+
+  it('leaves it to the reconciler to dispatch what a process that died after the commit did not', async () => {
+    await make('lost', { nextRunAt: minutesAgo(0) })
+    expect(await schedules.fireDue(planFiring)).toHaveLength(1)
+    await query(
+      database.url,
+      `UPDATE tasks SET created_at = created_at - interval '9 s', available_at = available_at - interval '9 s'`,
+    )
+    const [{ dataSource }, log] = [database, createLogger('test', 'fatal')]
+    const broker = new Broker(database.config, log)
+    try {
+      const reconciler = new Reconciler(new TaskRepository(dataSource), new QueueRepository(dataSource), broker, log)
+      expect(await reconciler.run(['forecasts'])).toBe(1)
+      expect(await broker.depth('forecasts')).toMatchObject({ waiting: 1 })
+    } finally {
+      await broker.onApplicationShutdown()
+    }
   })
 
   it('changes a schedule and fires it one after the other', async () => {
