@@ -11,6 +11,7 @@ import { startStack, type Answer, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url))
+const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 const person = { user_id: 5, health_metrics: { mmse_score: 24, age: 72, education_years: 12, sex: 1, nwbv: 0.72 } }
 const waiting = { prefer: 'wait=20' }
 
@@ -45,6 +46,8 @@ describeOnBothBrokers('models', (broker) => {
       files: { ...(files as object), 'model.onnx': sha256(join(truncated, 'model.onnx')) },
     }))
     writeFileSync(join(copyModel(root, 'sample-lightgbm', 'nonsense', '1'), 'manifest.json'), '{"name": "nonsense"}')
+    cpSync(forecastModel, join(root, 'mmse-forecast'), { recursive: true })
+    copyModel(root, 'mmse-forecast', 'mmse-forecast', '2')
     stack = await startStack({ broker, logs: 'keep', env: { MODELS_DIR: root } })
   })
   afterAll(async () => {
@@ -166,6 +169,19 @@ describeOnBothBrokers('models', (broker) => {
     const ended = await stack.request('DELETE', '/v1/models/switching/1/shadow')
     expect(ended.body).toMatchObject({ shadow: null })
     expect((await get('/v1/models/switching/1/shadow')).body).toMatchObject({ is_running: false })
+  })
+
+  it('that forecast are switched and rolled back too', async () => {
+    const forecastBy = async () => {
+      const { status, body } = await stack.request('POST', '/v1/users/5/forecasts', {}, waiting)
+      expect(status).toBe(200)
+      return versionOf({ body } as Answer)
+    }
+    expect(await forecastBy()).toBe('2')
+    expect((await post('/v1/models/mmse-forecast/1/activate')).body).toMatchObject({ active: '1', previous: '2' })
+    expect(await forecastBy()).toBe('1')
+    expect((await post('/v1/models/mmse-forecast/rollback')).body).toMatchObject({ active: '2' })
+    expect(await forecastBy()).toBe('2')
   })
 
   it('are taken up while the service runs, and a mended one too', async () => {

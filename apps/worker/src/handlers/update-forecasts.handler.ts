@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   ForecastRepository,
   HealthMetricsRepository,
+  ModelActivationRepository,
   type ClaimedTask,
   type MadeForecast,
   type MeasuredHistory,
@@ -28,12 +29,13 @@ export class UpdateForecastsHandler implements TaskHandler<Forecast> {
 
   constructor(
     private readonly models: ModelRegistry,
+    private readonly activations: ModelActivationRepository,
     private readonly measurements: HealthMetricsRepository,
     private readonly forecasts: ForecastRepository,
   ) {}
 
   async compute(tasks: readonly ClaimedTask[], { signal }: TaskContext): Promise<readonly Settled<Forecast>[]> {
-    const model = this.models.forecasts.getNewest()
+    const model = this.models.forecasts.getActive(await this.activations.listActiveVersions())
     const asked = tasks.map(({ args, userId }) =>
       updateForecasts.args.safeParse({ ...args, ...(userId !== null && { user_id: Number(userId) }) }),
     )

@@ -33,13 +33,13 @@ export class RunningGroup {
   }
 
   /** Asks the work to end after a time, for a reason that becomes each task's outcome. */
-  askIn(delayMs: number, reason: MemoryGuardError): void {
-    this.timers.push(setTimeout(() => this.asked.abort(reason), delayMs))
+  askIn(delayMs: number, reason: () => MemoryGuardError): void {
+    this.timers.push(setTimeout(() => this.asked.abort(reason()), delayMs))
   }
 
   /** Waits no longer than this for the work; the reason becomes each task's outcome. */
-  abandonIn(delayMs: number, reason: MemoryGuardError): void {
-    this.timers.push(setTimeout(() => this.abandon(reason), delayMs))
+  abandonIn(delayMs: number, reason: () => MemoryGuardError): void {
+    this.timers.push(setTimeout(() => this.abandon(reason()), delayMs))
   }
 
   /** Hands every task back at once. */

@@ -242,9 +242,9 @@ export class TaskRunner {
     const { soft, hard } = this.timeLimitsOf(handler.contract.name)
     const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
     const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
-    group.askIn(softLimitMs, limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
+    group.askIn(softLimitMs, () => limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
     // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
-    group.abandonIn(hardLimitMs + hardLimitGraceMs, limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
+    group.abandonIn(hardLimitMs + hardLimitGraceMs, () => limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
     const { signal, killSignal } = group
     try {
       const outcomes = await group.race(handler.compute(tasks, { signal, killSignal, hardLimitMs }))

@@ -43,6 +43,17 @@ export class ModelActivationRepository {
     return this.dataSource.getRepository(ModelActivationEntity).find()
   }
 
+  /** The chosen version of each model, by its name; a model without one is missing. */
+  async listActiveVersions(): Promise<ReadonlyMap<string, string>> {
+    const activations = await this.list()
+    return new Map(
+      activations.flatMap(({ name, versions }): [string, string][] => {
+        const version = versions.at(-1)
+        return version === undefined ? [] : [[name, version]]
+      }),
+    )
+  }
+
   /** Makes a version the active one. `current` is the one that serves now, to return to; a shadow that it was ends. */
   async activate(name: string, version: string, current: string): Promise<void> {
     await this.dataSource.query(

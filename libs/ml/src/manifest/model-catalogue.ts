@@ -86,9 +86,12 @@ export class ModelCatalogue {
     )
   }
 
-  /** The newest forecast model. */
+  /** The newest forecast model that is its name's active version. */
   findForecastModel(): (ModelFolder & { readonly manifest: ForecastManifest }) | undefined {
-    return this.models.filter(isForecast).sort((a, b) => newestFirst(a.manifest, b.manifest))[0]
+    return this.models
+      .filter(isForecast)
+      .filter(({ manifest: { name, version } }) => this.activeVersionOf(name) === version)
+      .sort((a, b) => newestFirst(a.manifest, b.manifest))[0]
   }
 }
 

@@ -43,7 +43,7 @@ describe('the forecast models of a process', () => {
   it('are ready when they answer as their golden files say; the newest is used', async () => {
     await registry.loadAll([await makeVersion('2'), await makeVersion('10'), await makeVersion('9')])
     expect(registry.readyReferences).toEqual(['mmse-forecast@10', 'mmse-forecast@9', 'mmse-forecast@2'])
-    const { reference, forecaster } = registry.getNewest()
+    const { reference, forecaster } = registry.getActive(new Map())
     expect(reference).toBe('mmse-forecast@10')
     const { points } = forecaster.forecast({ history: [], horizonsMonths: [12], from: '2026-01-01' })
     expect(points[0]?.median).toBeGreaterThan(20)
@@ -57,7 +57,7 @@ describe('the forecast models of a process', () => {
     })
     await registry.loadAll([wrong, await makeVersion('1')])
     expect(registry.readyReferences).toEqual(['mmse-forecast@1'])
-    expect(registry.getNewest().reference).toBe('mmse-forecast@1')
+    expect(registry.getActive(new Map()).reference).toBe('mmse-forecast@1')
     expect(registry.models).toMatchObject([
       { reference: 'mmse-forecast@1', state: 'ready', reason: null },
       { reference: 'mmse-forecast@2', state: 'broken', reason: expect.stringMatching(/golden\.json: .*expected/) },
@@ -79,7 +79,7 @@ describe('the forecast models of a process', () => {
     for (const place of ['parameters.json#/noise_sd', 'parameters.json#/effects/male', 'golden.json#/cases']) {
       expect(reason).toContain(place)
     }
-    expect(() => registry.getNewest()).toThrow(
+    expect(() => registry.getActive(new Map())).toThrow(
       expect.objectContaining({ code: 'MODEL_NOT_READY', retryable: true, message: expect.stringContaining(reason) }),
     )
   })

@@ -40,12 +40,16 @@ export class ForecastRegistry {
   }
 
   /**
-   * The newest model that is ready.
+   * The model that serves: of those that are ready the newest that is `active`, by version of each name. A name of which
+   * no version was chosen, or whose chosen one is not ready here, is served by its newest.
    * @throws MemoryGuardError MODEL_NOT_READY if there is none, with what is wrong of those there are.
    */
-  getNewest(): LoadedForecaster {
-    const [newest] = this.ready
-    if (newest) return newest
+  getActive(active: ReadonlyMap<string, string>): LoadedForecaster {
+    const isReady = (name: string, version: string | undefined) => this.readyReferences.includes(`${name}@${version}`)
+    const model = this.ready.find(
+      ({ manifest: { name, version } }) => active.get(name) === version || !isReady(name, active.get(name)),
+    )
+    if (model) return model
     const reasons = [...this.broken.values()].join(' ') || 'MODELS_DIR has none that can be read; see its log.'
     throw new MemoryGuardError('MODEL_NOT_READY', `No forecast model is ready on this worker: ${reasons}`, {
       retryable: true,
