@@ -13,6 +13,7 @@ import { ModelsModule } from './models/models.module.js'
 import { OperationsModule } from './operations/operations.module.js'
 import { PredictionsModule } from './predictions/predictions.module.js'
 import { UsersModule } from './users/users.module.js'
+import { WebhooksModule } from './webhooks/webhooks.module.js'
 
 @Module({})
 export class AppModule {
@@ -33,6 +34,7 @@ export class AppModule {
         OperationsModule,
         PredictionsModule,
         UsersModule,
+        WebhooksModule,
       ],
     }
   }

@@ -8,6 +8,7 @@ import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Schedules } from './maintenance/schedules.js'
+import { Webhooks } from './maintenance/webhooks.js'
 import { Consumers } from './queues/consumers.js'
 import { Autoscaler } from './runtime/autoscaler.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
@@ -106,6 +107,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await presence.become('ready')
   maintenance.start()
   autoscaler.start()
+  app.get(Webhooks).start()
   watchdog.start(() => void endStalled(runner, app.get(LeaseKeeper)))
   app.get(Schedules).start()
   state = 'ready'
@@ -123,6 +125,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   clearTimeout(deadline)
   await maintenance.stop()
   await app.get(Schedules).stop()
+  await app.get(Webhooks).stop()
   app.get(LeaseKeeper).stop()
   await app.get(RemoteControl).stop()
   registry.stop()

@@ -8,6 +8,7 @@ import type { DataSource } from 'typeorm'
 import * as handlerClasses from './handlers/handlers.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
+import { Webhooks } from './maintenance/webhooks.js'
 import { ConsumerFactory } from './queues/consumer-factory.js'
 import { Schedules } from './maintenance/schedules.js'
 import { Retention } from './maintenance/retention.js'
@@ -24,6 +25,7 @@ import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { Watchdog } from './runtime/watchdog.js'
 import { WorkerCommands } from './runtime/worker-commands.js'
+import { WebhookSender } from './webhooks/webhook-sender.js'
 import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
 
 const handlers = Object.values(handlerClasses)
@@ -60,6 +62,8 @@ export class WorkerModule {
         Maintenance,
         Schedules,
         Retention,
+        Webhooks,
+        WebhookSender,
         TaskRunner,
         PoolSize,
         Autoscaler,

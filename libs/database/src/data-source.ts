@@ -17,6 +17,7 @@ import { HealthMetricsAndForecasts1764000002000 } from './migrations/17640000020
 import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
 import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 import { Retention1764000006000 } from './migrations/1764000006000-retention.js'
+import { EventsAndWebhooks1764000007000 } from './migrations/1764000007000-events-and-webhooks.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
 
@@ -64,6 +65,7 @@ export const createDataSource = (config: Config): DataSource => {
       Batches1764000004000,
       Schedules1764000005000,
       Retention1764000006000,
+      EventsAndWebhooks1764000007000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

@@ -15,6 +15,8 @@ import { RetentionRepository } from './repositories/retention.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
 import { TaskEventRepository } from './repositories/task-event.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
+import { WebhookDeliveryRepository } from './repositories/webhook-delivery.repository.js'
+import { WebhookRepository } from './repositories/webhook.repository.js'
 import { WorkerCommandRepository } from './repositories/worker-command.repository.js'
 import { WorkerRepository } from './repositories/worker.repository.js'
 
@@ -27,6 +29,8 @@ const repositories = [
   TaskEventRepository,
   PredictionRepository,
   BatchRepository,
+  WebhookRepository,
+  WebhookDeliveryRepository,
   WorkerRepository,
   ScheduleRepository,
   ApiKeyRepository,

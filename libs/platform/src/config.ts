@@ -17,6 +17,10 @@ const url = (protocols: readonly string[], what: string) =>
 const seconds = (min: number, max = 31_536_000) =>
   z.coerce.number({ error: 'must be a number of seconds' }).min(min).max(max)
 const count = (min: number, max: number) => z.coerce.number({ error: 'must be a whole number' }).int().min(min).max(max)
+const secondsList = z
+  .string()
+  .transform((text): unknown[] => text.split(','))
+  .pipe(z.array(seconds(0)).min(1).max(50))
 const queueList = z
   .string()
   .transform((text) => [...new Set(text.split(',').map((name) => name.trim()))])
@@ -154,6 +158,15 @@ export const variables = {
     seconds(0.1, 600).default(15),
     'How often a silent stream of events sends a comment, so that proxies keep it open.',
   ),
+  WEBHOOK_ALLOW_PRIVATE_ADDRESSES: variable(
+    z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
+    'true: webhooks may lead to private addresses and by http. Only where everyone who may make one is trusted.',
+  ),
+  WEBHOOK_TIMEOUT_SECONDS: variable(seconds(0.1, 60).default(15), 'How long a receiver of a webhook may take.'),
+  WEBHOOK_RETRY_SECONDS: variable(
+    secondsList.default([5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]),
+    'Delays before the second and each further attempt of a webhook, separated by commas.',
+  ),
 } as const
 
 type Variables = typeof variables
@@ -228,6 +241,11 @@ const section = (values: Values) => ({
   },
   events: { heartbeatSeconds: values.EVENTS_HEARTBEAT_SECONDS },
   retention: { resultTtlSeconds: values.RESULT_TTL_SECONDS, auditTtlSeconds: values.AUDIT_TTL_SECONDS },
+  webhooks: {
+    allowPrivateAddresses: values.WEBHOOK_ALLOW_PRIVATE_ADDRESSES === 'true',
+    timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS,
+    retrySeconds: values.WEBHOOK_RETRY_SECONDS,
+  },
 })
 
 /** The checked configuration of a process, by section. Frozen; durations carry their unit. */

@@ -33,6 +33,7 @@ export const errorCodes = [
   'DATABASE_UNAVAILABLE',
   'BROKER_UNAVAILABLE',
   'SERVER_BUSY',
+  'WEBHOOK_INACTIVE',
   'INTERNAL',
 ] as const
 

@@ -1,6 +1,6 @@
 import type { EventClock, TaskEventRepository, TaskHistory } from '#libs/database'
 import type { Logger } from '#libs/platform'
-import type { FinishedTasks } from '#libs/tasks'
+import { HeardEnds, type FinishedTasks } from '#libs/tasks'
 import { compareKeys, startOf, type EventKey } from './event-key.js'
 import { toTaskEvent, type TaskEvent } from './events.schemas.js'
 
@@ -28,8 +28,6 @@ const pollMs = 500
 const restFactor = 10
 /** Most tasks of one look. */
 const pageSize = 2_000
-/** Beyond this many, the ids of finished tasks are not kept; the table is looked at instead. */
-const maxHeard = 50_000
 
 /**
  * The changes of all tasks in one order, by time, from now on: unfinished tasks by their partial index, finished ones
@@ -39,19 +37,16 @@ const maxHeard = 50_000
  * event has got everything before it.
  */
 export class EventTail {
-  private readonly heard = new Set<string>()
-  /** What ended since then was heard, as far as the connection held. Milliseconds; undefined: begin anew. */
-  private heardSince: number | undefined
+  private readonly heard: HeardEnds
   private isStopped = false
   private timer: NodeJS.Timeout | undefined
-  private readonly unsubscribe: () => void
 
   private constructor(
     private readonly parts: TailParts,
     private readonly onPage: (page: EventPage) => void,
     private current: EventKey,
   ) {
-    this.unsubscribe = parts.finished.subscribe((ids) => this.hear(ids))
+    this.heard = new HeardEnds(parts.finished)
     this.lookIn(pollMs)
   }
 
@@ -69,16 +64,7 @@ export class EventTail {
   stop(): void {
     this.isStopped = true
     clearTimeout(this.timer)
-    this.unsubscribe()
-  }
-
-  private hear(ids: readonly string[]): void {
-    if (this.heard.size + ids.length > maxHeard) {
-      this.heard.clear()
-      this.heardSince = undefined
-    } else {
-      for (const id of ids) this.heard.add(id)
-    }
+    this.heard.stop()
   }
 
   private lookIn(delayMs: number): void {
@@ -95,22 +81,19 @@ export class EventTail {
     this.lookIn(Math.max(pollMs, restFactor * (performance.now() - startedAt)))
   }
 
-  private async advance({ now, settled }: EventClock): Promise<void> {
-    this.heardSince ??= now
+  private async advance(clock: EventClock): Promise<void> {
+    const { settled } = clock
     if (settled <= this.current.at) return
-    const { repository, finished } = this.parts
-    await finished.catchUp()
-    const heard = [...this.heard]
-    const knownSince = Math.max(this.heardSince ?? Infinity, finished.listeningSince ?? Infinity)
-    const known = this.current.at >= knownSince ? heard : null
-    const { page, tasks } = await readEvents(repository, this.current, startOf(settled), known)
+    const { ids, isComplete } = await this.heard.collect(clock, this.current.at)
+    const known = isComplete ? ids : null
+    const { page, tasks } = await readEvents(this.parts.repository, this.current, startOf(settled), known)
     if (this.isStopped) return
     this.current = page.until
     const later = new Set(tasks.filter((task) => changesAfter(task, page.until)).map(({ id }) => id))
     const isWhole = page.until.at === settled
     const found = new Set(tasks.map(({ id }) => id))
     // Of a whole page, what was heard and not found had ended before it.
-    for (const id of heard) if (!later.has(id) && (isWhole || found.has(id))) this.heard.delete(id)
+    this.heard.forget(ids.filter((id) => !later.has(id) && (isWhole || found.has(id))))
     this.onPage(page)
   }
 }

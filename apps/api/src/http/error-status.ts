@@ -35,5 +35,6 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   DATABASE_UNAVAILABLE: [503, 'The database is not available'],
   BROKER_UNAVAILABLE: [503, 'The broker is not available'],
   SERVER_BUSY: [503, 'No room for it now'],
+  WEBHOOK_INACTIVE: [409, 'The webhook is switched off'],
   INTERNAL: [500, 'Internal error'],
 }

@@ -1,0 +1,108 @@
+import { isDatabaseUnavailable, TaskEventRepository, WebhookDeliveryRepository, withAdvisoryLock } from '#libs/database'
+import { LOGGER, type Logger } from '#libs/platform'
+import { FinishedTasks, HeardEnds } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { DataSource } from 'typeorm'
+import { WebhookSender } from '../webhooks/webhook-sender.js'
+
+/** How often it is looked for ends of tasks and for due deliveries, in milliseconds. */
+const lookMs = 1_000
+/** At an end that was told, it is looked so much later, together with those that come close to it. */
+const wakeMs = 100
+/** How long deliveries are kept that are no longer tried, in days, and how often they are looked for. */
+const keepDays = 30
+const pruneMs = 3_600_000
+
+/**
+ * Tells webhooks of the ends of tasks. Ends that the database tells are looked up by their id; after a gap in what was
+ * told they are looked for from the stored time on. Without a webhook nothing is listened to and nothing is read but
+ * that there is none. Any number of workers does this at once: a delivery is made once, and claimed by one at a time.
+ */
+@Injectable()
+export class Webhooks {
+  private timer: NodeJS.Timeout | undefined
+  private running: Promise<void> = Promise.resolve()
+  private isStopped = false
+  private isListening = false
+  private isRunning = false
+  private isWoken = false
+  private heard: HeardEnds | undefined
+  private prunedAt = Date.now()
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly events: TaskEventRepository,
+    private readonly deliveries: WebhookDeliveryRepository,
+    private readonly finished: FinishedTasks,
+    private readonly sender: WebhookSender,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    sender.onRoom = () => this.wake()
+  }
+
+  start(): void {
+    this.lookIn(lookMs)
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    clearTimeout(this.timer)
+    this.heard?.stop()
+    await this.running
+    await this.sender.stop()
+  }
+
+  private lookIn(delayMs: number): void {
+    if (this.isStopped) return
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => {
+      this.isRunning = true
+      this.running = this.run().finally(() => {
+        this.isRunning = false
+        this.lookIn(this.isWoken ? wakeMs : lookMs)
+      })
+    }, delayMs)
+  }
+
+  private wake(): void {
+    if (this.isWoken) return
+    this.isWoken = true
+    if (!this.isRunning) this.lookIn(wakeMs)
+  }
+
+  private async run(): Promise<void> {
+    this.isWoken = false
+    try {
+      await this.plan()
+      // A slow receiver must not keep the others waiting for the next look.
+      while (!this.isStopped && (await this.sender.sendDue())) continue
+      if (Date.now() - this.prunedAt > pruneMs) {
+        this.prunedAt = Date.now()
+        await this.deliveries.prune(keepDays)
+      }
+    } catch (error) {
+      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'webhooks are told later')
+    }
+  }
+
+  private async plan(): Promise<void> {
+    const start = await this.deliveries.findPlanStart()
+    if (start === null) {
+      this.heard?.stop()
+      this.heard = undefined
+      return
+    }
+    if (!this.isListening) {
+      this.isListening = true
+      await this.finished.start()
+    }
+    const heard = (this.heard ??= new HeardEnds(this.finished, () => this.wake()))
+    const clock = await this.events.readClock()
+    const { ids, isComplete } = await heard.collect(clock, start)
+    if (isComplete) await this.deliveries.plan(start, clock.settled, ids)
+    // One process looks at the table; the others find that it has.
+    else await withAdvisoryLock(this.dataSource, 'webhooks', () => this.deliveries.plan(start, clock.settled, null))
+    const later = await this.deliveries.listEndedSince(ids, clock.settled)
+    heard.forget(ids.filter((id) => !later.has(id)))
+  }
+}

@@ -1,0 +1,64 @@
+import { request as requestPlain } from 'node:http'
+import { request as requestSecure } from 'node:https'
+import { isIP, type LookupFunction } from 'node:net'
+import { AddressRefusedError, isPublicAddress, productVersion } from '#libs/platform'
+
+/** A message to be posted. */
+export interface PostedMessage {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** From the first byte to the last. */
+  readonly timeoutMs: number
+  /** Resolves names; without it the address is not checked, and http is allowed. */
+  readonly lookup: LookupFunction | undefined
+  readonly signal: AbortSignal
+}
+
+/** Most bytes of an answer that are read; it is read only to leave the connection in order, and never kept. */
+const maxAnswerBytes = 64 * 1024
+
+/**
+ * Posts JSON and answers the status. Redirects are not followed, the connection is not used again, and what the
+ * receiver says besides its status is thrown away.
+ * @throws Error whose `code` or `name` tells why there is no status; AddressRefusedError for an address that is not
+ * public, found when the connection is made.
+ */
+export const postMessage = ({ url, headers, body, timeoutMs, lookup, signal }: PostedMessage): Promise<number> => {
+  const target = new URL(url)
+  const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
+  const isSecure = target.protocol === 'https:'
+  // A literal address is connected to without a look-up.
+  const isRefused = lookup !== undefined && (!isSecure || (isIP(host) !== 0 && !isPublicAddress(host)))
+  if (isRefused) return Promise.reject(new AddressRefusedError())
+  return new Promise((resolve, reject) => {
+    const ending = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    const request = (isSecure ? requestSecure : requestPlain)(target, {
+      method: 'POST',
+      agent: false,
+      signal: ending,
+      ...(lookup && { lookup }),
+      headers: {
+        ...headers,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        'user-agent': `MemoryGuard/${productVersion}`,
+      },
+    })
+    request.on('error', (error) => reject(ending.aborted ? ending.reason : error))
+    request.once('response', (response) => {
+      let bytes = 0
+      const done = () => {
+        resolve(response.statusCode ?? 0)
+        request.destroy()
+      }
+      response.on('data', (part: Buffer) => {
+        bytes += part.length
+        if (bytes > maxAnswerBytes) done()
+      })
+      response.once('end', done)
+      response.on('error', (error) => reject(ending.aborted ? ending.reason : error))
+    })
+    request.end(body)
+  })
+}

@@ -1,0 +1,119 @@
+import type { LookupFunction } from 'node:net'
+import { WebhookDeliveryRepository, type AttemptReport, type ClaimedDelivery } from '#libs/database'
+import { AddressRefusedError, CONFIG, LOGGER, publicLookup, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { postMessage } from './post-message.js'
+import { bodyOf, signMessage } from './webhook-message.js'
+
+/** Attempts of one webhook under way at once in this process, so that a slow receiver holds up no other. */
+const maxPerWebhook = 10
+/** How long a claim outlives the longest attempt, in seconds. */
+const leaseMarginSeconds = 2
+/** Share of a delay by which it is lengthened at most, so that many retries do not come at once. */
+const jitter = 0.1
+
+/** Attempts deliveries that are due, and stores what became of them. */
+@Injectable()
+export class WebhookSender {
+  /** Called when a webhook that had as many attempts under way as it may has room for another. */
+  onRoom: () => void = () => undefined
+  private readonly underWay = new Map<string, number>()
+  private readonly attempts = new Set<Promise<void>>()
+  private readonly stopping = new AbortController()
+  private readonly lookup: LookupFunction | undefined
+  private readonly settings: Config['webhooks']
+
+  constructor(
+    private readonly deliveries: WebhookDeliveryRepository,
+    @Inject(CONFIG) config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    this.settings = config.webhooks
+    this.lookup = config.webhooks.allowPrivateAddresses ? undefined : publicLookup()
+  }
+
+  /** Takes what is due and begins to send it; answers whether there was something. */
+  async sendDue(): Promise<boolean> {
+    const busy = [...this.underWay].filter(([, count]) => count >= maxPerWebhook).map(([id]) => id)
+    const leaseSeconds = this.settings.timeoutSeconds + leaseMarginSeconds
+    const claimed = await this.deliveries.claim(busy, maxPerWebhook, leaseSeconds)
+    for (const delivery of claimed) {
+      const attempt = this.attempt(delivery).finally(() => this.attempts.delete(attempt))
+      this.attempts.add(attempt)
+    }
+    return claimed.length > 0
+  }
+
+  /** Ends what is under way; it is attempted again elsewhere with the same id. */
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await Promise.all(this.attempts)
+  }
+
+  private async attempt(delivery: ClaimedDelivery): Promise<void> {
+    const { id, attempt, webhookId } = delivery
+    this.underWay.set(webhookId, (this.underWay.get(webhookId) ?? 0) + 1)
+    try {
+      const report = await this.send(delivery)
+      await (report ? this.deliveries.report(report) : this.deliveries.release(id, attempt))
+    } catch (error) {
+      // The claim runs out, and the delivery is attempted again.
+      this.log.warn({ err: error, delivery: id }, 'what became of a delivery was not stored')
+    } finally {
+      const left = (this.underWay.get(webhookId) ?? 1) - 1
+      if (left === maxPerWebhook - 1) this.onRoom()
+      if (left > 0) this.underWay.set(webhookId, left)
+      else this.underWay.delete(webhookId)
+    }
+  }
+
+  /** What became of it; undefined if it was cut off by the end of this process. */
+  private async send(delivery: ClaimedDelivery): Promise<AttemptReport | undefined> {
+    const { id, attempt, url, secrets } = delivery
+    const body = bodyOf(delivery)
+    const timestamp = Math.floor(Date.now() / 1000)
+    try {
+      const statusCode = await postMessage({
+        url,
+        body,
+        headers: {
+          'webhook-id': id,
+          'webhook-timestamp': String(timestamp),
+          'webhook-signature': signMessage({ id, timestamp, body }, secrets),
+        },
+        timeoutMs: this.settings.timeoutSeconds * 1000,
+        lookup: this.lookup,
+        signal: this.stopping.signal,
+      })
+      const isTaken = statusCode >= 200 && statusCode < 300
+      const isGone = statusCode === 410
+      if (isTaken) return { id, attempt, statusCode, error: null, retryInSeconds: null, isGone }
+      const error = `The receiver answered ${statusCode}.`
+      return { id, attempt, statusCode, error, retryInSeconds: isGone ? null : this.retryIn(delivery), isGone }
+    } catch (cause) {
+      if (this.stopping.signal.aborted) return undefined
+      this.log.info({ err: cause, delivery: id, attempt }, 'a webhook was not reached')
+      return {
+        id,
+        attempt,
+        statusCode: null,
+        error: wordsOf(cause),
+        retryInSeconds: this.retryIn(delivery),
+        isGone: false,
+      }
+    }
+  }
+
+  private retryIn({ failures }: ClaimedDelivery): number | null {
+    const seconds = this.settings.retrySeconds[failures]
+    return seconds === undefined ? null : seconds * (1 + jitter * Math.random())
+  }
+}
+
+/** Why there was no answer, in words that hold nothing of the message. */
+const wordsOf = (cause: unknown): string => {
+  if (cause instanceof AddressRefusedError) return 'The address is not public; see WEBHOOK_ALLOW_PRIVATE_ADDRESSES.'
+  if (cause instanceof Error && cause.name === 'TimeoutError') return 'The receiver did not answer in time.'
+  const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
+  return `The receiver could not be reached${code}.`
+}
