@@ -96,6 +96,8 @@ describeOnBothBrokers('webhooks', (broker) => {
       expect(entry).toMatchObject({ attempts: 1, status_code: 204, next_attempt_at: null, error: null })
     const stored = await query(stack.databaseUrl, 'SELECT * FROM webhook_deliveries')
     expect(JSON.stringify(stored)).not.toContain(String(canary))
+    expect((await stack.request('DELETE', '/v1/users/7')).status).toBeLessThan(300)
+    expect(await deliveries(id)).toEqual([])
   })
 
   it('are told only of what they ask for, and of a batch, not of its chunks', async () => {

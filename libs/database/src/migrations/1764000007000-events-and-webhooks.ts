@@ -52,6 +52,7 @@ export class EventsAndWebhooks1764000007000 implements MigrationInterface {
       )`)
     await runner.query(`
       CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_attempt_at) WHERE state = 'pending'`)
+    await runner.query(`CREATE INDEX webhook_deliveries_task ON webhook_deliveries (task_id)`)
     await runner.query(`CREATE INDEX webhook_deliveries_list ON webhook_deliveries (webhook_id, position)`)
     await runner.query(`
       CREATE TABLE webhook_cursor (

@@ -100,6 +100,11 @@ export class ErasureRepository {
        ), gone_attempts AS (
          DELETE FROM task_attempts WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($3::uuid[]))
          RETURNING task_id
+       ), gone_progress AS (
+         DELETE FROM task_progress WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($3::uuid[]))
+       ), gone_deliveries AS (
+         DELETE FROM webhook_deliveries
+         WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($3::uuid[]))
        ), gone_predictions AS (
          -- The count has the tasks go first.
          DELETE FROM predictions WHERE user_id = $1 AND created_at <= $5 AND (SELECT count(*) FROM gone_tasks) >= 0

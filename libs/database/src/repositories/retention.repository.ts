@@ -64,6 +64,11 @@ export class RetentionRepository {
          DELETE FROM tasks t USING past WHERE t.id = past.id RETURNING t.id, t.prediction_id
        ), gone_attempts AS (
          DELETE FROM task_attempts a USING gone WHERE a.task_id = gone.id
+       ), gone_progress AS (
+         DELETE FROM task_progress p USING gone WHERE p.task_id = gone.id
+       ), gone_deliveries AS (
+         -- What is still tried goes when it is not any more.
+         DELETE FROM webhook_deliveries d USING gone WHERE d.task_id = gone.id AND d.state <> 'pending'
        ), gone_forecasts AS (
          DELETE FROM forecasts f USING gone WHERE f.task_id = gone.id
        ), gone_predictions AS (
@@ -101,6 +106,8 @@ export class RetentionRepository {
          DELETE FROM tasks t USING past WHERE t.id = past.task_id
        ), gone_attempts AS (
          DELETE FROM task_attempts a USING past WHERE a.task_id = past.task_id
+       ), gone_progress AS (
+         DELETE FROM task_progress p USING past WHERE p.task_id = past.task_id
        ), gone_predictions AS (
          DELETE FROM predictions p USING past
          WHERE p.id BETWEEN past.first_prediction_id AND past.last_prediction_id AND p.batch_id = $1 RETURNING p.id
