@@ -124,6 +124,21 @@ describeOnBothBrokers('forecasts', (broker) => {
       })
     })
 
+    it('are made once for an idempotency key', async () => {
+      const [user, other] = [newUser(), newUser()]
+      const key = { ...waiting, 'idempotency-key': `forecast-of-${user}` }
+      const first = await forecast(user, {}, key)
+      const [again, anew] = [await forecast(user, {}, key), await forecast(user)]
+      expect([first.status, again.body['task_id']]).toEqual([200, first.body['task_id']])
+      expect(anew.body['task_id']).not.toBe(first.body['task_id'])
+      for (const answer of [await forecast(other, {}, key), await forecast(user, { horizons_months: [3] }, key)]) {
+        expect([answer.status, answer.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+      }
+      const two = { 'idempotency-key': `two-of-${other}` }
+      const many = await Promise.all(Array.from({ length: 8 }, () => forecast(other, {}, two)))
+      expect(new Set(many.map(({ body }) => body['task_id'])).size).toBe(1)
+    })
+
     it('take a visit into account that was recorded since', async () => {
       const user = newUser()
       await record(user, daysAgo(400), { mmse_score: 29, age: 75 })

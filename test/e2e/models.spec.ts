@@ -169,6 +169,13 @@ describeOnBothBrokers('models', (broker) => {
     const ended = await stack.request('DELETE', '/v1/models/switching/1/shadow')
     expect(ended.body).toMatchObject({ shadow: null })
     expect((await get('/v1/models/switching/1/shadow')).body).toMatchObject({ is_running: false })
+    const { items } = (await get('/v1/audit')).body as { items: { action: string; target: string; details: object }[] }
+    expect(items.slice(0, 2)).toMatchObject([
+      { action: 'model.stop_shadow', target: 'switching@1', details: { active: '2', shadow: null } },
+      { action: 'model.shadow', target: 'switching@1', details: { active: '2', shadow: '1' } },
+    ])
+    const actions = items.map(({ action }) => action)
+    expect(actions).toEqual(expect.arrayContaining(['model.activate', 'model.rollback']))
   })
 
   it('that forecast are switched and rolled back too', async () => {

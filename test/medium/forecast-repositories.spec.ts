@@ -125,7 +125,7 @@ describe('forecasts', () => {
     await claim(first.taskId)
     const second = await request(user)
     expect(second).toMatchObject({ isNew: true })
-    expect(await request(user)).toEqual({ taskId: second.taskId, isNew: false })
+    expect(await request(user)).toEqual({ taskId: second.taskId, isNew: false, hash: null })
   })
 
   it('are joined while they wait to be tried again', async () => {
@@ -133,7 +133,7 @@ describe('forecasts', () => {
     const { taskId } = await request(user)
     await claim(taskId)
     await tasks.settle([{ id: taskId, attempt: 1, state: 'retrying', outcome: 'retried' }])
-    expect(await request(user)).toEqual({ taskId, isNew: false })
+    expect(await request(user)).toEqual({ taskId, isNew: false, hash: null })
   })
 
   it('are stored once, with the success of the attempt that holds the task', async () => {

@@ -43,6 +43,7 @@ beforeAll(async () => {
     tasks,
     calls,
     batches: app.get(BatchRepository),
+    sendBatch: () => Promise.reject(new Error('No batch is sent here')),
     finished,
     predictions: app.get(PredictionRepository),
     broker: app.get(Broker),

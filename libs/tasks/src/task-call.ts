@@ -104,6 +104,20 @@ export const toNewTask = (
   }
 }
 
+/**
+ * For a call that is more than a row, and starts at once.
+ * @throws MemoryGuardError REQUEST_INVALID for every option that it cannot have.
+ */
+export const mustStartNow = (options: CallOptions): void => {
+  const words = { countdownSeconds: 'countdown', eta: 'eta', expires: 'expires', priority: 'priority', queue: 'queue' }
+  const more = { taskId: 'task_id', limits: 'limits', parentId: 'parent_id' }
+  const given = Object.entries({ ...words, ...more }).filter(
+    ([name]) => options[name as keyof CallOptions] !== undefined,
+  )
+  const faults = given.map(([, word]) => ({ pointer: `/${word}`, message: 'must be left out for a batch' }))
+  if (faults.length > 0) throw invalid(faults)
+}
+
 type Start = Pick<NewTask, 'availableAt' | 'delaySeconds'>
 
 const startOf = ({ eta, countdownSeconds }: CallOptions, faults: InputFault[]): Start => {

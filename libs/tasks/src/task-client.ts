@@ -2,11 +2,19 @@ import { PredictionRepository, type CreatedTask, type NewTask } from '#libs/data
 import { MemoryGuardError, MicroBatcher, type InputFault } from '#libs/platform'
 import { z } from 'zod'
 import { AsyncResult, type ResultOf, type ResultParts } from './async-result.js'
+import { batchPredictions } from './contracts/batch-predictions.task.js'
 import { catalogue, isTaskName } from './contracts/catalogue.js'
 import type { TaskContract } from './contracts/define-task.js'
 import { processPrediction } from './contracts/process-prediction.task.js'
 import { Dispatcher } from './dispatcher.js'
-import { invalid, toNewTask, type CallOptions, type CheckedPrediction, type PreparedCall } from './task-call.js'
+import {
+  invalid,
+  mustStartNow,
+  toNewTask,
+  type CallOptions,
+  type CheckedPrediction,
+  type PreparedCall,
+} from './task-call.js'
 
 /** Checks metrics; throws MODEL_UNKNOWN or MODEL_INPUT_INVALID with pointers into the arguments. */
 export type PredictionCheck = (
@@ -14,11 +22,18 @@ export type PredictionCheck = (
   model: string | undefined,
 ) => CheckedPrediction
 
+/** People of a batch, as the contract has them. */
+export type BatchCall = z.output<typeof batchPredictions.args>
+
+/** Stores a batch, which is no single row, and has it queued; answers the id of its task. */
+export type BatchSender = (call: BatchCall, options: CallOptions) => Promise<string>
+
 /** What the client needs. */
 export interface TaskClientParts extends ResultParts {
   readonly predictions: PredictionRepository
   readonly dispatcher: Dispatcher
   readonly checkPrediction: PredictionCheck
+  readonly sendBatch: BatchSender
 }
 
 type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
@@ -109,6 +124,11 @@ export class TaskClient {
     call: PreparedCall<Contract>,
     options: CallOptions = {},
   ): Promise<ResultOf<Contract>> {
+    if (call.contract.name === batchPredictions.name) {
+      mustStartNow(options)
+      const id = await this.parts.sendBatch(batchPredictions.args.parse(call.args), options)
+      return this.result(call.contract, id).refresh()
+    }
     const task = toNewTask(call, options)
     const created = await this.inserts.add(task)
     switch (created.kind) {

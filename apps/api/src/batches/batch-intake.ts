@@ -5,8 +5,9 @@ import { isRowError, type CheckedRow } from './check-row.js'
 
 /** Rows of one chunk: a few milliseconds of computing, so that single predictions never wait long behind one. */
 const chunkRows = 1_000
+
 /** Most rows of a batch. */
-export const maxBatchRows = 1_000_000
+const maxBatchRows = 1_000_000
 
 /** Packs rows into chunks and stores each while the next is read: never more than two are in memory. */
 export class BatchIntake {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import type { HealthMetricsRepository } from '#libs/database'
 import type { ModelCatalogue, RiskManifest } from '#libs/ml/manifest'
 import type { BatchRequest } from './batches.schemas.js'
+import { isEntityId } from './check-row.js'
 import { readCsvRows, readNdjsonRows, toItem, type RawRow } from './row-sources.js'
 import { readUploadText } from './upload-text.js'
 import type { uploadTypes } from './upload-parsers.js'
@@ -34,6 +36,37 @@ export const jsonSource = ({ items, user_ids, health_metrics_list }: BatchReques
       .update(JSON.stringify([items, user_ids, health_metrics_list]))
       .digest('hex'),
 })
+
+/** People whose recorded measurements are read at one time. */
+const peopleAtOnce = 1_000
+
+/** People with the newest of each metric that is recorded of them. */
+export const recordedSource = (userIds: readonly unknown[], measurements: HealthMetricsRepository): BatchSource => ({
+  async *rows(manifest) {
+    const names = manifest.inputs.map(({ name }) => name)
+    for (let start = 0; start < userIds.length; start += peopleAtOnce) {
+      const page = userIds.slice(start, start + peopleAtOnce)
+      const latest = await measurements.readLatest(page.filter(isEntityId), names)
+      yield page.map((userId, index): RawRow => {
+        const line = start + index + 1
+        if (!isEntityId(userId)) return { line, userId, metrics: undefined }
+        const metrics = latest.get(userId)
+        return metrics ? { line, userId, metrics } : { line, userId, fault: nothingRecorded(manifest.name) }
+      })
+    }
+  },
+  async drain() {
+    // It is in memory already.
+  },
+  digest: () =>
+    createHash('sha256')
+      .update(`recorded ${JSON.stringify(userIds)}`)
+      .digest('hex'),
+})
+
+const nothingRecorded = (model: string): string =>
+  `nothing that ${model} uses is recorded of this person. Send health_metrics_list, or record it with ` +
+  'POST /v1/users/{user_id}/health-metrics'
 
 export const uploadSource = (stream: Readable, format: keyof typeof uploadTypes): BatchSource => {
   const hash = createHash('sha256').update(format)

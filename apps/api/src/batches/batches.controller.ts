@@ -13,7 +13,7 @@ import {
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
-import { jsonSource, uploadSource, type BatchSource } from './batch-source.js'
+import { uploadSource } from './batch-source.js'
 import {
   batchAnswer,
   batchId,
@@ -25,6 +25,7 @@ import {
   resultFormat,
   type BatchAnswer,
   type BatchQuery,
+  type BatchRequest,
   type ResultFormat,
 } from './batches.schemas.js'
 import { BatchesService } from './batches.service.js'
@@ -63,11 +64,12 @@ export class BatchesController {
     const { headers, body, raw } = request
     const waitSeconds = waitSecondsOf(headers.prefer)
     const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
-    const { source, model } = toSource(body, headers['content-type'])
+    const submission = { model: query.model, principal: principalOf(request), idempotencyKey, waitSeconds }
     raw.setTimeout(idleUploadMs, () => raw.destroy())
     try {
-      const submission = { model: query.model ?? model, principal: principalOf(request), idempotencyKey, waitSeconds }
-      const answer = await this.batches.submit(source, submission)
+      const answer = await (body instanceof Readable
+        ? this.batches.submit(uploadSource(body, isCsv(headers['content-type']) ? 'csv' : 'ndjson'), submission)
+        : this.batches.submitPeople(toRequest(body), submission))
       answerSubmission(reply, { location: `/v1/batches/${answer.id}`, state: answer.state, waitSeconds })
       return answer
     } finally {
@@ -119,21 +121,17 @@ export class BatchesController {
   @RequireRole('submitter')
   @ApiOperation({ summary: 'Cancel what is unfinished of a batch; stored results stay' })
   @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchAnswer })
-  cancel(@Param('id', { schema: batchId }) id: string, @CurrentPrincipal() principal: Principal) {
-    return this.batches.cancel(id, principal)
+  cancel(@Param('id', { schema: batchId }) id: string, @Req() request: RequestWithPrincipal): Promise<BatchAnswer> {
+    return this.batches.cancel(id, principalOf(request), request.id)
   }
 }
 
-const toSource = (
-  body: unknown,
-  contentType: string | undefined,
-): { readonly source: BatchSource; readonly model?: string | undefined } => {
-  if (body instanceof Readable) {
-    const isCsv = contentType?.trim().toLowerCase().startsWith(uploadTypes.csv) ?? false
-    return { source: uploadSource(body, isCsv ? 'csv' : 'ndjson') }
-  }
+const isCsv = (contentType: string | undefined): boolean =>
+  contentType?.trim().toLowerCase().startsWith(uploadTypes.csv) ?? false
+
+const toRequest = (body: unknown): BatchRequest => {
   const parsed = batchRequest.safeParse(body)
-  if (parsed.success) return { source: jsonSource(parsed.data), model: parsed.data.model }
+  if (parsed.success) return parsed.data
   throw new MemoryGuardError('REQUEST_INVALID', 'The request does not fit its schema; see `errors`.', {
     faults: faultsOf(parsed.error.issues),
   })

@@ -2,13 +2,13 @@ import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
 import { ModelsModule } from '../models/models.module.js'
-import { OperationsModule } from '../operations/operations.module.js'
 import { BatchesController } from './batches.controller.js'
 import { BatchesService } from './batches.service.js'
 
 @Module({
-  imports: [AccessModule, TasksModule, OperationsModule, ModelsModule],
+  imports: [AccessModule, TasksModule, ModelsModule],
   controllers: [BatchesController],
   providers: [BatchesService],
+  exports: [BatchesService],
 })
 export class BatchesModule {}

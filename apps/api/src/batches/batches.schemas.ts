@@ -12,16 +12,16 @@ const people = (of: string) => z.array(z.unknown(), { error: 'must be a list' })
 export const batchRequest = strictInput({
   items: people('`{user_id, health_metrics}` of each person').optional(),
   user_ids: people('The people, if their metrics stand in `health_metrics_list`').optional(),
-  health_metrics_list: people('The metrics of each of `user_ids`, in order').optional(),
+  health_metrics_list: people('The metrics of each of `user_ids`, in order; default: what is recorded').optional(),
   model: z.string().max(128).optional().describe('`name` or `name@version`; default: the service chooses'),
 })
   .superRefine(({ items, user_ids, health_metrics_list }, context) => {
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
     if (items) {
       if (user_ids ?? health_metrics_list) refuse('items', 'must stand alone, without user_ids, health_metrics_list')
-    } else if (!user_ids || !health_metrics_list) {
-      refuse('items', 'is needed, or user_ids and health_metrics_list')
-    } else if (user_ids.length !== health_metrics_list.length) {
+    } else if (!user_ids) {
+      refuse('items', 'is needed, or user_ids')
+    } else if (health_metrics_list && user_ids.length !== health_metrics_list.length) {
       refuse('health_metrics_list', 'must have one entry for each of user_ids')
     }
   })
@@ -52,10 +52,14 @@ export const documentedBatch = {
     },
     {
       type: 'object',
-      required: ['user_ids', 'health_metrics_list'],
+      required: ['user_ids'],
       properties: {
         user_ids: { type: 'array', items: documentedUser },
-        health_metrics_list: { type: 'array', items: documentedMetrics },
+        health_metrics_list: {
+          type: 'array',
+          items: documentedMetrics,
+          description: 'Left out: the newest recorded value of each metric of a person',
+        },
         model: { type: 'string' },
       },
     },

@@ -1,4 +1,4 @@
-import { BatchRepository, TaskRepository, type BatchView } from '#libs/database'
+import { BatchRepository, HealthMetricsRepository, TaskRepository, type BatchView } from '#libs/database'
 import { ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
 import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
 import { Dispatcher, FinishedTasks } from '#libs/tasks'
@@ -6,11 +6,12 @@ import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
 import { MissingResources } from '../http/missing-resources.js'
 import { BatchIntake } from './batch-intake.js'
 import { writeResults } from './batch-results.js'
-import type { BatchSource } from './batch-source.js'
-import type { BatchAnswer, BatchPage, BatchQuery, ResultFormat } from './batches.schemas.js'
+import { jsonSource, recordedSource, type BatchSource } from './batch-source.js'
+import type { BatchAnswer, BatchPage, BatchQuery, BatchRequest, ResultFormat } from './batches.schemas.js'
 import { checkRow, isRowError } from './check-row.js'
 
 /** Most errors in the answer about a batch. */
@@ -31,12 +32,21 @@ export class BatchesService {
   constructor(
     private readonly batches: BatchRepository,
     private readonly tasks: TaskRepository,
+    private readonly measurements: HealthMetricsRepository,
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
     private readonly missing: MissingResources,
+    private readonly audit: AuditTrail,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
+
+  /** A batch that is given as a whole; people without metrics are computed from what is recorded. See `submit`. */
+  submitPeople(request: BatchRequest, submission: BatchSubmission): Promise<BatchAnswer> {
+    const { user_ids: userIds, health_metrics_list: metrics } = request
+    const source = userIds && !metrics ? recordedSource(userIds, this.measurements) : jsonSource(request)
+    return this.submit(source, { ...submission, model: submission.model ?? request.model })
+  }
 
   /**
    * Stores a batch, row by row as it comes, and then has it queued. Rows that do not fit fail alone.
@@ -92,7 +102,7 @@ export class BatchesService {
    * Cancels what is unfinished; results that are stored stay.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, TASK_STATE_CONFLICT if it has ended.
    */
-  async cancel(id: string, principal: Principal): Promise<BatchAnswer> {
+  async cancel(id: string, principal: Principal, requestId: string): Promise<BatchAnswer> {
     await this.getView(id, principal)
     if ((await this.batches.cancel([id])).length === 0) {
       const { state } = await this.getView(id, principal)
@@ -100,6 +110,7 @@ export class BatchesService {
         throw new MemoryGuardError('TASK_STATE_CONFLICT', `The batch has ended: it is ${state}.`)
       }
     }
+    await this.audit.record(principal, requestId, 'batch.cancel', id)
     return this.get(id, principal)
   }
 
@@ -126,7 +137,8 @@ export class BatchesService {
       for await (const rows of source.rows(manifest, this.catalogue)) {
         for (const raw of rows) {
           const row = checkRow(raw, manifest, this.catalogue)
-          if (!isRowError(row) && !reaches(principal, row.userId)) {
+          const subject = isRowError(row) ? row.user_id : row.userId
+          if (subject !== null && !reaches(principal, subject)) {
             throw new MemoryGuardError('ACCESS_ROLE_MISSING', `Line ${row.line}: this key is bound to another person.`)
           }
           if (intake.add(row)) await intake.flush()

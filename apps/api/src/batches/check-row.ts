@@ -29,7 +29,7 @@ export const checkRow = (row: RawRow, manifest: RiskManifest, catalogue: ModelCa
     code,
     message: message.slice(0, maxMessage),
   })
-  if ('fault' in row) return refuse('REQUEST_INVALID', row.fault, null)
+  if ('fault' in row) return refuse('REQUEST_INVALID', row.fault, row.userId ?? null)
   const { userId, metrics } = row
   if (!isEntityId(userId)) return refuse('REQUEST_INVALID', 'user_id must be a positive integer', null)
   const shapeFault = metricsFault(metrics)
@@ -43,7 +43,8 @@ export const checkRow = (row: RawRow, manifest: RiskManifest, catalogue: ModelCa
   }
 }
 
-const isEntityId = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0
+/** Whether it can name a person. */
+export const isEntityId = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0
 
 /** Only the names of known metrics get through: an unknown one may be a value that slipped into a name. */
 const nameOf = (pointer: string): string => {

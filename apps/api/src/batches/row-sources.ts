@@ -6,7 +6,7 @@ import { maxRecordLength, unreadable } from './upload-text.js'
 /** A row as it came in, unchecked, or what is wrong with it already. */
 export type RawRow =
   | { readonly line: number; readonly userId: unknown; readonly metrics: unknown }
-  | { readonly line: number; readonly fault: string }
+  | { readonly line: number; readonly fault: string; readonly userId?: number }
 
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 

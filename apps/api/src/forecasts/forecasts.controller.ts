@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify'
 import { CurrentPrincipal, mustReach, principalOf, RequireRole } from '../access/access.js'
 import type { Principal, RequestWithPrincipal } from '../access/access.js'
 import { pathId } from '../http/path-id.js'
+import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { forecastAnswer, forecastRequest, type ForecastAnswer, type ForecastRequest } from './forecasts.schemas.js'
@@ -20,6 +21,7 @@ export class ForecastsController {
   @RequireRole('submitter')
   @HttpCode(202)
   @ApiOperation({ summary: "Forecast a person's MMSE from their recorded measurements" })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and request make one forecast' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
   @ApiResponse({ status: 202, description: 'Stored and queued, or already waiting', standardSchema: forecastAnswer })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: forecastAnswer })
@@ -29,9 +31,12 @@ export class ForecastsController {
     @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ForecastAnswer> {
-    mustReach(principalOf(request), person)
+    const principal = principalOf(request)
+    mustReach(principal, person)
     const waitSeconds = waitSecondsOf(request.headers.prefer)
-    const answer = await this.forecasts.request(person, horizons_months, waitSeconds)
+    const key = parseIdempotencyKey(request.headers['idempotency-key'])
+    const idempotency = key === undefined ? undefined : { scope: principal.id, key }
+    const answer = await this.forecasts.request(person, horizons_months, waitSeconds, idempotency)
     answerSubmission(reply, { location: `/v1/users/${person}/forecasts/latest`, state: answer.state, waitSeconds })
     return answer
   }

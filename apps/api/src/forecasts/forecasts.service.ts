@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ForecastRepository, TaskRepository, type ForecastEntity, type TaskEntity } from '#libs/database'
 import { ModelCatalogue, type ForecastManifest, type Manifest } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
@@ -21,19 +22,34 @@ export class ForecastsService {
 
   /**
    * Has a person's forecast made, unless the same one already waits; waits up to `waitSeconds` for it.
-   * @throws MemoryGuardError MODEL_NOT_READY if there is no forecast model; then nothing was stored.
+   * @throws MemoryGuardError MODEL_NOT_READY if there is no forecast model; IDEMPOTENCY_KEY_REUSED; then nothing was stored.
    */
   async request(
     userId: number,
     horizonsMonths: readonly number[] | undefined,
     waitSeconds: number,
+    idempotency: { readonly scope: string; readonly key: string } | undefined,
   ): Promise<ForecastAnswer> {
     const manifest = this.getManifest()
     // The same horizons in another order are the same forecast.
     const horizons = [...new Set(horizonsMonths ?? manifest.horizons_months)].sort((a, b) => a - b)
     const { name: taskName } = updateForecasts
-    const row = { taskId: uuidv7(), taskName, queue: 'forecasts', userId, horizonsMonths: horizons } as const
-    const { taskId, isNew } = await this.forecasts.request(row)
+    const hash = createHash('sha256').update(`forecast ${userId} ${horizons.join()}`).digest('hex')
+    const row = {
+      taskId: uuidv7(),
+      taskName,
+      queue: 'forecasts',
+      userId,
+      horizonsMonths: horizons,
+      idempotency: idempotency && { ...idempotency, hash },
+    } as const
+    const { taskId, isNew, hash: firstHash } = await this.forecasts.request(row)
+    if (idempotency && firstHash !== hash) {
+      throw new MemoryGuardError(
+        'IDEMPOTENCY_KEY_REUSED',
+        'This Idempotency-Key was used with another request. Use a new key for a new request.',
+      )
+    }
     if (isNew) {
       const { queue } = row
       void this.dispatcher.dispatch({ taskId, attempt: 1, name: taskName, queue, priority: 0, delayMs: 0 })

@@ -1,6 +1,7 @@
-import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
+import { Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import { RequireRole } from '../access/access.js'
+import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
 import { problemSchema } from '../http/problem.js'
 import {
   activationAnswer,
@@ -20,7 +21,10 @@ import { ModelsService } from './models.service.js'
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/models')
 export class ModelsController {
-  constructor(private readonly models: ModelsService) {}
+  constructor(
+    private readonly models: ModelsService,
+    private readonly audit: AuditTrail,
+  ) {}
 
   @Get()
   @RequireRole('viewer')
@@ -46,11 +50,14 @@ export class ModelsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Have a version serve where none is named; running tasks keep theirs' })
   @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
-  activate(
+  async activate(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
+    @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    return this.models.activate(name, version)
+    const answer = await this.models.activate(name, version)
+    await this.audit.record(principalOf(request), request.id, 'model.activate', `${name}@${version}`, toDetails(answer))
+    return answer
   }
 
   @Post(':name/rollback')
@@ -58,8 +65,13 @@ export class ModelsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Return to the version that was active before' })
   @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
-  rollback(@Param('name', { schema: namePart }) name: string): Promise<ActivationAnswer> {
-    return this.models.rollback(name)
+  async rollback(
+    @Param('name', { schema: namePart }) name: string,
+    @Req() request: RequestWithPrincipal,
+  ): Promise<ActivationAnswer> {
+    const answer = await this.models.rollback(name)
+    await this.audit.record(principalOf(request), request.id, 'model.rollback', name, toDetails(answer))
+    return answer
   }
 
   @Post(':name/:version/shadow')
@@ -67,22 +79,34 @@ export class ModelsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Have a version run on the same inputs, only to be compared' })
   @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
-  startShadow(
+  async startShadow(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
+    @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    return this.models.startShadow(name, version)
+    const answer = await this.models.startShadow(name, version)
+    await this.audit.record(principalOf(request), request.id, 'model.shadow', `${name}@${version}`, toDetails(answer))
+    return answer
   }
 
   @Delete(':name/:version/shadow')
   @RequireRole('operator')
   @ApiOperation({ summary: 'End a shadow; its report stays' })
   @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
-  stopShadow(
+  async stopShadow(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
+    @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    return this.models.stopShadow(name, version)
+    const answer = await this.models.stopShadow(name, version)
+    await this.audit.record(
+      principalOf(request),
+      request.id,
+      'model.stop_shadow',
+      `${name}@${version}`,
+      toDetails(answer),
+    )
+    return answer
   }
 
   @Get(':name/:version/shadow')
@@ -96,3 +120,6 @@ export class ModelsController {
     return this.models.getShadowReport(name, version)
   }
 }
+
+/** The versions in use after a change. */
+const toDetails = ({ active, previous, shadow }: ActivationAnswer) => ({ active, previous, shadow })

@@ -1,12 +1,14 @@
 import { FolderScanner, ModelCatalogue } from '#libs/ml/manifest'
 import { CONFIG, type Config } from '#libs/platform'
 import { Module } from '@nestjs/common'
+import { AccessModule } from '../access/access.module.js'
 import { ModelStates } from './model-states.js'
 import { ModelsController } from './models.controller.js'
 import { ModelsService } from './models.service.js'
 
 /** What is known of the models from their folders and from the workers; the graphs are never loaded here. */
 @Module({
+  imports: [AccessModule],
   controllers: [ModelsController],
   providers: [
     {

@@ -1,6 +1,7 @@
 import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
+import { BatchesModule } from '../batches/batches.module.js'
 import { ModelsModule } from '../models/models.module.js'
 import { QueuesController } from './queues.controller.js'
 import { SchedulesController } from './schedules.controller.js'
@@ -13,7 +14,7 @@ import { WorkersController } from './workers.controller.js'
 
 /** What operators and waiting callers ask of tasks. */
 @Module({
-  imports: [AccessModule, TasksModule, ModelsModule],
+  imports: [AccessModule, BatchesModule, TasksModule, ModelsModule],
   controllers: [QueuesController, SchedulesController, TasksController, WorkersController],
   providers: [taskClientProvider, TaskResults, TasksService, SchedulesService],
 })

@@ -1,7 +1,7 @@
 import { ScheduleRepository, type ScheduleEntity, type ScheduleSettings } from '#libs/database'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { checkTiming, Dispatcher, TaskClient, ticksAfter, toNewTask, type Timing } from '#libs/tasks'
-import { celeryStateOf } from '#libs/tasks/contracts'
+import { batchPredictions, celeryStateOf } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
@@ -137,6 +137,7 @@ export class SchedulesService {
     const faults = Object.keys(given)
       .filter((name) => name.startsWith('health_metrics'))
       .map((name) => ({ pointer: `/args/${name}`, message: healthDataMessage }))
+    if (contract.name === batchPredictions.name) faults.push({ pointer: '/task', message: batchMessage })
     if (faults.length > 0) throw invalid(faults)
     const call = await this.client.prepare(contract, given)
     const { args, userId, predictionId, ...row } = toNewTask(call, { queue: queue ?? undefined, priority })
@@ -155,6 +156,8 @@ export class SchedulesService {
     }
   }
 }
+
+const batchMessage = 'must be another task: a batch is sent at once, as a whole, with POST /v1/batches'
 
 const healthDataMessage =
   'must be left out: a schedule keeps no health data. Name what is stored, by `prediction_id` or `user_id`'

@@ -29,8 +29,15 @@ export const toSummary = (task: TaskEntity): TaskSummary => ({
 
 export const toAnswer = (
   task: TaskEntity,
-  attempts: readonly TaskAttemptEntity[],
-  origin: ScheduleOrigin | null,
+  {
+    attempts,
+    children,
+    origin,
+  }: {
+    readonly attempts: readonly TaskAttemptEntity[]
+    readonly children: readonly TaskEntity[]
+    readonly origin: ScheduleOrigin | null
+  },
 ): TaskAnswer => ({
   ...toSummary(task),
   attempts: attempts.map((attempt) => ({
@@ -48,6 +55,7 @@ export const toAnswer = (
     worker,
     reason,
   })),
+  children: children.map(({ id, name, state }) => ({ id, name, state, celery_state: celeryStateOf(state) })),
   schedule: origin && { ...origin, at: origin.at.toISOString() },
 })
 

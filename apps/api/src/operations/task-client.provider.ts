@@ -2,6 +2,7 @@ import { BatchRepository, PredictionRepository, TaskCallRepository, TaskReposito
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
 import type { FactoryProvider } from '@nestjs/common'
+import { BatchesService } from '../batches/batches.service.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import { TaskResults } from './task-results.js'
 
@@ -18,6 +19,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
     FinishedTasks,
     ModelCatalogue,
     TaskResults,
+    BatchesService,
   ],
   useFactory: (
     tasks: TaskRepository,
@@ -29,6 +31,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
     finished: FinishedTasks,
     catalogue: ModelCatalogue,
     results: TaskResults,
+    batchesService: BatchesService,
   ) =>
     new TaskClient({
       tasks,
@@ -42,6 +45,12 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
       checkPrediction: (healthMetrics, model) => {
         const { manifest: _, ...checked } = checkPrediction(catalogue, healthMetrics, model)
         return checked
+      },
+      sendBatch: async (call, { idempotencyKey, idempotencyScope = '' }) => {
+        // Who is bound to a person was refused before: a batch is about nobody in particular.
+        const principal = { id: idempotencyScope, role: 'submitter', userId: null } as const
+        const submission = { model: call.model, principal, idempotencyKey, waitSeconds: 0 }
+        return (await batchesService.submitPeople(call, submission)).id
       },
     }),
 }

@@ -62,6 +62,9 @@ export const taskAnswer = taskSummary
         reason: z.string().optional(),
       }),
     ),
+    children: z
+      .array(z.strictObject({ id: z.uuid(), name: z.string(), state: z.enum(taskStates), celery_state: celeryState }))
+      .describe('The tasks that it has called, such as the chunks of a batch'),
     schedule: z
       .strictObject({ id: z.uuid(), name: z.string().nullable().describe('Null if it was deleted since'), at: instant })
       .nullable()

@@ -92,8 +92,12 @@ export class TasksService {
 
   /** The task with its attempts, its timeline, and the schedule that sent it. */
   async describe(task: TaskEntity): Promise<TaskAnswer> {
-    const [attempts, origin] = await Promise.all([this.tasks.listAttempts(task.id), this.schedules.findOrigin(task.id)])
-    return toAnswer(task, attempts, origin)
+    const [attempts, children, origin] = await Promise.all([
+      this.tasks.listAttempts(task.id),
+      this.calls.listChildren(task.id),
+      this.schedules.findOrigin(task.id),
+    ])
+    return toAnswer(task, { attempts, children, origin })
   }
 
   async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
-import { DataSource } from 'typeorm'
+import { DataSource, type EntityManager } from 'typeorm'
 import { ForecastEntity, type StoredForecastPoint, type StoredForecastVisit } from '../entities/forecast.entity.js'
 import { TaskRepository } from './task.repository.js'
 
@@ -17,12 +17,18 @@ export interface ForecastRequestRow {
   readonly userId: number
   /** Months after the reference date, in rising order. */
   readonly horizonsMonths: readonly number[]
+  /** With a key of the caller, one task however often it is asked for; `hash` tells another request apart. */
+  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
 
-/** The task that will make a forecast. `isNew` is false where one was already waiting. */
+/**
+ * The task that will make a forecast. `isNew` is false where one was already waiting, or where the idempotency key had
+ * been used before; then `hash` is that of the first request.
+ */
 export interface RequestedForecast {
   readonly taskId: string
   readonly isNew: boolean
+  readonly hash: string | null
 }
 
 /** A forecast with the attempt that made it. */
@@ -51,28 +57,44 @@ export class ForecastRepository {
   /**
    * Stores the task of a forecast, or answers one that already waits for the same person and horizons: it has not read
    * the history yet, so it will see everything that this caller has recorded. A task that is running may have read it
-   * before, and is not joined.
+   * before, and is not joined; nor is one that waits under another idempotency key.
    */
-  async request({ taskId, taskName, queue, userId, horizonsMonths }: ForecastRequestRow): Promise<RequestedForecast> {
+  async request(row: ForecastRequestRow): Promise<RequestedForecast> {
+    const { taskId, taskName, queue, userId, horizonsMonths, idempotency } = row
     const horizons = JSON.stringify(horizonsMonths)
+    const key = [idempotency?.scope ?? null, idempotency?.key ?? null, idempotency?.hash ?? null]
     return this.dataSource.transaction(async (manager) => {
       // A statement sees what was committed when it began, so the lock must be held before the next one begins.
       await manager.query('SELECT pg_advisory_xact_lock($1, hashint8($2))', [requestLock, userId])
+      const known = await findKnown(manager, key)
+      if (known) return known
       const [waiting]: { id: string }[] = await manager.query(
         `SELECT id FROM tasks
          WHERE name = 'ml.update_forecasts' AND finished_at IS NULL AND user_id = $1
            AND state IN (${waitingStates.map((state) => `'${state}'`).join(', ')})
            AND expires_at IS NULL AND args->'horizons_months' = $2::jsonb
-         ORDER BY id LIMIT 1`,
-        [userId, horizons],
+           AND ($3::text IS NULL OR idempotency_key IS NULL)
+         ORDER BY id LIMIT 1 FOR UPDATE`,
+        [userId, horizons, idempotency?.key ?? null],
       )
-      if (waiting) return { taskId: waiting.id, isNew: false }
-      await manager.query(
-        `INSERT INTO tasks (id, name, queue, state, args, user_id)
-         VALUES ($1, $2, $3, 'queued', jsonb_build_object('horizons_months', $4::jsonb), $5)`,
-        [taskId, taskName, queue, horizons, userId],
+      const hash = idempotency?.hash ?? null
+      if (waiting) {
+        if (idempotency) {
+          await manager.query(
+            'UPDATE tasks SET idempotency_scope = $2, idempotency_key = $3, idempotency_hash = $4 WHERE id = $1',
+            [waiting.id, ...key],
+          )
+        }
+        return { taskId: waiting.id, isNew: false, hash }
+      }
+      const made: unknown[] = await manager.query(
+        `INSERT INTO tasks (id, name, queue, state, args, user_id, idempotency_scope, idempotency_key, idempotency_hash)
+         VALUES ($1, $2, $3, 'queued', jsonb_build_object('horizons_months', $4::jsonb), $5, $6, $7, $8)
+         ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id`,
+        [taskId, taskName, queue, horizons, userId, ...key],
       )
-      return { taskId, isNew: true }
+      // Another request has used the key at the same moment.
+      return (made.length === 0 && (await findKnown(manager, key))) || { taskId, isNew: true, hash }
     })
   }
 
@@ -115,6 +137,18 @@ export class ForecastRepository {
       .getRepository(ForecastEntity)
       .findOne({ where: { userId: String(userId) }, order: { referenceAt: 'DESC', taskId: 'DESC' } })
   }
+}
+
+/** `key` is scope, key and hash. */
+const findKnown = async (
+  manager: EntityManager,
+  key: readonly (string | null)[],
+): Promise<RequestedForecast | null> => {
+  const [known]: { id: string; hash: string | null }[] = await manager.query(
+    'SELECT id, idempotency_hash AS hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2',
+    key.slice(0, 2),
+  )
+  return known ? { taskId: known.id, isNew: false, hash: known.hash } : null
 }
 
 /** States in which a task will start by itself and soon. */

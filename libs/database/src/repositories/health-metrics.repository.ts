@@ -72,6 +72,24 @@ export class HealthMetricsRepository {
     }))
   }
 
+  /** The newest value of each of the named metrics, by person; whoever has none of them is missing from the answer. */
+  async readLatest(
+    userIds: readonly number[],
+    names: readonly string[],
+  ): Promise<ReadonlyMap<number, Readonly<Record<string, number>>>> {
+    const rows: { user_id: string; metrics: Record<string, number> }[] = await this.dataSource.query(
+      `SELECT u.user_id, jsonb_object_agg(m.name, m.value) AS metrics
+       FROM (SELECT DISTINCT user_id FROM unnest($1::bigint[]) AS given(user_id)) u CROSS JOIN LATERAL (
+         SELECT DISTINCT ON (e.key) e.key AS name, e.value
+         FROM health_metrics h, jsonb_each(h.metrics) AS e
+         WHERE h.user_id = u.user_id AND e.key = ANY($2::text[])
+         ORDER BY e.key, h.recorded_at DESC) m
+       GROUP BY u.user_id`,
+      [userIds, names],
+    )
+    return new Map(rows.map(({ user_id: userId, metrics }) => [Number(userId), metrics]))
+  }
+
   /** Removes one measurement of a person; answers whether there was one. */
   async remove(userId: number, id: number): Promise<boolean> {
     const { affected } = await this.dataSource

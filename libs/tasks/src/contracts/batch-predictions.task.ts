@@ -2,14 +2,24 @@ import { z } from 'zod'
 import { defineTask } from './define-task.js'
 import { entityId, healthMetrics } from './process-prediction.task.js'
 
-/** Risks of many people. One task stands for the batch; it is done in chunks, each a task of the same name. */
+/**
+ * Risks of many people, of the metrics in `health_metrics_list` or else of those that are recorded. One task stands for
+ * the batch; it is done in chunks, each a task of the same name and a child of it.
+ */
 export const batchPredictions = defineTask({
   name: 'ml.batch_predictions',
   queue: 'batch',
-  args: z.strictObject({
-    user_ids: z.array(entityId).min(1),
-    health_metrics_list: z.array(healthMetrics).min(1),
-  }),
+  args: z
+    .strictObject({
+      user_ids: z.array(entityId).min(1),
+      health_metrics_list: z.array(healthMetrics).optional(),
+      /** `name` or `name@version` */
+      model: z.string().max(128).optional(),
+    })
+    .refine(({ user_ids, health_metrics_list: metrics }) => !metrics || metrics.length === user_ids.length, {
+      path: ['health_metrics_list'],
+      error: 'must have one entry for each of user_ids',
+    }),
   result: z.strictObject({
     batch_id: z.uuid(),
     total: z.int(),
