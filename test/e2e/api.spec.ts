@@ -179,16 +179,6 @@ describeOnBothBrokers('the API', (broker) => {
       expect(await countRows()).toBe(before)
     })
 
-    it('makes one task of fifty requests at once', async () => {
-      const before = await countRows()
-      const key = { 'idempotency-key': randomUUID() }
-      const answers = await Promise.all(Array.from({ length: 50 }, () => post(example, key)))
-      expect(answers.map(({ status }) => status).filter((status) => status !== 202 && status !== 200)).toEqual([])
-      expect(new Set(answers.map(({ body }) => body['id'])).size).toBe(1)
-      expect(new Set(answers.map(({ body }) => body['task_id'])).size).toBe(1)
-      expect(await countRows()).toBe(before + 2)
-    })
-
     it('belongs to the caller: the same key of another caller is another request', async () => {
       const key = randomUUID()
       const other = await insertKey(stack.databaseUrl, { role: 'submitter' })

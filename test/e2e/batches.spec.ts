@@ -193,43 +193,6 @@ describeOnBothBrokers('a batch', (broker) => {
     })
   })
 
-  it('of 1,000 rows with 7 % bad ones and two dead workers completes once and lists the 70', async () => {
-    const isBad = (index: number) => index % 100 < 7
-    // The first good row keeps the model busy for long enough to be killed twice.
-    const body = csvOf(1_000, (index) =>
-      isBad(index) ? `${index + 1},999,70` : `${index + 1},${index === 7 ? 3 : 0},`,
-    )
-    const accepted = await upload(body, {}, '?model=slow')
-    expect(accepted.status).toBe(202)
-    expect(accepted.body).toMatchObject({ total: 1_000, failed: 70, succeeded: 0, completed_at: null })
-    const id = idOf(accepted)
-    await killWorkerOf(id, 1)
-    await killWorkerOf(id, 2)
-    const done = await untilEnded(id)
-    expect(done).toMatchObject({ state: 'succeeded', total: 1_000, succeeded: 930, failed: 70, cancelled: 0 })
-    const badLines = Array.from({ length: 1_000 }, (_, index) => index)
-      .filter(isBad)
-      .map((index) => index + 2)
-    expect((done['errors'] as { line: number }[]).map(({ line }) => line)).toEqual(badLines)
-    const rows = await resultsOf(id)
-    expect(rows.map(({ line }) => line)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 2))
-    expect(rows.filter(({ error }) => error !== null).map(({ line }) => line)).toEqual(badLines)
-    const [chunk] = await chunkTasks(id)
-    const attempts = await query(
-      stack.databaseUrl,
-      'SELECT task_id = $1 AS is_batch, attempt, outcome FROM task_attempts WHERE task_id IN ($1, $2) ORDER BY 1, 2',
-      [id, chunk?.id],
-    )
-    expect(attempts).toEqual([
-      { is_batch: false, attempt: 1, outcome: 'lost' },
-      { is_batch: false, attempt: 2, outcome: 'lost' },
-      { is_batch: false, attempt: 3, outcome: 'succeeded' },
-      { is_batch: true, attempt: 1, outcome: 'succeeded' },
-    ])
-    const stored = 'SELECT count(*)::int AS number FROM predictions WHERE batch_id = $1'
-    expect(await queryNumber(stack.databaseUrl, stored, [id])).toBe(930)
-  })
-
   it('that lost a worker does again only what was unfinished', async () => {
     const body = csvOf(3_000, (index) => `${index + 1},${index === 1_500 ? 3 : 0},`)
     const id = idOf(await upload(body, {}, '?model=slow'))

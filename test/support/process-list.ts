@@ -26,3 +26,16 @@ export const isAlive = (pid: number): boolean => {
     return false
   }
 }
+
+/** The process that started a living one; undefined for one that has ended. */
+export const parentOf = (pid: number): number | undefined => {
+  try {
+    // The name in brackets may hold anything; behind it stand the state and the parent.
+    const [, parent] = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return Number(parent)
+  } catch {
+    return undefined
+  }
+}

@@ -101,7 +101,7 @@ describeOnBothBrokers('a computation of ten seconds in a child', (broker) => {
   })
   afterAll(() => stack.stop())
 
-  it('leaves the event loop of its worker alone, and starts once', async () => {
+  it('blocked compute does not lose the lock: its worker lives on, and it starts once', async () => {
     const seen = await observe(stack, longWork)
     expect(seen.computeSeconds).toBeGreaterThan(2 * lockSeconds)
     expect(seen).toMatchObject({ state: 'succeeded', attempt: 1, outcomes: ['succeeded'] })

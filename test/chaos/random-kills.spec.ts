@@ -92,67 +92,71 @@ describeOnBothBrokers(`under load, with processes killed at random (seed ${seed}
     await client.quit()
   }
 
-  it('finishes every task, loses none and writes no result twice', { timeout: 180_000 }, async () => {
-    const accepted: { id: number; taskId: string }[] = []
-    let next = 0
-    const send = async () => {
-      while (next < taskCount) accepted.push(await submit(next++))
-    }
-    const disturb = async () => {
-      const planned = [killWorker, killChild, killApi, killWorker, killChild]
-      const ofRedis = broker === 'redis' ? [killRedis, flushRedis] : []
-      const events = [...planned, ...ofRedis]
-        .map((event) => ({ event, order: random() }))
-        .sort((a, b) => a.order - b.order)
-      for (const [index, { event }] of events.entries()) {
-        // Spread over the work: each event waits for its share of it.
-        const share = Math.floor((index * taskCount) / events.length)
-        await waitFor(async () => (await countWhere(`state = 'succeeded'`)) >= share, {
-          what: `${share} results`,
-          timeoutMs: 90_000,
-        })
-        await event()
+  it(
+    '500 tasks with random SIGKILLs of workers and api and one broker flush all end',
+    { timeout: 180_000 },
+    async () => {
+      const accepted: { id: number; taskId: string }[] = []
+      let next = 0
+      const send = async () => {
+        while (next < taskCount) accepted.push(await submit(next++))
       }
-    }
-    await Promise.all([disturb(), ...Array.from({ length: senders }, send)])
+      const disturb = async () => {
+        const planned = [killWorker, killChild, killApi, killWorker, killChild]
+        const ofRedis = broker === 'redis' ? [killRedis, flushRedis] : []
+        const events = [...planned, ...ofRedis]
+          .map((event) => ({ event, order: random() }))
+          .sort((a, b) => a.order - b.order)
+        for (const [index, { event }] of events.entries()) {
+          // Spread over the work: each event waits for its share of it.
+          const share = Math.floor((index * taskCount) / events.length)
+          await waitFor(async () => (await countWhere(`state = 'succeeded'`)) >= share, {
+            what: `${share} results`,
+            timeoutMs: 90_000,
+          })
+          await event()
+        }
+      }
+      await Promise.all([disturb(), ...Array.from({ length: senders }, send)])
 
-    expect(new Set(accepted.map(({ id }) => id)).size).toBe(taskCount)
-    expect(new Set(accepted.map(({ taskId }) => taskId)).size).toBe(taskCount)
-    await waitFor(async () => (await countWhere('finished_at IS NULL')) === 0, {
-      what: 'every task to end',
-      timeoutMs: 60_000,
-      intervalMs: 200,
-    })
-    // A task that three killed processes held one after the other ends as poison, by contract and with its three losses
-    // on record; kills at random make that rare. Every other task succeeds.
-    const poisoned = await countWhere(
-      `state = 'failed' AND error_code = 'TASK_POISON' AND 3 = (
+      expect(new Set(accepted.map(({ id }) => id)).size).toBe(taskCount)
+      expect(new Set(accepted.map(({ taskId }) => taskId)).size).toBe(taskCount)
+      await waitFor(async () => (await countWhere('finished_at IS NULL')) === 0, {
+        what: 'every task to end',
+        timeoutMs: 60_000,
+        intervalMs: 200,
+      })
+      // A task that three killed processes held one after the other ends as poison, by contract and with its three losses
+      // on record; kills at random make that rare. Every other task succeeds.
+      const poisoned = await countWhere(
+        `state = 'failed' AND error_code = 'TASK_POISON' AND 3 = (
          SELECT count(*) FROM task_attempts a WHERE a.task_id = tasks.id AND a.outcome = 'lost')`,
-    )
-    expect(poisoned).toBeLessThanOrEqual(taskCount / 100)
-    const succeeded = taskCount - poisoned
-    expect(await countWhere(`state = 'succeeded'`)).toBe(succeeded)
-    const found = await query<{ id: string }>(stack.databaseUrl, 'SELECT id FROM tasks')
-    expect(new Set(found.map(({ id }) => id))).toEqual(new Set(accepted.map(({ taskId }) => taskId)))
+      )
+      expect(poisoned).toBeLessThanOrEqual(taskCount / 100)
+      const succeeded = taskCount - poisoned
+      expect(await countWhere(`state = 'succeeded'`)).toBe(succeeded)
+      const found = await query<{ id: string }>(stack.databaseUrl, 'SELECT id FROM tasks')
+      expect(new Set(found.map(({ id }) => id))).toEqual(new Set(accepted.map(({ taskId }) => taskId)))
 
-    const written = await query(
-      stack.databaseUrl,
-      `SELECT count(*)::int AS attempts, count(DISTINCT task_id)::int AS tasks FROM task_attempts
+      const written = await query(
+        stack.databaseUrl,
+        `SELECT count(*)::int AS attempts, count(DISTINCT task_id)::int AS tasks FROM task_attempts
        WHERE outcome = 'succeeded'`,
-    )
-    expect(written).toEqual([{ attempts: succeeded, tasks: succeeded }])
-    // The result that stands is that of the attempt that succeeded, and everyone got one.
-    const mismatched = await queryNumber(
-      stack.databaseUrl,
-      `SELECT count(*)::int AS number FROM tasks t LEFT JOIN predictions p ON p.task_id = t.id
+      )
+      expect(written).toEqual([{ attempts: succeeded, tasks: succeeded }])
+      // The result that stands is that of the attempt that succeeded, and everyone got one.
+      const mismatched = await queryNumber(
+        stack.databaseUrl,
+        `SELECT count(*)::int AS number FROM tasks t LEFT JOIN predictions p ON p.task_id = t.id
        WHERE t.state = 'succeeded' AND (p.risk_score IS NULL OR p.attempt <> t.attempt OR p.user_id <> t.user_id
          OR (t.result->>'risk_score')::float8 <> p.risk_score)`,
-    )
-    expect(mismatched).toBe(0)
-    expect(await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM predictions')).toBe(taskCount)
-    // The disturbance was one: work was lost and done again.
-    expect(await countWhere('crashes > 0')).toBeGreaterThan(0)
-  })
+      )
+      expect(mismatched).toBe(0)
+      expect(await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM predictions')).toBe(taskCount)
+      // The disturbance was one: work was lost and done again.
+      expect(await countWhere('crashes > 0')).toBeGreaterThan(0)
+    },
+  )
 
   it('leaves no process behind', async () => {
     const alive = () => stack.listProcesses()

@@ -1,0 +1,339 @@
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { readBroker } from '../support/broker-contents.js'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { isAlive, parentOf } from '../support/process-list.js'
+import { query, queryNumber } from '../support/query.js'
+import { startStack, type Stack, type WorkerProgram } from '../support/stack.js'
+import { addThrowingModel } from '../support/throwing-model.js'
+import { waitFor } from '../support/wait-for.js'
+
+/** `mmse_score` of the slow model: about a second and ten seconds of work. */
+const second = 3
+const tenSeconds = 30
+/** Values of a person that must stand in no other place than their row. */
+const canaryAge = 71.357913
+const canaryPoints = 7_135_791
+const canaryWord = 'canary-word'
+
+const slowly = (work: number) => ({ user_id: 1, health_metrics: { mmse_score: work }, model: 'slow' })
+const quick = { user_id: 1, health_metrics: { mmse_score: 24, age: 72 } }
+
+interface Attempt {
+  readonly outcome: string
+  readonly started_at: string
+  readonly ended_at: string
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+describeOnBothBrokers('chaos', (broker) => {
+  let stack: Stack
+  const models = makeModelsFolder()
+  addThrowingModel(models)
+
+  beforeAll(async () => {
+    stack = await startStack({
+      broker,
+      workers: 2,
+      logs: 'keep',
+      env: {
+        MODELS_DIR: models,
+        LOG_LEVEL: 'trace',
+        WORKER_CONCURRENCY: '1',
+        TASK_LOCK_SECONDS: '2',
+        RECONCILE_INTERVAL_SECONDS: '0.5',
+        TASK_RETRY_DELAY_SECONDS: '0.2',
+      },
+    })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    rmSync(models, { recursive: true })
+  })
+
+  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    stack.request('POST', path, body, headers)
+  const get = async (path: string) => (await stack.request('GET', path)).body
+  const submit = async (body: unknown) => String((await post('/v1/predictions', body)).body['task_id'])
+  const read = async (id: string) => {
+    const task = await get(`/v1/tasks/${id}`)
+    return { ...task, state: task['state'], attempts: task['attempts'] as Attempt[], worker: String(task['worker']) }
+  }
+  const untilState = (id: string, state: string) =>
+    waitFor(
+      async () => {
+        const task = await read(id)
+        return task.state === state && task
+      },
+      { what: `the task to be ${state}`, timeoutMs: 60_000 },
+    )
+  const running = () => stack.workers.filter(({ isRunning }) => isRunning)
+  const workerOf = (name: string): WorkerProgram => {
+    const worker = stack.workers[Number(/\d+/.exec(name)?.[0]) - 1]
+    if (!worker) throw new Error(`There is no worker ${name}`)
+    return worker
+  }
+  const childrenOf = (worker: WorkerProgram) => stack.listProcesses().filter((pid) => parentOf(pid) === worker.pid)
+  const metricsOf = async ({ healthUrl }: WorkerProgram) => (await fetch(`${healthUrl}/metrics`)).text()
+
+  it('a child that ignores signals dies at hard limit + 1 s and the next job runs', async () => {
+    const hardSeconds = 1
+    for (const name of ['worker1@test', 'worker2@test']) {
+      await post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 60, hard: hardSeconds })
+    }
+    const id = await submit(slowly(tenSeconds))
+    const worker = workerOf((await untilState(id, 'running')).worker)
+    const [child = 0] = childrenOf(worker)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(child, signal)
+    const next = await submit(quick)
+    const [attempt] = (await untilState(id, 'timed_out')).attempts
+    const seconds = (Date.parse(attempt?.ended_at ?? '') - Date.parse(attempt?.started_at ?? '')) / 1000
+    expect(seconds).toBeGreaterThanOrEqual(hardSeconds)
+    expect(seconds).toBeLessThan(hardSeconds + 1)
+    expect(attempt?.error?.code).toBe('TASK_HARD_TIME_LIMIT')
+    await waitFor(() => !isAlive(child), { what: 'the child to be gone' })
+    await untilState(next, 'succeeded')
+    for (const name of ['worker1@test', 'worker2@test']) {
+      await post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 1500, hard: 1800 })
+    }
+    // Also the worker whose child died goes on.
+    await waitFor(() => childrenOf(worker).length === 1, { what: 'a new child' })
+  })
+
+  it('SIGSTOP past the lock then SIGCONT writes one result and the loser is fenced', async () => {
+    const id = await submit(slowly(second))
+    const loser = workerOf((await untilState(id, 'running')).worker)
+    const counted = 'memoryguard_batch_run_seconds_count{task="ml.process_prediction"}'
+    process.kill(loser.pid, 'SIGSTOP')
+    let stored: object[]
+    const readStored = () =>
+      query(
+        stack.databaseUrl,
+        `SELECT t.*, p.risk_score, p.attempt AS written_by FROM tasks t JOIN predictions p ON p.task_id = t.id
+         WHERE t.id = $1`,
+        [id],
+      )
+    try {
+      const task = await untilState(id, 'succeeded')
+      expect(task.attempts.map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded'])
+      expect(workerOf(task.worker)).not.toBe(loser)
+      stored = await readStored()
+    } finally {
+      process.kill(loser.pid, 'SIGCONT')
+    }
+    const countOf = async () => Number((await metricsOf(loser)).split(`${counted} `)[1]?.split('\n')[0] ?? 0)
+    await waitFor(async () => (await countOf()) > 0, { what: 'the loser to have done with it' })
+    expect(stored).toMatchObject([{ risk_score: 0.5, written_by: 2, attempt: 2 }])
+    expect(await readStored()).toEqual(stored)
+    expect((await read(id)).attempts.map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded'])
+  })
+
+  it('a throwing model gives exactly 3 retries, failed, and its reason', async () => {
+    const id = await submit({ user_id: 1, health_metrics: { load_points: canaryPoints }, model: 'throwing' })
+    const task = await untilState(id, 'failed')
+    expect(task).toMatchObject({
+      retries: 3,
+      crashes: 0,
+      attempt: 4,
+      error: { code: 'MODEL_OUTPUT_INVALID', message: 'The model throwing@1 failed.' },
+    })
+    expect(task.attempts.map(({ outcome }) => outcome)).toEqual(['retried', 'retried', 'retried', 'failed'])
+    // Each waited for its delay of 0.2 s +- 10 %.
+    const starts = task.attempts.map(({ started_at: at }) => Date.parse(at))
+    const ends = task.attempts.map(({ ended_at: at }) => Date.parse(at))
+    expect(starts.slice(1).every((start, index) => start - (ends[index] ?? 0) >= 175)).toBe(true)
+  })
+
+  it('50 parallel posts with one idempotency key make one task', async () => {
+    const count = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks')
+    const before = await count()
+    const key = { 'idempotency-key': randomUUID() }
+    const answers = await Promise.all(Array.from({ length: 50 }, () => post('/v1/predictions', quick, key)))
+    expect(answers.filter(({ status }) => status !== 202 && status !== 200)).toEqual([])
+    expect(new Set(answers.map(({ body }) => body['id'])).size).toBe(1)
+    expect(new Set(answers.map(({ body }) => body['task_id'])).size).toBe(1)
+    expect(await count()).toBe(before + 1)
+  })
+
+  it('a batch of 1,000 with 7 % bad rows and two worker kills completes once with 70 errors listed', async () => {
+    const isBad = (index: number) => index % 100 < 7
+    const rows = Array.from({ length: 1_000 }, (_, index) => index)
+    // The first good row keeps the model busy for long enough to be killed twice.
+    const lines = rows.map((index) => `${index + 1},${isBad(index) ? 999 : index === 7 ? second : 0}`)
+    const csv = ['user_id,mmse_score', ...lines].join('\n')
+    const accepted = await post('/v1/batches?model=slow', csv, { 'content-type': 'text/csv' })
+    expect(accepted.body).toMatchObject({ total: 1_000, failed: 70, succeeded: 0, completed_at: null })
+    const id = String(accepted.body['id'])
+    const findChunk = async () => {
+      const [chunk] = await query<{ id: string; state: string; worker: string; attempt: number }>(
+        stack.databaseUrl,
+        'SELECT t.* FROM batch_chunks c JOIN tasks t ON t.id = c.task_id WHERE c.batch_id = $1',
+        [id],
+      )
+      return chunk
+    }
+    for (const attempt of [1, 2]) {
+      const chunk = await waitFor(
+        async () => {
+          const found = await findChunk()
+          return found?.state === 'running' && found.attempt === attempt && found
+        },
+        { what: `attempt ${attempt} of the chunk`, intervalMs: 20 },
+      )
+      await workerOf(chunk.worker).kill('SIGKILL')
+    }
+    await stack.startWorker()
+    await stack.startWorker()
+    const done = await waitFor(
+      async () => {
+        const batch = await get(`/v1/batches/${id}`)
+        return batch['completed_at'] !== null && batch
+      },
+      { what: 'the batch to end', timeoutMs: 60_000 },
+    )
+    expect(done).toMatchObject({ state: 'succeeded', total: 1_000, succeeded: 930, failed: 70, cancelled: 0 })
+    const badLines = rows.filter(isBad).map((index) => index + 2)
+    expect((done['errors'] as { line: number }[]).map(({ line }) => line)).toEqual(badLines)
+    const { text } = await stack.request('GET', `/v1/batches/${id}/results?format=ndjson`)
+    const results = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { line: number; error: unknown })
+    expect(results.map(({ line }) => line)).toEqual(rows.map((index) => index + 2))
+    expect(results.filter(({ error }) => error !== null).map(({ line }) => line)).toEqual(badLines)
+    const attempts = await query(
+      stack.databaseUrl,
+      'SELECT task_id = $1 AS is_batch, attempt, outcome FROM task_attempts WHERE task_id IN ($1, $2) ORDER BY 1, 2',
+      [id, (await findChunk())?.id],
+    )
+    expect(attempts).toEqual([
+      { is_batch: false, attempt: 1, outcome: 'lost' },
+      { is_batch: false, attempt: 2, outcome: 'lost' },
+      { is_batch: false, attempt: 3, outcome: 'succeeded' },
+      { is_batch: true, attempt: 1, outcome: 'succeeded' },
+    ])
+    const stored = 'SELECT count(*)::int AS number FROM predictions WHERE batch_id = $1'
+    expect(await queryNumber(stack.databaseUrl, stored, [id])).toBe(930)
+  })
+
+  it('rolling restart under load: no failure, no duplicate, no retry used', async () => {
+    const [last] = await query<{ id: string }>(stack.databaseUrl, 'SELECT max(id::text) AS id FROM tasks')
+    const accepted: string[] = []
+    const over = new AbortController()
+    /** A client that tries again with the same key while the api is replaced. */
+    const send = async () => {
+      while (!over.signal.aborted) {
+        const key = { 'idempotency-key': randomUUID() }
+        const body = await waitFor(
+          async () => {
+            const answer = await post('/v1/predictions', slowly(0.1), key)
+            return answer.status < 300 && answer.body
+          },
+          { what: 'a submission to be accepted', timeoutMs: 60_000 },
+        )
+        accepted.push(String(body['task_id']))
+        // No more than the workers can do.
+        await waitFor(async () => (await read(accepted.at(-1) ?? '')).state === 'succeeded' || over.signal.aborted, {
+          what: 'its result',
+          timeoutMs: 60_000,
+          intervalMs: 200,
+        })
+      }
+    }
+    const restart = async () => {
+      try {
+        for (const worker of running()) {
+          await stack.startWorker()
+          expect(await worker.kill('SIGTERM')).toBe(0)
+        }
+        expect(await stack.api.kill('SIGTERM')).toBe(0)
+        await stack.startApi()
+      } finally {
+        over.abort()
+      }
+    }
+    await Promise.all([restart(), ...Array.from({ length: 8 }, send)])
+    const since = `FROM tasks WHERE id::text > '${last?.id ?? ''}'`
+    const countWhere = (condition: string) =>
+      queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number ${since} AND ${condition}`)
+    await waitFor(async () => (await countWhere('finished_at IS NULL')) === 0, { what: 'the rest', timeoutMs: 60_000 })
+    expect(accepted.length).toBeGreaterThan(50)
+    expect(await countWhere('true')).toBe(accepted.length)
+    expect(await countWhere(`state = 'succeeded' AND retries = 0 AND crashes = 0`)).toBe(accepted.length)
+    const outcomes = await query<{ outcome: string }>(
+      stack.databaseUrl,
+      `SELECT DISTINCT outcome FROM task_attempts WHERE task_id IN (SELECT id ${since}) AND outcome <> 'released'`,
+    )
+    expect(outcomes).toEqual([{ outcome: 'succeeded' }])
+    const results = `SELECT count(*)::int AS number FROM task_attempts
+      WHERE outcome = 'succeeded' AND task_id IN (SELECT id ${since})`
+    expect(await queryNumber(stack.databaseUrl, results)).toBe(accepted.length)
+  })
+
+  it('a canary in the health metrics appears in no queue, log, metric, trace or error', async () => {
+    const canaries = [String(canaryAge), String(canaryPoints), canaryWord]
+    const metrics = { mmse_score: 24, age: canaryAge }
+    const texts: string[] = []
+    const keep = async (answer: Promise<{ text: string }>) => {
+      const { text } = await answer
+      texts.push(text)
+    }
+    for (const queue of ['predictions', 'explanations', 'batch']) await post(`/v1/queues/${queue}/pause`)
+    const submitted = await post('/v1/predictions', { user_id: 5, health_metrics: metrics, explain: true })
+    const failing = await submit({ user_id: 5, health_metrics: { load_points: canaryPoints }, model: 'throwing' })
+    const csv = `user_id,mmse_score,age\n1,24,${canaryAge}\n2,24,${canaryWord}\n3,${canaryPoints},70`
+    const batch = await post('/v1/batches', csv, { 'content-type': 'text/csv' })
+    await post('/v1/tasks', {
+      name: 'ml.process_prediction',
+      args: { user_id: 5, health_metrics: metrics },
+      countdown: 60,
+    })
+    await keep(post('/v1/predictions', { user_id: 5, health_metrics: { ...metrics, colour: canaryWord } }))
+    await keep(post('/v1/predictions', { user_id: 5, health_metrics: { mmse_score: canaryPoints, age: canaryAge } }))
+    await keep(post('/v1/predictions', { user_id: canaryWord, health_metrics: metrics }))
+    const ids = [String(submitted.body['task_id']), failing]
+    const held = await waitFor(
+      async () => {
+        const text = await readBroker(stack)
+        return ids.every((id) => text.includes(id)) && text
+      },
+      { what: 'the jobs to wait' },
+    )
+    texts.push(held)
+    for (const queue of ['predictions', 'explanations', 'batch']) await post(`/v1/queues/${queue}/resume`)
+    await untilState(ids[0] ?? '', 'succeeded')
+    await untilState(failing, 'failed')
+    await waitFor(async () => (await get(`/v1/batches/${String(batch.body['id'])}`))['completed_at'], {
+      what: 'the batch',
+    })
+    const explanation = `/v1/predictions/${String(submitted.body['id'])}/explanation`
+    await waitFor(async () => (await get(explanation))['state'] === 'succeeded', { what: 'the explanation' })
+    texts.push(await readBroker(stack))
+    for (const id of ids) for (const more of ['', '/result']) await keep(stack.request('GET', `/v1/tasks/${id}${more}`))
+    await keep(stack.request('GET', `/v1/batches/${String(batch.body['id'])}`))
+    await keep(stack.request('GET', '/metrics'))
+    for (const worker of running()) texts.push(await metricsOf(worker))
+    texts.push(stack.readLogs())
+    const kept = await query<{ text: string }>(
+      stack.databaseUrl,
+      `SELECT (t.args, t.result, t.error_message)::text AS text FROM tasks t
+       UNION ALL SELECT a::text FROM task_attempts a UNION ALL SELECT w::text FROM workers w`,
+    )
+    texts.push(...kept.map(({ text }) => text))
+    // The looks could fail: the values stand where they belong.
+    const own = await query<{ text: string }>(stack.databaseUrl, 'SELECT health_metrics::text AS text FROM predictions')
+    expect(own.some(({ text }) => text.includes(String(canaryAge)))).toBe(true)
+    expect(own.some(({ text }) => text.includes(String(canaryPoints)))).toBe(true)
+    const found = canaries.flatMap((canary) =>
+      texts
+        .filter((text) => text.includes(canary))
+        .map((text) => {
+          const at = text.indexOf(canary)
+          return text.slice(Math.max(0, at - 200), at + 60)
+        }),
+    )
+    expect(found).toEqual([])
+  })
+})

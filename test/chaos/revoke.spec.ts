@@ -1,0 +1,57 @@
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { makeModelsFolder } from '../support/models-folder.js'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } } }
+/** About ten seconds of work. */
+const slow = { name: 'ml.process_prediction', args: { user_id: 7, health_metrics: { mmse_score: 30 }, model: 'slow' } }
+
+let models: string
+beforeAll(() => {
+  models = makeModelsFolder()
+})
+afterAll(() => rmSync(models, { recursive: true }))
+
+describeOnBothBrokers('with every worker down', (broker) => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await startStack({
+      broker,
+      workers: 0,
+      env: { MODELS_DIR: models, RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '2' },
+    })
+  })
+  afterAll(() => stack.stop())
+
+  const send = async (body: unknown) => String((await stack.request('POST', '/v1/tasks', body)).body['id'])
+  const read = async (id: string) => (await stack.request('GET', `/v1/tasks/${id}`)).body
+  const untilState = (id: string, state: string) =>
+    waitFor(async () => (await read(id))['state'] === state, { what: `task to be ${state}` })
+
+  it('revoke with all workers down: a revoked task never runs, and one past its expiry ends as expired', async () => {
+    const revoked = await send(predict)
+    const expired = await send({ ...predict, expires: 0.2 })
+    const kept = await send(predict)
+    await stack.request('POST', `/v1/tasks/${revoked}/revoke`)
+    const worker = await stack.startWorker()
+    await untilState(kept, 'succeeded')
+    await untilState(expired, 'expired')
+    expect(await read(revoked)).toMatchObject({ state: 'cancelled', attempt: 0, attempts: [] })
+    expect(await read(expired)).toMatchObject({ attempt: 0, error: { code: 'TASK_EXPIRED' } })
+    await worker.kill('SIGKILL')
+  })
+
+  it('a task that ran when its worker died and was then revoked is not started again', async () => {
+    const worker = await stack.startWorker()
+    const id = await send(slow)
+    await untilState(id, 'running')
+    await worker.kill('SIGKILL')
+    await stack.request('POST', `/v1/tasks/${id}/revoke`)
+    await stack.startWorker()
+    await untilState(id, 'cancelled')
+    expect(await read(id)).toMatchObject({ attempt: 1, attempts: [{ outcome: 'lost' }] })
+  })
+})
