@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -268,6 +270,28 @@ describeOnBothBrokers('erasure', (broker) => {
       expect((await erase(person, bearer(own))).status).toBe(401)
       const operator = await insertKey(stack.databaseUrl, { role: 'operator' })
       expect((await erase(person, bearer(operator))).body).toMatchObject({ erased: { predictions: 0 }, remaining: 0 })
+    })
+
+    it('from the command line, which wants to be sure', async () => {
+      const person = newPerson()
+      await predict(person)
+      const run = async (...args: readonly string[]) => {
+        const child = spawn(
+          process.execPath,
+          ['dist/apps/cli/src/main.js', 'users', 'erase', ...args, '--url', stack.url, '--api-key', stack.key],
+          { env: stack.env, stdio: ['ignore', 'pipe', 'pipe'] },
+        )
+        let text = ''
+        for (const stream of [child.stdout, child.stderr])
+          stream.on('data', (data: Buffer) => (text += data.toString()))
+        const [code] = (await once(child, 'close')) as [number]
+        return { code, text }
+      }
+      expect(await run(String(person))).toMatchObject({ code: 1, text: expect.stringContaining('--yes') })
+      const erased = await run(String(person), '--yes', '--json')
+      expect([erased.code, JSON.parse(erased.text)]).toMatchObject([0, { erased: { predictions: 1, tasks: 1 } }])
+      expect((await run(String(person), '--yes')).text).toContain('The audit trail knows the person as person-')
+      expect((await run('nobody', '--yes')).code).toBe(1)
     })
 
     it('of a person by number', async () => {

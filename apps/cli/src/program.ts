@@ -14,6 +14,7 @@ import { resultCommand } from './commands/result.command.js'
 import { schedulesCommand } from './commands/schedules.command.js'
 import { startCommand } from './commands/start.command.js'
 import { statusCommand } from './commands/status.command.js'
+import { usersCommand } from './commands/users.command.js'
 import { workerCommand } from './commands/worker.command.js'
 import { warn } from './output.js'
 
@@ -39,5 +40,6 @@ export function createProgram(): Command {
     .addCommand(purgeCommand())
     .addCommand(apiKeysCommand())
     .addCommand(modelsCommand())
+    .addCommand(usersCommand())
     .addCommand(schedulesCommand())
 }

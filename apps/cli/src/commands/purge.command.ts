@@ -1,7 +1,6 @@
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import type { ConnectionFlags } from '../client/connect.js'
-import { CommandError } from '../command-error.js'
+import { confirm } from '../confirm.js'
 import { print, printJson } from '../output.js'
 import { withConnection } from './connection-options.js'
 
@@ -21,7 +20,7 @@ export function purgeCommand(): Command {
     const { queueNames } = await import('#libs/platform')
     const { connect } = await import('../client/connect.js')
     const queues = flags.queues?.split(',').map((name) => name.trim()) ?? queueNames
-    if (!flags.yes) await confirm(`Cancel every waiting task of ${queues.join(', ')}?`)
+    if (!flags.yes) await confirm(`Cancel every waiting task of ${queues.join(', ')}?`, 'Nothing was cancelled.')
     const client = connect(flags)
     const purged: Record<string, number> = {}
     for (const queue of queues) {
@@ -32,12 +31,4 @@ export function purgeCommand(): Command {
     if (flags.json) return printJson(purged)
     for (const [queue, count] of Object.entries(purged)) print(`${queue}: ${count} cancelled`)
   })
-}
-
-async function confirm(question: string): Promise<void> {
-  if (!process.stdin.isTTY) throw new CommandError(`${question} Say so with --yes.`)
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await terminal.question(`${question} (yes/NO) `)
-  terminal.close()
-  if (answer.trim().toLowerCase() !== 'yes') throw new CommandError('Nothing was cancelled.')
 }
