@@ -69,6 +69,24 @@ const eraseDuring = async (userId: number, statements: readonly (readonly [strin
 }
 
 describe('an erasure', () => {
+  it('knows every table that names a person: one that is added here must be erased by `ErasureRepository`', async () => {
+    const tables = await query<{ name: string }>(
+      database.url,
+      `SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+       WHERE table_schema = 'public' AND column_name LIKE '%user%' ORDER BY 1`,
+    )
+    expect(tables.map(({ name }) => name)).toEqual([
+      'api_keys.user_id',
+      'batch_chunks.user_ids',
+      'batches.user_id',
+      'forecasts.user_id',
+      'health_metrics.user_id',
+      'predictions.user_id',
+      'schedules.user_id',
+      'tasks.user_id',
+    ])
+  })
+
   it('takes what a worker stores at the same moment', async () => {
     const person = newPerson()
     const forecasts = new ForecastRepository(database.dataSource, tasks)

@@ -3,10 +3,13 @@ import { query } from './query.js'
 import type { Stack } from './stack.js'
 
 /** Everything that the broker of a stack holds, as text: every key of Redis, or every row of the queues' schema. */
-export const readBroker = (stack: Stack): Promise<string> =>
-  stack.redis ? readRedis(stack.redis.url) : readSchema(stack.databaseUrl)
+export const readBroker = async (stack: Stack): Promise<string> => (await listBroker(stack)).join('\n')
 
-const readSchema = async (url: string): Promise<string> => {
+/** The same, each key or row for itself. */
+export const listBroker = (stack: Stack): Promise<readonly string[]> =>
+  stack.redis ? listRedis(stack.redis.url) : listSchema(stack.databaseUrl)
+
+const listSchema = async (url: string): Promise<readonly string[]> => {
   const tables = await query<{ name: string }>(
     url,
     `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
@@ -17,10 +20,10 @@ const readSchema = async (url: string): Promise<string> => {
     const rows = await query<{ text: string }>(url, `SELECT held::text AS text FROM ${name} held`)
     texts.push(...rows.map(({ text }) => text))
   }
-  return texts.join('\n')
+  return texts
 }
 
-const readRedis = async (url: string): Promise<string> => {
+const listRedis = async (url: string): Promise<readonly string[]> => {
   const client = new Redis(url)
   const read = async (key: string): Promise<unknown> => {
     switch (await client.type(key)) {
@@ -40,8 +43,7 @@ const readRedis = async (url: string): Promise<string> => {
   }
   try {
     const keys = await client.keys('*')
-    const values = await Promise.all(keys.map(async (key) => [key, await read(key)]))
-    return JSON.stringify(values)
+    return await Promise.all(keys.map(async (key) => JSON.stringify([key, await read(key)])))
   } finally {
     await client.quit()
   }

@@ -51,7 +51,7 @@ describeOnBothBrokers('retention', (broker) => {
     return queues.reduce((sum, { broker: jobs }) => sum + jobs.waiting + jobs.active + jobs.delayed, 0)
   }
 
-  it('empties an idle system of all results, and keeps what is no result', async () => {
+  it('idle system past TTL is empty of results, and keeps what is no result', async () => {
     const prediction = (await post('/v1/predictions', { user_id: 1, health_metrics: metrics, explain: true }, waiting))
       .body
     await post('/v1/users/1/health-metrics', { recorded_at: '2025-03-01', health_metrics: metrics })
