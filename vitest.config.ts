@@ -39,11 +39,17 @@ export default defineConfig({
         fileParallelism: false,
         retry,
       }),
-      project('chaos', ['test/chaos/**/*.spec.ts'], {
+      project('chaos', ['test/chaos/*.spec.ts'], {
         testTimeout: 180_000,
         hookTimeout: 120_000,
         fileParallelism: false,
         retry,
+      }),
+      // Outages of production's length: too long for each build.
+      project('chaos-long', ['test/chaos/long/*.spec.ts'], {
+        testTimeout: 180_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
       }),
     ],
   },

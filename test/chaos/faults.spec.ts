@@ -9,6 +9,7 @@ import { query, queryNumber } from '../support/query.js'
 import { startStack, type Stack, type WorkerProgram } from '../support/stack.js'
 import { addThrowingModel } from '../support/throwing-model.js'
 import { waitFor } from '../support/wait-for.js'
+import { startReceiver } from '../support/webhook-receiver.js'
 
 /** `mmse_score` of the slow model: about a second and ten seconds of work. */
 const second = 3
@@ -45,6 +46,7 @@ describeOnBothBrokers('chaos', (broker) => {
         TASK_LOCK_SECONDS: '2',
         RECONCILE_INTERVAL_SECONDS: '0.5',
         TASK_RETRY_DELAY_SECONDS: '0.2',
+        WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
       },
     })
   })
@@ -130,7 +132,10 @@ describeOnBothBrokers('chaos', (broker) => {
     expect((await read(id)).attempts.map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded'])
   })
 
-  it('a throwing model gives exactly 3 retries, failed, and its reason', async () => {
+  it('a throwing model gives exactly 3 retries, failed, its reason and one webhook', async () => {
+    const receiver = await startReceiver()
+    const hook = await post('/v1/webhooks', { url: `${receiver.url}/hook` })
+    const deliveries = `/v1/webhooks/${String(hook.body['id'])}/deliveries`
     const id = await submit({ user_id: 1, health_metrics: { load_points: canaryPoints }, model: 'throwing' })
     const task = await untilState(id, 'failed')
     expect(task).toMatchObject({
@@ -140,6 +145,13 @@ describeOnBothBrokers('chaos', (broker) => {
       error: { code: 'MODEL_OUTPUT_INVALID', message: 'The model throwing@1 failed.' },
     })
     expect(task.attempts.map(({ outcome }) => outcome)).toEqual(['retried', 'retried', 'retried', 'failed'])
+    await waitFor(
+      async () => ((await get(deliveries))['items'] as { state: string }[]).some((each) => each.state === 'delivered'),
+      { what: 'the delivery' },
+    )
+    await stack.request('DELETE', `/v1/webhooks/${String(hook.body['id'])}`)
+    await receiver.close()
+    expect(receiver.messages.map(({ body }) => [body.data['task_id'], body.data['state']])).toEqual([[id, 'failed']])
     // Each waited for its delay of 0.2 s +- 10 %.
     const starts = task.attempts.map(({ started_at: at }) => Date.parse(at))
     const ends = task.attempts.map(({ ended_at: at }) => Date.parse(at))

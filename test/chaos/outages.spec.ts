@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { makeModelsFolder } from '../support/models-folder.js'
 import { query } from '../support/query.js'
+import { listChildrenOf } from '../support/process-list.js'
 import { hasRedis } from '../support/redis-server.js'
 import { startStack, type Answer, type BrokerKind, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
@@ -29,6 +30,7 @@ const start = (broker: BrokerKind): Promise<Stack> =>
       TASK_LOCK_SECONDS: '2',
       RECONCILE_INTERVAL_SECONDS: '0.5',
       TASK_RETRY_DELAY_SECONDS: '0.5',
+      DATABASE_SILENCE_SECONDS: '1',
     },
   })
 
@@ -120,6 +122,38 @@ describeOnBothBrokers('while the database is down', (broker) => {
       what: 'submissions to be taken again',
       timeoutMs: 20_000,
     })
+  })
+
+  it('PostgreSQL that hangs is told from one that works: submissions are refused, and all heals by itself', async () => {
+    const worker = stack.workers[0]?.healthUrl ?? ''
+    const slow = await submit(stack, { user_id: 1, health_metrics: { mmse_score: 6 }, model: 'slow' })
+    await waitFor(
+      async () => (await stack.request('GET', `/v1/tasks/${String(slow.body['task_id'])}`)).body['state'] === 'running',
+      { what: 'the slow task to start' },
+    )
+    const processes = [stack.postgresPid, ...listChildrenOf(stack.postgresPid)]
+    for (const pid of processes) process.kill(pid, 'SIGSTOP')
+    try {
+      const refused = await Promise.all([submit(stack), stack.request('GET', '/v1/predictions/1')])
+      expect(refused.map(({ status, body }) => [status, body['code']])).toEqual([
+        [503, 'DATABASE_UNAVAILABLE'],
+        [503, 'DATABASE_UNAVAILABLE'],
+      ])
+      for (const url of [stack.url, worker]) {
+        expect([url, await statusOf(`${url}/livez`)]).toEqual([url, 200])
+        expect([url, await statusOf(`${url}/readyz`)]).toEqual([url, 503])
+      }
+    } finally {
+      for (const pid of processes) process.kill(pid, 'SIGCONT')
+    }
+    for (const url of [stack.url, worker]) {
+      await waitFor(async () => (await statusOf(`${url}/readyz`)) === 200, { what: 'it to be ready' })
+    }
+    expect((await submit(stack, request, waiting)).status).toBe(200)
+    const task = await untilSucceeded(stack, slow.body['task_id'])
+    const outcomes = (task['attempts'] as { outcome: string }[]).map(({ outcome }) => outcome)
+    expect(outcomes.filter((outcome) => outcome === 'succeeded')).toHaveLength(1)
+    expect([stack.api, ...stack.workers].map(({ isRunning }) => isRunning)).toEqual([true, true])
   })
 
   it('no health data gets into a log', () => {

@@ -39,3 +39,9 @@ export const parentOf = (pid: number): number | undefined => {
     return undefined
   }
 }
+
+/** The living processes that a process has started. */
+export const listChildrenOf = (pid: number): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((child) => child > 0 && parentOf(child) === pid)

@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm'
 import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
+import { guardedClient, keepAliveMs } from './connection-guard.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { ForecastEntity } from './entities/forecast.entity.js'
 import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
@@ -70,7 +71,12 @@ export const createDataSource = (config: Config): DataSource => {
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,
-    extra: { keepAlive: true, options: plannerOptions },
+    extra: {
+      keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveMs,
+      options: plannerOptions,
+      Client: guardedClient(config),
+    },
   })
 }
 

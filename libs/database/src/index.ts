@@ -1,4 +1,5 @@
 export * from './advisory-lock.js'
+export * from './connection-guard.js'
 export * from './data-source.js'
 export * from './database.module.js'
 export * from './database-unavailable.js'

@@ -1,5 +1,6 @@
 import type { Logger } from '#libs/platform'
 import pg from 'pg'
+import { keepAliveMs } from './connection-guard.js'
 import { epochMs } from './task-sql.js'
 
 const reconnectMs = 1_000
@@ -24,7 +25,11 @@ export class NotificationListener {
 
   /** Resolves when it listens, or when the first try has failed. */
   async start(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.url, keepAlive: true })
+    const client = new pg.Client({
+      connectionString: this.url,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveMs,
+    })
     client.on('notification', ({ channel, payload }) => this.handlers[channel]?.(payload ?? ''))
     client.on('error', (error) => this.onLost(client, error))
     client.on('end', () => this.onLost(client, new Error('the connection ended')))

@@ -90,6 +90,10 @@ export const variables = {
     count(2, 200).default(6),
     'Most PostgreSQL connections of one process, queues excluded.',
   ),
+  DATABASE_SILENCE_SECONDS: variable(
+    seconds(0.2, 3600).default(15),
+    'A connection on which PostgreSQL owes an answer for this long without working on it is cut.',
+  ),
   WORKER_QUEUES: variable(queueList.default([...queueNames]), 'Queues a worker consumes, separated by commas.'),
   WORKER_CONCURRENCY: variable(
     count(1, 256).default(Math.max(1, availableParallelism())),
@@ -207,7 +211,11 @@ const autoscaleOf = ({ WORKER_AUTOSCALE: limits, WORKER_AUTOSCALE_IDLE_SECONDS: 
   limits && { max: limits[0], min: limits[1], idleSeconds }
 
 const section = (values: Values) => ({
-  database: { url: values.DATABASE_URL, poolSize: values.DATABASE_POOL_SIZE },
+  database: {
+    url: values.DATABASE_URL,
+    poolSize: values.DATABASE_POOL_SIZE,
+    silenceSeconds: values.DATABASE_SILENCE_SECONDS,
+  },
   broker: { url: values.BROKER_URL },
   http: { host: values.HOST, port: values.PORT },
   home: resolve(values.MEMORYGUARD_HOME),

@@ -1,3 +1,4 @@
+import { guardedClient, keepAliveMs } from '#libs/database'
 import type { Config } from '#libs/platform'
 import {
   createPostgresBackend,
@@ -41,6 +42,8 @@ export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions =>
     max: side === 'consumer' ? 4 : 2,
     application_name: `memoryguard-${side}`,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs,
+    Client: guardedClient(config),
     // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
     options: '-c synchronous_commit=off',
     connectionTimeoutMillis: 5_000,

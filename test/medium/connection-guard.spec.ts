@@ -1,0 +1,51 @@
+import { createDataSource, isDatabaseUnavailable } from '#libs/database'
+import { loadConfig } from '#libs/platform'
+import type { DataSource } from 'typeorm'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+describe('a connection to the database', () => {
+  let database: TestDatabase
+  let proxy: TcpProxy
+  let dataSource: DataSource
+
+  beforeAll(async () => {
+    database = await createTestDatabase()
+    const url = new URL(database.url)
+    proxy = await startTcpProxy(Number(url.port))
+    url.port = String(proxy.port)
+    dataSource = createDataSource(loadConfig({ DATABASE_URL: url.href, DATABASE_SILENCE_SECONDS: '0.4' }))
+    await dataSource.initialize()
+  })
+  afterAll(async () => {
+    await proxy.close()
+    await dataSource.destroy()
+    await database.drop()
+  })
+
+  it('is left alone while the server works on a statement, however long', async () => {
+    expect(await dataSource.query(`SELECT 1 AS done FROM pg_sleep(2)`)).toEqual([{ done: 1 }])
+  })
+
+  it('is left alone while a statement waits for a lock', async () => {
+    const holder = database.dataSource.createQueryRunner()
+    await holder.query('SELECT pg_advisory_lock(1)')
+    const waiting = dataSource.query('SELECT 2 AS done FROM pg_advisory_xact_lock(1)')
+    // As long as four looks of the guard find it silent.
+    await database.dataSource.query('SELECT pg_sleep(2)')
+    await holder.query('SELECT pg_advisory_unlock(1)')
+    await holder.release()
+    expect(await waiting).toEqual([{ done: 2 }])
+  })
+
+  it('is cut when it is dead, and the next statement gets another', async () => {
+    proxy.silence()
+    const error: unknown = await dataSource.query('SELECT 1').then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    expect(isDatabaseUnavailable(error)).toBe(true)
+    expect(await dataSource.query('SELECT 3 AS done')).toEqual([{ done: 3 }])
+  })
+})
