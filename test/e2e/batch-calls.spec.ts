@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { startStack, type Stack } from '../support/stack.js'
@@ -18,6 +18,10 @@ describeOnBothBrokers('a batch as a task', (broker) => {
     stack = await startStack({ broker, env: { RECONCILE_INTERVAL_SECONDS: '0.5' } })
   })
   afterAll(() => stack.stop())
+
+  afterEach(async () => {
+    await post('/v1/queues/batch/resume')
+  })
 
   const get = (path: string) => stack.request('GET', path)
   const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { listBroker } from '../support/broker-contents.js'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { findInDatabase } from '../support/find-text.js'
@@ -13,8 +13,10 @@ import { startStack, type Answer, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
-const canary = 1437.620519
-const metrics = { mmse_score: 24, age: 72, etiv: canary }
+/** A value that stands nowhere but with this person. */
+const canaryOf = (person: number) => Number((1400.620519 + (person % 100)).toFixed(6))
+const metricsOf = (person: number) => ({ mmse_score: 24, age: 72, etiv: canaryOf(person) })
+const queues = ['batch', 'explanations', 'predictions']
 const waiting = { prefer: 'wait=20' }
 
 describeOnBothBrokers('erasure', (broker) => {
@@ -35,6 +37,10 @@ describeOnBothBrokers('erasure', (broker) => {
     rmSync(models, { recursive: true, force: true })
   })
 
+  afterEach(async () => {
+    for (const queue of queues) await post(`/v1/queues/${queue}/resume`)
+  })
+
   const newPerson = () => (lastPerson += 1)
   const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
   const get = (path: string) => stack.request('GET', path)
@@ -45,7 +51,7 @@ describeOnBothBrokers('erasure', (broker) => {
     return body
   }
   const predict = async (person: number, more: object = {}, headers: Record<string, string> = waiting) =>
-    accepted(await post('/v1/predictions', { user_id: person, health_metrics: metrics, ...more }, headers))
+    accepted(await post('/v1/predictions', { user_id: person, health_metrics: metricsOf(person), ...more }, headers))
   const upload = async (body: string, search = '', headers: Record<string, string> = {}) =>
     String(accepted(await post(`/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers }))['id'])
   const erase = (person: number, headers: Record<string, string> = {}) =>
@@ -71,6 +77,7 @@ describeOnBothBrokers('erasure', (broker) => {
 
   it('leaves nothing of a person in any state of work, and everything of the others', async () => {
     const person = newPerson()
+    const [canary, metrics] = [canaryOf(person), metricsOf(person)]
     const done = await predict(person, { explain: true }, { ...waiting, 'idempotency-key': `first-of-${person}` })
     await waitFor(
       async () => (await get(`/v1/predictions/${String(done['id'])}/explanation`)).body['state'] === 'succeeded',
@@ -113,7 +120,7 @@ describeOnBothBrokers('erasure', (broker) => {
     )
     await untilState(running['task_id'], 'running')
     await untilState(chunk?.task_id, 'running')
-    for (const queue of ['batch', 'explanations', 'predictions']) await post(`/v1/queues/${queue}/pause`)
+    for (const queue of queues) await post(`/v1/queues/${queue}/pause`)
     const queued = await predict(person, {}, {})
     const asked = accepted(await post(`/v1/predictions/${String(queued['id'])}/explanation`))
     const waitingBatch = await upload(`user_id,mmse_score,etiv\n5,24,1500\n${person},24,${canary}\n6,0,1500\n`)
@@ -121,15 +128,18 @@ describeOnBothBrokers('erasure', (broker) => {
 
     const { status, body } = await erase(person)
     expect([status, body['remaining']]).toEqual([200, 0])
-    expect(body['erased']).toEqual({
-      predictions: 7,
+    const counts = body['erased'] as Record<string, number>
+    // The chunk that was running may have been stored by now; then its rows are predictions.
+    expect((counts['predictions'] ?? 0) + (counts['batch_rows'] ?? 0)).toBe(11)
+    expect(counts).toEqual({
+      predictions: expect.any(Number),
       explanations: 2,
       forecasts: 1,
       health_metrics: 1,
       tasks: 10,
       task_attempts: expect.any(Number),
       batches: 1,
-      batch_rows: 4,
+      batch_rows: expect.any(Number),
       schedules: 1,
       api_keys: 1,
       audit_log: 2,
@@ -153,7 +163,7 @@ describeOnBothBrokers('erasure', (broker) => {
     expect((await get(`/v1/users/${person}/health-metrics`)).body['items']).toEqual([])
 
     // The others get what they would have got.
-    for (const queue of ['batch', 'explanations', 'predictions']) await post(`/v1/queues/${queue}/resume`)
+    for (const queue of queues) await post(`/v1/queues/${queue}/resume`)
     const rows: Record<string, unknown[]> = {}
     for (const id of [finished, runningBatch, waitingBatch]) {
       await untilState(id, 'succeeded')
@@ -186,8 +196,8 @@ describeOnBothBrokers('erasure', (broker) => {
     // What ran has ended by now, and has left nothing either.
     await waitFor(
       async () => {
-        const { body: queues } = await get('/v1/queues')
-        return (queues['items'] as { broker: { active: number } }[]).every((queue) => queue.broker.active === 0)
+        const { body: listed } = await get('/v1/queues')
+        return (listed['items'] as { broker: { active: number } }[]).every((queue) => queue.broker.active === 0)
       },
       { what: 'the workers to be idle' },
     )

@@ -11,6 +11,8 @@ export const jobPayload = z.strictObject({ task_ids: z.array(z.uuid()).min(1), a
 
 /** Longest time that a call to the broker may take before the caller goes on without it. */
 const callTimeoutMs = 5_000
+/** Jobs that are taken out at one time. */
+const removedAtOnce = 500
 
 /** Jobs that a queue holds, by what they wait for. */
 export interface QueueDepth {
@@ -131,9 +133,12 @@ export class Broker implements OnApplicationShutdown {
   /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
   async removeIfThere(tasks: readonly (TaskJob & { readonly queue: QueueName })[]): Promise<void> {
     try {
-      await inTime(
-        Promise.all(tasks.map(({ queue, taskId, attempt }) => this.get(queue).remove(jobIdOf(taskId, attempt)))),
-      )
+      for (let start = 0; start < tasks.length; start += removedAtOnce) {
+        const page = tasks.slice(start, start + removedAtOnce)
+        await inTime(
+          Promise.all(page.map(({ queue, taskId, attempt }) => this.get(queue).remove(jobIdOf(taskId, attempt)))),
+        )
+      }
     } catch (error) {
       this.log.debug({ err: error }, 'jobs of ended tasks were not taken out; they will be skipped')
     }
