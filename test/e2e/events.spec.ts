@@ -117,6 +117,27 @@ describeOnBothBrokers('events', (broker) => {
       expect(reader.events.map(({ id: place }) => place)).toEqual(['0', '1', '2', '3'])
     })
 
+    it('tell how far a batch is', async () => {
+      const items = Array.from({ length: 3_000 }, (_, index) => ({
+        user_id: index + 1,
+        health_metrics: { mmse_score: 24 },
+      }))
+      const { body } = await stack.request('POST', '/v1/batches', { items })
+      const task = String(body['task_id'])
+      const reader = await open(`/v1/tasks/${task}/events`)
+      await reader.ended()
+      const states = statesOf(reader).filter((event) => event !== 'task.progress')
+      expect(states).toEqual(whole)
+      const last = { percent: 100, stage: 'computing', done: 3_000, total: 3_000, eta_seconds: 0 }
+      expect(reader.events.at(-1)?.data['progress']).toEqual(last)
+      expect((await stack.request('GET', `/v1/tasks/${task}`)).body['progress']).toEqual(last)
+      for (const { event, id, data } of reader.events) {
+        if (event !== 'task.progress') continue
+        expect([id, data['total']]).toEqual([undefined, 3_000])
+      }
+      expect((await stack.request('GET', `/v1/tasks/${await predict()}`)).body['progress']).toBeNull()
+    })
+
     it('are refused as the task is', async () => {
       const task = await predict()
       const stranger = await insertKey(stack.databaseUrl, { role: 'viewer', userId: 8 })

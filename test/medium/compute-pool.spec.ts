@@ -103,6 +103,20 @@ describe.each([
     expect(new Set(alone).size).toBeGreaterThan(5)
   })
 
+  it('tells how far an explanation is that takes long', async () => {
+    const registry = new ModelRegistry(create(), log)
+    await registry.loadAll([await readModelFolder(fileOf('test/fixtures/models/sample-network/1'))])
+    const people = Array.from({ length: 400 }, (_, index) => ({ mmse_score: 10 + (index % 20), age: 72 }))
+    const told: (readonly [number, number])[] = []
+    await registry.explain('sample-network@1', undefined, people, 60_000, undefined, (done, total) => {
+      told.push([done, total])
+    })
+    expect(told.length).toBeGreaterThan(0)
+    expect(new Set(told.map(([, total]) => total)).size).toBe(1)
+    expect(told.map(([done]) => done)).toEqual(told.map(([done]) => done).toSorted((a, b) => a - b))
+    for (const [done, total] of told) expect(done).toBeLessThanOrEqual(total)
+  })
+
   it('explains rows where it computes: contributions add up, missing inputs among them', async () => {
     const registry = new ModelRegistry(create(), log)
     await registry.loadAll([await readModelFolder(screen)])

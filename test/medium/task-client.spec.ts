@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
   BatchRepository,
+  ProgressRepository,
   createDataSource,
   DatabaseModule,
   PredictionRepository,
@@ -44,6 +45,7 @@ beforeAll(async () => {
     calls,
     batches: app.get(BatchRepository),
     sendBatch: () => Promise.reject(new Error('No batch is sent here')),
+    progress: app.get(ProgressRepository),
     finished,
     predictions: app.get(PredictionRepository),
     broker: app.get(Broker),

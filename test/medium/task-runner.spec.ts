@@ -1,5 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { PredictionRepository, TaskRepository, type ClaimedTask, type DispatchableTask } from '#libs/database'
+import {
+  BatchRepository,
+  PredictionRepository,
+  ProgressRepository,
+  TaskRepository,
+  type ClaimedTask,
+  type DispatchableTask,
+} from '#libs/database'
 import { createLogger, MemoryGuardError, type Settled } from '#libs/platform'
 import { Dispatcher } from '#libs/tasks'
 import { catalogue } from '#libs/tasks/contracts'
@@ -8,7 +15,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
 import { HandlerRegistry } from '../../apps/worker/src/runtime/handler-registry.js'
 import { LeaseKeeper } from '../../apps/worker/src/runtime/lease-keeper.js'
-import type { TaskHandler } from '../../apps/worker/src/runtime/task-handler.js'
+import { ProgressReports } from '../../apps/worker/src/runtime/progress-reports.js'
+import type { TaskContext, TaskHandler } from '../../apps/worker/src/runtime/task-handler.js'
 import { TaskRunner } from '../../apps/worker/src/runtime/task-runner.js'
 import { query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
@@ -18,6 +26,7 @@ const log = createLogger('test', 'silent')
 
 interface Call {
   readonly tasks: readonly ClaimedTask[]
+  readonly context: TaskContext
   readonly answer: (outcomes: readonly Settled<unknown>[]) => void
 }
 
@@ -32,7 +41,7 @@ describe('task runner', () => {
   })
   afterEach(async () => {
     keepers.splice(0).forEach((keeper) => keeper.stop())
-    await query(database.url, 'TRUNCATE tasks, task_attempts, predictions')
+    await query(database.url, 'TRUNCATE tasks, task_attempts, task_progress, predictions')
   })
   afterAll(() => database.drop())
 
@@ -42,7 +51,7 @@ describe('task runner', () => {
     const dispatched: DispatchableTask[] = []
     const compute: TaskHandler = {
       contract: catalogue['ml.process_prediction'],
-      compute: (group) => new Promise((resolve) => calls.push({ tasks: group, answer: resolve })),
+      compute: (group, context) => new Promise((resolve) => calls.push({ tasks: group, context, answer: resolve })),
       store: (answers) =>
         tasks.succeed(answers.map(({ task, answer }) => ({ id: task.id, attempt: task.attempt, result: answer }))),
     }
@@ -63,6 +72,10 @@ describe('task runner', () => {
       new HandlerRegistry([compute, ...others], ['predictions']),
       keeper,
       new WorkerMetrics(),
+      new ProgressReports(
+        new ProgressRepository(database.dataSource, new BatchRepository(database.dataSource, tasks)),
+        log,
+      ),
       'w1',
       database.config,
       log,
@@ -103,6 +116,28 @@ describe('task runner', () => {
     expect(await Promise.all(jobs)).toEqual(ids.map(() => 'done'))
     expect(await Promise.all(ids.map(stateOf))).toEqual(ids.map(() => 'succeeded'))
     expect(keeper.size).toBe(0)
+  })
+
+  it('stores how far a handler says it is, and nothing of an attempt that has ended', async () => {
+    const [id = ''] = await submit(1)
+    const { calls, process } = create()
+    const job = process(id)
+    const call = await waitFor(() => calls[0], { what: 'the start' })
+    const progress = new ProgressRepository(database.dataSource, new BatchRepository(database.dataSource, tasks))
+    const read = async () => {
+      const task = await tasks.find(id)
+      return task && progress.find(task)
+    }
+    for (const done of [10, 25]) call.context.progress(call.tasks, { stage: 'sampling', done, total: 100 })
+    const told = await waitFor(read, { what: 'the progress' })
+    expect(told).toEqual({ percent: 25, stage: 'sampling', done: 25, total: 100, etaSeconds: expect.any(Number) })
+    call.answer([{ value: 1 }])
+    await job
+    expect(await read()).toEqual({ percent: 100, stage: 'sampling', done: 100, total: 100, etaSeconds: 0 })
+    await progress.store([{ taskId: id, attempt: 1, stage: 'late', done: 30, total: 100 }])
+    expect(await query(database.url, 'SELECT stage, done FROM task_progress')).toEqual([
+      { stage: 'sampling', done: '25' },
+    ])
   })
 
   it('ends a bad one alone, and has what may pass dispatched again', async () => {

@@ -6,6 +6,7 @@ import { batchCommand } from './commands/batch.command.js'
 import { callCommand } from './commands/call.command.js'
 import { configCommand } from './commands/config.command.js'
 import { controlCommand } from './commands/control.command.js'
+import { eventsCommand } from './commands/events.command.js'
 import { inspectCommand } from './commands/inspect.command.js'
 import { migrateCommand } from './commands/migrate.command.js'
 import { modelsCommand } from './commands/models.command.js'
@@ -34,6 +35,7 @@ export function createProgram(): Command {
     .addCommand(callCommand())
     .addCommand(batchCommand())
     .addCommand(resultCommand())
+    .addCommand(eventsCommand())
     .addCommand(statusCommand())
     .addCommand(inspectCommand())
     .addCommand(controlCommand())

@@ -21,6 +21,7 @@ import { PoolSize } from './runtime/pool-size.js'
 import { Presence } from './runtime/presence.js'
 import { Shadows } from './runtime/shadows.js'
 import type { TaskHandler } from './runtime/task-handler.js'
+import { ProgressReports } from './runtime/progress-reports.js'
 import { RemoteControl } from './runtime/remote-control.js'
 import { TaskRunner } from './runtime/task-runner.js'
 import { Watchdog } from './runtime/watchdog.js'
@@ -64,6 +65,7 @@ export class WorkerModule {
         Retention,
         Webhooks,
         WebhookSender,
+        ProgressReports,
         TaskRunner,
         PoolSize,
         Autoscaler,

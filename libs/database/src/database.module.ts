@@ -9,6 +9,7 @@ import { HealthMetricsRepository } from './repositories/health-metrics.repositor
 import { ExplanationRepository } from './repositories/explanation.repository.js'
 import { ModelActivationRepository } from './repositories/model-activation.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
+import { ProgressRepository } from './repositories/progress.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
 import { ScheduleRepository } from './repositories/schedule.repository.js'
 import { RetentionRepository } from './repositories/retention.repository.js'
@@ -23,6 +24,7 @@ import { WorkerRepository } from './repositories/worker.repository.js'
 const repositories = [
   AuditRepository,
   QueueRepository,
+  ProgressRepository,
   WorkerCommandRepository,
   TaskRepository,
   TaskCallRepository,

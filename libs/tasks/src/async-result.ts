@@ -1,4 +1,11 @@
-import { BatchRepository, TaskCallRepository, TaskRepository, type TaskEntity } from '#libs/database'
+import {
+  BatchRepository,
+  ProgressRepository,
+  TaskCallRepository,
+  TaskRepository,
+  type TaskEntity,
+  type TaskProgress,
+} from '#libs/database'
 import { errorCodes, MemoryGuardError, type ErrorCode } from '#libs/platform'
 import type { z } from 'zod'
 import { Broker } from './broker/broker.js'
@@ -13,6 +20,7 @@ export interface ResultParts {
   readonly batches: BatchRepository
   readonly broker: Broker
   readonly finished: FinishedTasks
+  readonly progress: ProgressRepository
   /** The result of a task that has succeeded; that of a prediction stands with the prediction. */
   readonly readResult: (task: TaskEntity) => Promise<unknown>
 }
@@ -62,6 +70,12 @@ export class AsyncResult<Result = unknown> {
     const isThere = task.state === 'succeeded' && !task.resultForgottenAt
     this.answer = isThere ? await this.parts.readResult(task) : null
     return this
+  }
+
+  /** How far it is; null if it does not tell. @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  async progress(): Promise<TaskProgress | null> {
+    await this.refresh()
+    return this.seen ? this.parts.progress.find(this.seen) : null
   }
 
   async ready(): Promise<boolean> {

@@ -1,8 +1,8 @@
-import { BatchRepository, HealthMetricsRepository, TaskRepository, type BatchView } from '#libs/database'
+import { batchProgress, BatchRepository, HealthMetricsRepository, TaskRepository, type BatchView } from '#libs/database'
 import { ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
 import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
 import { Dispatcher, FinishedTasks } from '#libs/tasks'
-import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
+import { celeryStateOf } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
@@ -189,6 +189,7 @@ export class BatchesService {
   private toAnswer(view: BatchView): Omit<BatchAnswer, 'errors'> {
     const [name = '', version = ''] = view.model.split('@')
     const { id, state, total, succeeded, failed, cancelled } = view
+    const { percent, etaSeconds } = batchProgress(view)
     return {
       id,
       task_id: id,
@@ -199,8 +200,8 @@ export class BatchesService {
       succeeded,
       failed,
       cancelled,
-      percent: total === 0 ? 100 : Math.floor((1_000 * (succeeded + failed + cancelled)) / total) / 10,
-      eta_seconds: etaSeconds(view),
+      percent: percent ?? 0,
+      eta_seconds: etaSeconds,
       results: `/v1/batches/${id}/results`,
       disclaimer: this.catalogue.find(view.model)?.manifest.disclaimer ?? 'Decision support, not diagnosis.',
       created_at: view.createdAt.toISOString(),
@@ -208,12 +209,4 @@ export class BatchesService {
       completed_at: view.finishedAt?.toISOString() ?? null,
     }
   }
-}
-
-/** Time for what is left at the pace so far. Refused rows cost nothing, so that they do not count. */
-const etaSeconds = ({ state, startedAt, total, succeeded, failed }: BatchView): number | null => {
-  if (isTerminal(state)) return 0
-  if (!startedAt || succeeded === 0) return null
-  const seconds = Math.max(0.001, (Date.now() - startedAt.getTime()) / 1000)
-  return Math.ceil(((total - succeeded - failed) * seconds) / succeeded)
 }

@@ -125,7 +125,7 @@ export const readEvents = async (
 const toKeyed = (task: TaskHistory): readonly KeyedEvent[] =>
   task.timeline.map((entry) => ({
     key: { at: Date.parse(entry.at), taskId: task.id, place: entry.place },
-    data: toTaskEvent(task, entry),
+    data: toTaskEvent(task, entry, undefined),
   }))
 
 const changesAfter = ({ timeline }: TaskHistory, until: EventKey): boolean =>

@@ -14,7 +14,7 @@ import { TaskFollower } from './task-follower.js'
 const resume = { name: 'Last-Event-ID', required: false, description: 'Goes on after this event' }
 const stream = { 'text/event-stream': { schema: documentedEvent } }
 const framing =
-  'Server-sent events named `task.<state>`, whose data is a TaskEvent as JSON, and a comment at least every 15 s. ' +
+  'Server-sent events named `task.<state>`, whose data is JSON as shown, and a comment at least every 15 s. ' +
   'A client that lost the connection sends the last `id` it got as Last-Event-ID and gets every event after it once.'
 
 @ApiTags('events')
@@ -42,11 +42,12 @@ export class EventsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const after = placeOf(lastId)
-    const task = await this.follower.find(id, principal)
+    const found = await this.follower.find(id, principal)
+    const { task } = found
     const isOver = isTerminal(task.state) && task.timeline.every(({ place }) => place <= after)
     // The one answer after which a browser does not connect again.
     if (isOver) return void (await reply.status(204).send())
-    await this.streams.serve(request, reply, (signal) => ({ events: this.follower.follow(task, after, signal) }))
+    await this.streams.serve(request, reply, (signal) => ({ events: this.follower.follow(found, after, signal) }))
   }
 
   @Get('events')

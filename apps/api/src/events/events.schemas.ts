@@ -1,7 +1,9 @@
-import type { TaskHistory, TimelineEntry } from '#libs/database'
+import type { TaskHistory, TaskProgress, TimelineEntry } from '#libs/database'
 import { queueNames } from '#libs/platform'
 import { celeryStateOf, isTaskName, catalogue, taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
+import { toProgress } from '../operations/task-answers.js'
+import { taskProgress } from '../operations/tasks.schemas.js'
 import { strictInput } from '../http/strict-input.js'
 import { celeryStates } from '../predictions/predictions.schemas.js'
 
@@ -18,6 +20,7 @@ const taskEvent = z
     worker: z.string().nullable(),
     reason: z.string().nullable().describe('`lost` or `released`: why it is queued again'),
     error_code: z.string().nullable(),
+    progress: taskProgress.nullable().describe('In the stream of one task, with its last change, if it tells'),
     user_id: z.int().nullable(),
     prediction_id: z.int().nullable(),
   })
@@ -34,6 +37,7 @@ const taskEvent = z
         worker: 'worker1@host',
         reason: null,
         error_code: null,
+        progress: null,
         user_id: 123,
         prediction_id: 1,
       },
@@ -61,7 +65,11 @@ export const eventsQuery = strictInput({
 
 export type EventsQuery = z.infer<typeof eventsQuery>
 
-export const toTaskEvent = (task: TaskHistory, entry: TimelineEntry): TaskEvent => ({
+export const toTaskEvent = (
+  task: TaskHistory,
+  entry: TimelineEntry,
+  progress: TaskProgress | undefined,
+): TaskEvent => ({
   task_id: task.id,
   name: task.name,
   queue: task.queue,
@@ -73,6 +81,7 @@ export const toTaskEvent = (task: TaskHistory, entry: TimelineEntry): TaskEvent 
   reason: entry.reason ?? null,
   // The row knows the error of the last change only.
   error_code: entry === task.timeline.at(-1) ? task.errorCode : null,
+  progress: progress && entry === task.timeline.at(-1) ? toProgress(progress) : null,
   user_id: task.userId,
   prediction_id: task.predictionId,
 })

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { TaskEventRepository, type TaskHistory } from '#libs/database'
+import { ProgressRepository, TaskEventRepository, type TaskHistory, type TaskProgress } from '#libs/database'
 import { MemoryGuardError, MicroBatcher } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { isTerminal } from '#libs/tasks/contracts'
@@ -7,18 +7,26 @@ import { Injectable } from '@nestjs/common'
 import { reaches, type Principal } from '../access/access.js'
 import { MissingResources } from '../http/missing-resources.js'
 import type { StreamEvent } from './event-frames.js'
+import { toProgress } from '../operations/task-answers.js'
 import { toTaskEvent } from './events.schemas.js'
 
 /** How often followed tasks are looked at, in milliseconds. All of them at the same time, so that one query reads them. */
 const lookIntervalMs = 500
 
+/** A task as it was read, with how far it is. */
+export interface FollowedTask {
+  readonly task: TaskHistory
+  readonly progress: TaskProgress | undefined
+}
+
 /** Follows single tasks to their end. */
 @Injectable()
 export class TaskFollower {
-  private readonly reads: MicroBatcher<string, TaskHistory | undefined>
+  private readonly reads: MicroBatcher<string, FollowedTask | undefined>
 
   constructor(
     repository: TaskEventRepository,
+    progress: ProgressRepository,
     private readonly finished: FinishedTasks,
     private readonly missing: MissingResources,
   ) {
@@ -28,33 +36,48 @@ export class TaskFollower {
       maxWaitMs: 5,
       flush: async (ids) => {
         const found = await repository.read(ids)
-        return ids.map((id) => ({ value: found.get(id) }))
+        const told = await progress.list([...found.values()])
+        return ids.map((id) => {
+          const task = found.get(id)
+          return { value: task && { task, progress: told.get(id) } }
+        })
       },
     })
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
-  async find(id: string, principal: Principal): Promise<TaskHistory> {
-    const task = await this.reads.add(id)
-    if (!task) throw await this.missing.task(id)
-    if (!reaches(principal, task.userId)) {
+  async find(id: string, principal: Principal): Promise<FollowedTask> {
+    const found = await this.reads.add(id)
+    if (!found) throw await this.missing.task(id)
+    if (!reaches(principal, found.task.userId)) {
       throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     }
-    return task
+    return found
   }
 
-  /** Changes of a task after a place, until it has ended. The id of an event is the place of its change. */
-  async *follow(found: TaskHistory, after: number, signal: AbortSignal): AsyncGenerator<StreamEvent> {
-    const ended = this.finished.expect(found.id)
+  /**
+   * Changes of a task after a place, until it has ended. The id of an event is the place of its change; progress is
+   * told between them and has none, for what it tells is told anew after a break.
+   */
+  async *follow(first: FollowedTask, after: number, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+    const { id } = first.task
+    const ended = this.finished.expect(id)
     let place = after
+    let told = ''
     try {
-      for (let task: TaskHistory | undefined = found; task; task = await this.reads.add(task.id)) {
+      for (let found: FollowedTask | undefined = first; found; found = await this.reads.add(id)) {
+        const { task, progress } = found
         for (const entry of task.timeline) {
           if (entry.place <= place) continue
-          yield { id: String(entry.place), event: `task.${entry.state}`, data: toTaskEvent(task, entry) }
+          yield { id: String(entry.place), event: `task.${entry.state}`, data: toTaskEvent(task, entry, progress) }
           place = entry.place
         }
         if (isTerminal(task.state)) return
+        const data = { task_id: id, ...(progress && toProgress(progress)) }
+        if (progress && task.state === 'running' && JSON.stringify(data) !== told) {
+          told = JSON.stringify(data)
+          yield { event: 'task.progress', data }
+        }
         await Promise.race([ended.promise, untilNextLook(signal)])
         if (signal.aborted) return
       }

@@ -1,6 +1,12 @@
-import { timelineOf, type ScheduleOrigin, type TaskAttemptEntity, type TaskEntity } from '#libs/database'
+import {
+  timelineOf,
+  type ScheduleOrigin,
+  type TaskAttemptEntity,
+  type TaskEntity,
+  type TaskProgress,
+} from '#libs/database'
 import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
-import type { SentTask, TaskAnswer, TaskResult, TaskSummary } from './tasks.schemas.js'
+import type { ProgressAnswer, SentTask, TaskAnswer, TaskResult, TaskSummary } from './tasks.schemas.js'
 
 export const toSummary = (task: TaskEntity): TaskSummary => ({
   id: task.id,
@@ -27,19 +33,30 @@ export const toSummary = (task: TaskEntity): TaskSummary => ({
   finished_at: task.finishedAt?.toISOString() ?? null,
 })
 
+export const toProgress = ({ percent, stage, done, total, etaSeconds }: TaskProgress): ProgressAnswer => ({
+  percent,
+  stage,
+  done,
+  total,
+  eta_seconds: etaSeconds,
+})
+
 export const toAnswer = (
   task: TaskEntity,
   {
     attempts,
     children,
     origin,
+    progress,
   }: {
     readonly attempts: readonly TaskAttemptEntity[]
     readonly children: readonly TaskEntity[]
     readonly origin: ScheduleOrigin | null
+    readonly progress: TaskProgress | null
   },
 ): TaskAnswer => ({
   ...toSummary(task),
+  progress: progress && toProgress(progress),
   attempts: attempts.map((attempt) => ({
     attempt: attempt.attempt,
     worker: attempt.worker,

@@ -1,4 +1,10 @@
-import { BatchRepository, PredictionRepository, TaskCallRepository, TaskRepository } from '#libs/database'
+import {
+  BatchRepository,
+  PredictionRepository,
+  ProgressRepository,
+  TaskCallRepository,
+  TaskRepository,
+} from '#libs/database'
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
 import type { FactoryProvider } from '@nestjs/common'
@@ -17,6 +23,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
     Broker,
     Dispatcher,
     FinishedTasks,
+    ProgressRepository,
     ModelCatalogue,
     TaskResults,
     BatchesService,
@@ -29,6 +36,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
     broker: Broker,
     dispatcher: Dispatcher,
     finished: FinishedTasks,
+    progress: ProgressRepository,
     catalogue: ModelCatalogue,
     results: TaskResults,
     batchesService: BatchesService,
@@ -41,6 +49,7 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
       broker,
       dispatcher,
       finished,
+      progress,
       readResult: (task) => results.read(task),
       checkPrediction: (healthMetrics, model) => {
         const { manifest: _, ...checked } = checkPrediction(catalogue, healthMetrics, model)

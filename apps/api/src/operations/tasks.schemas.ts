@@ -40,9 +40,23 @@ export const taskSummary = z
 
 export type TaskSummary = z.infer<typeof taskSummary>
 
+/** How far a task is that tells. */
+export const taskProgress = z
+  .strictObject({
+    percent: z.number().nullable(),
+    stage: z.string().nullable(),
+    done: z.int().nullable(),
+    total: z.int().nullable(),
+    eta_seconds: z.number().nullable().describe('At the pace so far'),
+  })
+  .meta({ id: 'TaskProgress' })
+
+export type ProgressAnswer = z.infer<typeof taskProgress>
+
 /** A task with every attempt and every change of its state. */
 export const taskAnswer = taskSummary
   .extend({
+    progress: taskProgress.nullable().describe('Of a task that tells; null for others'),
     attempts: z.array(
       z.strictObject({
         attempt: z.int(),

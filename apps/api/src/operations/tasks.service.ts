@@ -1,6 +1,7 @@
 import {
   ScheduleRepository,
   BatchRepository,
+  ProgressRepository,
   TaskCallRepository,
   TaskRepository,
   type TaskEntity,
@@ -36,6 +37,7 @@ export class TasksService {
     private readonly broker: Broker,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
+    private readonly progress: ProgressRepository,
     private readonly batches: BatchRepository,
     private readonly missing: MissingResources,
     private readonly audit: AuditTrail,
@@ -92,12 +94,13 @@ export class TasksService {
 
   /** The task with its attempts, its timeline, and the schedule that sent it. */
   async describe(task: TaskEntity): Promise<TaskAnswer> {
-    const [attempts, children, origin] = await Promise.all([
+    const [attempts, children, origin, progress] = await Promise.all([
       this.tasks.listAttempts(task.id),
       this.calls.listChildren(task.id),
       this.schedules.findOrigin(task.id),
+      this.progress.find(task),
     ])
-    return toAnswer(task, { attempts, children, origin })
+    return toAnswer(task, { attempts, children, origin, progress })
   }
 
   async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {

@@ -48,7 +48,12 @@ export class RestClient {
         ...init.headers,
       },
     })
-    if (!response.ok) throw new CommandError(describeProblem(response.status, parse(await response.text())))
+    if (!response.ok) {
+      const { status } = response
+      const words = describeProblem(status, parse(await response.text()))
+      // What is wrong on the other side may pass: that has a cause.
+      throw new CommandError(words, status >= 500 ? { cause: new Error(`The API answered ${status}`) } : undefined)
+    }
     return response
   }
 

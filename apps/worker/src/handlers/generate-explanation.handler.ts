@@ -28,7 +28,10 @@ export class GenerateExplanationHandler implements TaskHandler<RiskExplanation> 
     await Promise.all(
       groupsOf(tasks, unanswered).map(async ({ model, output, indexes }) => {
         const people = indexes.map((index) => tasks[index]?.prediction?.healthMetrics ?? {})
-        const settled = await this.explain(model, output, people, context)
+        const explained = indexes.flatMap((index) => tasks[index] ?? [])
+        const settled = await this.explain(model, output, people, context, (done, total) =>
+          context.progress(explained, { stage: 'sampling', done, total }),
+        )
         settled.forEach((outcome, row) => outcomes.set(indexes[row] ?? -1, outcome))
       }),
     )
@@ -41,9 +44,11 @@ export class GenerateExplanationHandler implements TaskHandler<RiskExplanation> 
     output: string | undefined,
     people: readonly Readonly<Record<string, number>>[],
     context: TaskContext,
+    onProgress?: (done: number, total: number) => void,
   ): Promise<readonly Settled<RiskExplanation>[]> {
+    const { hardLimitMs, killSignal } = context
     try {
-      const explained = await this.models.explain(model, output, people, context.hardLimitMs, context.killSignal)
+      const explained = await this.models.explain(model, output, people, hardLimitMs, killSignal, onProgress)
       return explained.map((value) => ({ value }))
     } catch (error) {
       const isModels = error instanceof MemoryGuardError && error.code === 'MODEL_OUTPUT_INVALID'

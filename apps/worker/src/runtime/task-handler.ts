@@ -1,6 +1,7 @@
 import type { ClaimedTask } from '#libs/database'
 import type { Settled } from '#libs/platform'
 import type { TaskContract } from '#libs/tasks/contracts'
+import type { Progress } from './progress-reports.js'
 
 /** What a handler may use while it works. */
 export interface TaskContext {
@@ -10,6 +11,8 @@ export interface TaskContext {
   readonly killSignal: AbortSignal
   /** Hard limit in milliseconds, for what computes in a child. */
   readonly hardLimitMs: number
+  /** Tells how far it is with some of its tasks, as often as it likes; of work of less than a second nobody hears. */
+  readonly progress: (tasks: readonly ClaimedTask[], progress: Progress) => void
 }
 
 /** An answer with the task that it belongs to. */

@@ -15,6 +15,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { LeaseKeeper } from './lease-keeper.js'
+import { ProgressReports } from './progress-reports.js'
 import { RateLimits } from './rate-limits.js'
 import { RetryPolicy } from './retry-policy.js'
 import { RunningGroup } from './running-group.js'
@@ -72,6 +73,7 @@ export class TaskRunner {
     private readonly handlers: HandlerRegistry,
     private readonly leases: LeaseKeeper,
     private readonly metrics: WorkerMetrics,
+    private readonly progress: ProgressReports,
     @Inject(WORKER_NAME) private readonly worker: string,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
@@ -246,8 +248,9 @@ export class TaskRunner {
     // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
     group.abandonIn(hardLimitMs + hardLimitGraceMs, () => limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
     const { signal, killSignal } = group
+    const progress = this.progress.report
     try {
-      const outcomes = await group.race(handler.compute(tasks, { signal, killSignal, hardLimitMs }))
+      const outcomes = await group.race(handler.compute(tasks, { signal, killSignal, hardLimitMs, progress }))
       return signal.aborted ? tasks.map(() => ({ error: signal.reason })) : outcomes
     } catch (error) {
       return tasks.map(() => ({ error }))

@@ -47,6 +47,9 @@ export interface Explanation {
   readonly standardError?: Float64Array
 }
 
+/** Told how much of the work is done, by explainers that take long. */
+export type OnProgress = (done: number, total: number) => void
+
 export interface Explainer {
   readonly method: ExplanationMethod
   readonly space: ExplanationSpace
@@ -58,7 +61,7 @@ export interface Explainer {
   /** Why no exact method for trees or linear models applies, where `auto` found none. */
   readonly because?: string
   /** Explains `count` people: `rows` is row-major in the order of the graph's columns, NaN for missing. */
-  explain(rows: Float64Array | Float32Array, count: number): Promise<Explanation>
+  explain(rows: Float64Array | Float32Array, count: number, onProgress?: OnProgress): Promise<Explanation>
   /**
    * Shapley interaction values, inputs x inputs per person: symmetric, each row adds up to the contribution of its
    * input (Lundberg et al. 2020). Only sums of trees and linear terms have them.

@@ -1,4 +1,4 @@
-import type { Explainer, Explanation, ExplanationMethod } from './explanation.js'
+import type { Explainer, Explanation, ExplanationMethod, OnProgress } from './explanation.js'
 import { FunctionShap, type FunctionShapOptions } from './function-shap.js'
 
 /** Log-odds of a float32 probability, kept one rounding step away from 0 and 1 so that it stays finite. */
@@ -39,14 +39,16 @@ export class FunctionExplainer implements Explainer {
     return new FunctionExplainer(shap, space, options.inputs, because)
   }
 
-  async explain(rows: Float64Array | Float32Array, count: number): Promise<Explanation> {
+  async explain(rows: Float64Array | Float32Array, count: number, onProgress?: OnProgress): Promise<Explanation> {
     const { inputs } = this
     const own = Float64Array.from(rows)
     const contributions = new Float64Array(count * inputs)
     const output = new Float64Array(count)
     const standardError = new Float64Array(count * inputs)
     for (let person = 0; person < count; person++) {
-      const answer = await this.shap.explain(own, person * inputs)
+      const answer = await this.shap.explain(own, person * inputs, (done, total) =>
+        onProgress?.(person * total + done, count * total),
+      )
       contributions.set(answer.contributions, person * inputs)
       output[person] = answer.output
       if (answer.standardError !== undefined) standardError.set(answer.standardError, person * inputs)

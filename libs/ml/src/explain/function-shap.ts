@@ -1,4 +1,5 @@
 import { MemoryGuardError } from '#libs/platform'
+import type { OnProgress } from './explanation.js'
 import { countBits } from './leaf-game.js'
 import { seededRandom } from './seeded-random.js'
 import type { Background } from './tree-reference.js'
@@ -63,14 +64,14 @@ export class FunctionShap {
   }
 
   /** Explains the person at `offset` of `rows`. The same person and seed give the same numbers in any batch. */
-  async explain(rows: Float64Array, offset: number): Promise<FunctionContributions> {
+  async explain(rows: Float64Array, offset: number, onProgress?: OnProgress): Promise<FunctionContributions> {
     const person = rows.slice(offset, offset + this.options.inputs)
     const [output = NaN] = await answers(this.options, person, 1)
-    if (this.isExact) return { contributions: await this.enumerate(person, output), output }
-    return { ...(await this.sample(person, output)), output }
+    if (this.isExact) return { contributions: await this.enumerate(person, output, onProgress), output }
+    return { ...(await this.sample(person, output, onProgress)), output }
   }
 
-  private async enumerate(person: Float64Array, output: number): Promise<Float64Array> {
+  private async enumerate(person: Float64Array, output: number, onProgress?: OnProgress): Promise<Float64Array> {
     const { inputs, background } = this.options
     const coalitions = 2 ** inputs
     const worth = new Float64Array(coalitions)
@@ -93,6 +94,7 @@ export class FunctionShap {
         for (let b = 0; b < background.count; b++) sum += values[c * background.count + b] ?? NaN
         worth[first + c] = sum / background.count
       }
+      onProgress?.(first + many, coalitions)
     }
     const weightOfSize = Float64Array.from({ length: inputs }, (_, size) => {
       let weight = 1 / inputs
@@ -113,6 +115,7 @@ export class FunctionShap {
   private async sample(
     person: Float64Array,
     output: number,
+    onProgress?: OnProgress,
   ): Promise<{ contributions: Float64Array; standardError: Float64Array }> {
     const { inputs, background, seed } = this.options
     const { rounds } = this
@@ -162,6 +165,7 @@ export class FunctionShap {
         contributions[input] = (contributions[input] ?? 0) + mean / background.count
         variance[input] = (variance[input] ?? 0) + spread / rounds / background.count ** 2
       }
+      onProgress?.(b + 1, background.count)
     }
     return { contributions, standardError: variance.map(Math.sqrt) }
   }

@@ -114,11 +114,13 @@ export class ModelRegistry {
     people: readonly Readonly<Record<string, number>>[],
     timeoutMs: number,
     killSignal?: AbortSignal,
+    onProgress?: (done: number, total: number) => void,
   ): Promise<readonly RiskExplanation[]> {
     const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
     const output = findOutput(manifest, outputName)
     const rows = encodeRows(manifest, people)
-    const request = { key: reference, output: output.value, rows, count: people.length, timeoutMs, killSignal }
+    const count = people.length
+    const request = { key: reference, output: output.value, rows, count, timeoutMs, killSignal, onProgress }
     const explained = await this.pool.explain(request)
     return people.map((person, row) => toRiskExplanation(manifest, output, person, explained, row))
   }

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
+import type { OnProgress } from '../explain/explanation.js'
 import type { ChildAnswer, ChildReply, ChildRequest } from './compute-child.js'
 import type { ComputeChild, GraphColumn, GraphSpec } from './compute-pool.js'
 
@@ -18,6 +19,7 @@ export type ChildWork =
 interface Pending {
   readonly resolve: (answer: ChildAnswer) => void
   readonly reject: (error: unknown) => void
+  readonly onProgress: OnProgress | undefined
   readonly timer: NodeJS.Timeout
 }
 
@@ -78,7 +80,7 @@ export class ChildProcessHandle implements ComputeChild {
    * Sends work and waits for the answer. Past the limit the child is killed and the error is TASK_HARD_TIME_LIMIT.
    * A failure inside the child rejects with a plain Error in its words, or with the error of ours that it was.
    */
-  send(work: ChildWork, timeoutMs: number): Promise<ChildAnswer> {
+  send(work: ChildWork, timeoutMs: number, onProgress?: OnProgress): Promise<ChildAnswer> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++
       const timer = setTimeout(() => {
@@ -88,7 +90,7 @@ export class ChildProcessHandle implements ComputeChild {
         )
         void this.kill()
       }, timeoutMs)
-      this.pending.set(id, { resolve, reject, timer })
+      this.pending.set(id, { resolve, reject, onProgress, timer })
       const request: ChildRequest = { id, ...work }
       this.process.send(request, (error) => {
         if (error) this.settle(id, ({ reject: fail }) => fail(lost(error)))
@@ -104,6 +106,10 @@ export class ChildProcessHandle implements ComputeChild {
 
   private onReply(reply: ChildReply): void {
     this.rssBytes = reply.rssBytes
+    if ('progress' in reply) {
+      this.pending.get(reply.id)?.onProgress?.(reply.progress.done, reply.progress.total)
+      return
+    }
     this.settle(reply.id, ({ resolve, reject }) => {
       if ('answer' in reply) resolve(reply.answer)
       else reject(reply.code ? new MemoryGuardError(reply.code, reply.error) : new Error(reply.error))

@@ -35,6 +35,8 @@ export type ChildReply = {
   readonly rssBytes: number
 } & (
   | { readonly answer: ChildAnswer }
+  /** The answer is still to come. */
+  | { readonly progress: { readonly done: number; readonly total: number } }
   /** `code` where the failure is one of ours, whose message may be shown. */
   | { readonly error: string; readonly code?: ErrorCode }
 )
@@ -49,7 +51,20 @@ const answer = async (request: ChildRequest): Promise<ChildAnswer> => {
     case 'run':
       return engine.run(request.key, request.rows, request.count)
     case 'explain':
-      return explainers.explain(request.key, request.output, request.rows, request.count)
+      return explainers.explain(request.key, request.output, request.rows, request.count, progressOf(request.id))
+  }
+}
+
+/** Least time between two words of progress, in milliseconds. */
+const progressMs = 250
+
+const progressOf = (id: number) => {
+  let toldAt = performance.now()
+  return (done: number, total: number): void => {
+    const now = performance.now()
+    if (now - toldAt < progressMs) return
+    toldAt = now
+    reply({ id, rssBytes: process.memoryUsage.rss(), progress: { done, total } })
   }
 }
 

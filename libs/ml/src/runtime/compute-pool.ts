@@ -1,4 +1,4 @@
-import type { ExplanationMethod, ExplanationSpace, RequestedMethod } from '../explain/explanation.js'
+import type { ExplanationMethod, ExplanationSpace, OnProgress, RequestedMethod } from '../explain/explanation.js'
 
 /** An ONNX graph as a pool loads it. */
 export interface GraphSpec {
@@ -56,6 +56,8 @@ export interface RunRequest {
 /** Asks how much each input moved one output of some rows. */
 export interface ExplainRequest extends RunRequest {
   readonly output: GraphColumn
+  /** Told how much is done of what takes long. */
+  readonly onProgress?: OnProgress | undefined
 }
 
 /** Explained rows: the contributions of one row and `baseValue` add up to the row's `output`, in `space`. */

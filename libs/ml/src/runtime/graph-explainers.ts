@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { OnProgress } from '../explain/explanation.js'
 import type { Explainer } from '../explain/index.js'
 import type { ExplainedRows, GraphColumn, GraphSpec } from './compute-pool.js'
 import type { OnnxEngine } from './onnx-engine.js'
@@ -17,9 +18,15 @@ export class GraphExplainers {
    * @throws MemoryGuardError MODEL_INVALID if the output cannot be explained as the model asks, MODEL_OUTPUT_INVALID
    * if the graph answers a mixed row with no number.
    */
-  async explain(key: string, column: GraphColumn, rows: Float32Array, count: number): Promise<ExplainedRows> {
+  async explain(
+    key: string,
+    column: GraphColumn,
+    rows: Float32Array,
+    count: number,
+    onProgress?: OnProgress,
+  ): Promise<ExplainedRows> {
     const explainer = await this.get(key, column)
-    const { contributions, output, standardError } = await explainer.explain(rows, count)
+    const { contributions, output, standardError } = await explainer.explain(rows, count, onProgress)
     return {
       method: explainer.method,
       space: explainer.space,

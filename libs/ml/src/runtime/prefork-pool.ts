@@ -1,4 +1,5 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
+import type { OnProgress } from '../explain/explanation.js'
 import { ChildProcessHandle, type ChildWork } from './child-process-handle.js'
 import type {
   ComputeChild,
@@ -30,6 +31,7 @@ interface QueuedWork {
   /** Milliseconds of the process's clock. */
   readonly queuedAt: number
   readonly killSignal: AbortSignal | undefined
+  readonly onProgress: OnProgress | undefined
   /** Given what the child answered to this kind of work. */
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
@@ -110,8 +112,9 @@ export class PreforkPool implements ComputePool {
     return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs, killSignal, isBulk)
   }
 
-  explain({ key, output, rows, count, timeoutMs, killSignal }: ExplainRequest): Promise<ExplainedRows> {
-    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, timeoutMs, killSignal)
+  explain({ key, output, rows, count, timeoutMs, killSignal, onProgress }: ExplainRequest): Promise<ExplainedRows> {
+    const work = { kind: 'explain', key, output, rows, count } as const
+    return this.enqueue<ExplainedRows>(work, timeoutMs, killSignal, false, onProgress)
   }
 
   async resize(size: number): Promise<void> {
@@ -152,12 +155,13 @@ export class PreforkPool implements ComputePool {
     timeoutMs: number,
     killSignal: AbortSignal | undefined,
     isBulk = false,
+    onProgress?: OnProgress,
   ): Promise<Answer> {
     if (this.isStopped) return Promise.reject(stoppedError())
     return new Promise<Answer>((resolve, reject) => {
       const queuedAt = performance.now()
       const settle = (answer: unknown) => resolve(answer as Answer)
-      this.queue.push({ work, timeoutMs, isBulk, queuedAt, killSignal, resolve: settle, reject })
+      this.queue.push({ work, timeoutMs, isBulk, queuedAt, killSignal, onProgress, resolve: settle, reject })
       this.pump()
     })
   }
@@ -220,14 +224,14 @@ export class PreforkPool implements ComputePool {
   }
 
   private async execute(child: ChildProcessHandle, queued: QueuedWork): Promise<void> {
-    const { work, timeoutMs, killSignal, resolve, reject } = queued
+    const { work, timeoutMs, killSignal, onProgress, resolve, reject } = queued
     const kill = () => void child.kill()
     killSignal?.addEventListener('abort', kill)
     const isExplaining = work.kind === 'explain'
     if (isExplaining) this.explaining += 1
     try {
       killSignal?.throwIfAborted()
-      resolve(await child.send(work, timeoutMs))
+      resolve(await child.send(work, timeoutMs, onProgress))
     } catch (cause) {
       const failure = `The model ${work.key} failed.`
       reject(

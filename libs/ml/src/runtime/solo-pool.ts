@@ -29,8 +29,8 @@ export class SoloPool implements ComputePool {
     return this.compute(key, count, () => this.engine.run(key, rows, count))
   }
 
-  explain({ key, output, rows, count }: ExplainRequest): Promise<ExplainedRows> {
-    return this.compute(key, count, () => this.explainers.explain(key, output, rows, count))
+  explain({ key, output, rows, count, onProgress }: ExplainRequest): Promise<ExplainedRows> {
+    return this.compute(key, count, () => this.explainers.explain(key, output, rows, count, onProgress))
   }
 
   private async compute<Answer>(key: string, count: number, work: () => Promise<Answer>): Promise<Answer> {

@@ -1,0 +1,46 @@
+import { ProgressRepository, type ClaimedTask, type ProgressReport } from '#libs/database'
+import { LOGGER, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+
+/** A task is written of at most this often, in milliseconds; what ends sooner is not written of at all. */
+const intervalMs = 1_000
+
+/** How far a handler is with a task. */
+export interface Progress {
+  /** What it is doing, in a word. */
+  readonly stage?: string
+  readonly done: number
+  readonly total: number
+}
+
+/** Collects what handlers say of their progress, and stores the latest of each task once a second, all in one. */
+@Injectable()
+export class ProgressReports {
+  private readonly latest = new Map<string, ProgressReport>()
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly repository: ProgressRepository,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /** Bound, because handlers are given it alone. */
+  readonly report = (tasks: readonly ClaimedTask[], { stage, done, total }: Progress): void => {
+    for (const { id, attempt } of tasks) {
+      this.latest.set(id, { taskId: id, attempt, stage: stage ?? null, done, total })
+    }
+    this.timer ??= setTimeout(() => void this.store(), intervalMs).unref()
+  }
+
+  private async store(): Promise<void> {
+    this.timer = undefined
+    const reports = [...this.latest.values()]
+    this.latest.clear()
+    try {
+      await this.repository.store(reports)
+    } catch (error) {
+      // The next report makes it good.
+      this.log.debug({ err: error }, 'progress was not stored')
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const unknownTask = '019a0000-0000-7000-8000-000000000000'
+const whole = ['task.queued', 'task.running', 'task.succeeded']
+
+describe('events on the command line', () => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await startStack({ broker: 'postgres' })
+  })
+  afterAll(() => stack.stop())
+
+  const predict = async (): Promise<string> => {
+    const request = { user_id: 7, health_metrics: { mmse_score: 24, age: 72 } }
+    return String((await stack.request('POST', '/v1/predictions', request)).body['task_id'])
+  }
+  const memoryguard = (...args: string[]) => {
+    const child = spawn(process.execPath, [
+      'dist/apps/cli/src/main.js',
+      ...args,
+      '--url',
+      stack.url,
+      '--api-key',
+      stack.key,
+    ])
+    const output = { text: '', errors: '' }
+    child.stdout.on('data', (part: Buffer) => (output.text += part.toString()))
+    child.stderr.on('data', (part: Buffer) => (output.errors += part.toString()))
+    return { child, output, exited: once(child, 'exit').then(([code]) => Number(code)) }
+  }
+
+  it('are shown of one task to its end, or of all until it is told to stop', async () => {
+    const task = await predict()
+    const one = memoryguard('events', task, '--json')
+    expect(await one.exited).toBe(0)
+    const lines = one.output.text.trim().split('\n')
+    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(whole)
+    const all = memoryguard('events', '--state', 'succeeded')
+    await waitFor(
+      async () => {
+        await predict()
+        return all.output.text.includes('succeeded')
+      },
+      { what: 'a line', intervalMs: 300 },
+    )
+    expect(all.output.text).toMatch(/^\d{4}-.*Z  succeeded  [0-9a-f-]{36}  ml.process_prediction$/m)
+    all.child.kill('SIGTERM')
+    await all.exited
+  })
+
+  it('say what is wrong, with exit code 1', async () => {
+    const { exited, output } = memoryguard('events', unknownTask)
+    expect([await exited, output.errors]).toEqual([1, 'Not found: There is no such task.\n'])
+    const second = memoryguard('events', '--queue', 'celery')
+    expect([await second.exited, second.output.errors]).toEqual([1, expect.stringContaining('/queue')])
+  })
+})
