@@ -60,9 +60,9 @@ export class ErasureRepository {
   async erase(userId: number): Promise<Erasure> {
     const pseudonym = await this.pseudonymOf(userId)
     const counts = Object.fromEntries(erasedKinds.map((kind) => [kind, 0])) as ErasedCounts
-    const taskIds: string[] = []
-    const predictionIds: string[] = []
-    const jobs: Erasure['jobs'][number][] = []
+    let taskIds: readonly string[] = []
+    let predictionIds: readonly string[] = []
+    let jobs: Erasure['jobs'] = []
     const restarted: DispatchableTask[] = []
     for (let until = 'infinity', isClean = false; !isClean;) {
       const rows = await this.eraseRows({ userId, pseudonym, until, taskIds, predictionIds })
@@ -71,9 +71,9 @@ export class ErasureRepository {
         batch_rows: rows.counts.batch_rows + (await this.thinChunks(userId, until, restarted)),
       }
       for (const kind of erasedKinds) counts[kind] += found[kind]
-      taskIds.push(...rows.task_ids)
-      predictionIds.push(...rows.prediction_ids)
-      jobs.push(...rows.jobs)
+      taskIds = [...taskIds, ...rows.task_ids]
+      predictionIds = [...predictionIds, ...rows.prediction_ids]
+      jobs = [...jobs, ...rows.jobs]
       if (until === 'infinity') until = await this.readTime()
       else isClean = erasedKinds.every((kind) => found[kind] === 0)
     }
