@@ -52,6 +52,24 @@ describe('events on the command line', () => {
     await all.exited
   })
 
+  it('come with webhooks, which are made, tried and removed', async () => {
+    const run = async (...args: string[]) => {
+      const { exited, output } = memoryguard('webhooks', ...args)
+      return { code: await exited, ...output }
+    }
+    const made = await run('create', 'https://nobody.invalid/hook', '--events', 'task.failed', '--json')
+    const { id, secret, events } = JSON.parse(made.text) as { id: string; secret: string; events: string[] }
+    expect([made.code, events]).toEqual([0, ['task.failed']])
+    const listed = await run('list')
+    expect(listed.text).toBe(`${id}  on   https://nobody.invalid/hook  task.failed\n`)
+    expect(listed.text).not.toContain(secret)
+    expect((await run('test', id)).code).toBe(0)
+    expect((await run('deliveries', id)).text).toMatch(/^.*Z  pending    webhook\.test  -  attempts \d/)
+    expect(await run('delete', id)).toMatchObject({ code: 0, text: `${id} is removed.\n` })
+    expect(await run('test', id)).toMatchObject({ code: 1, errors: 'Not found: There is no such webhook.\n' })
+    expect(await run('create', 'https://10.0.0.1/')).toMatchObject({ code: 1, errors: expect.stringContaining('/url') })
+  })
+
   it('say what is wrong, with exit code 1', async () => {
     const { exited, output } = memoryguard('events', unknownTask)
     expect([await exited, output.errors]).toEqual([1, 'Not found: There is no such task.\n'])

@@ -16,6 +16,7 @@ import { schedulesCommand } from './commands/schedules.command.js'
 import { startCommand } from './commands/start.command.js'
 import { statusCommand } from './commands/status.command.js'
 import { usersCommand } from './commands/users.command.js'
+import { webhooksCommand } from './commands/webhooks.command.js'
 import { workerCommand } from './commands/worker.command.js'
 import { warn } from './output.js'
 
@@ -41,6 +42,7 @@ export function createProgram(): Command {
     .addCommand(controlCommand())
     .addCommand(purgeCommand())
     .addCommand(apiKeysCommand())
+    .addCommand(webhooksCommand())
     .addCommand(modelsCommand())
     .addCommand(usersCommand())
     .addCommand(schedulesCommand())
