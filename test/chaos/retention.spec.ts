@@ -12,7 +12,16 @@ import { waitFor } from '../support/wait-for.js'
 const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 const metrics = { mmse_score: 24, age: 72 }
 const waiting = { prefer: 'wait=20' }
-const resultTables = ['tasks', 'task_attempts', 'predictions', 'explanations', 'forecasts', 'batches', 'batch_chunks']
+const resultTables = [
+  'tasks',
+  'task_attempts',
+  'task_progress',
+  'predictions',
+  'explanations',
+  'forecasts',
+  'batches',
+  'batch_chunks',
+]
 
 describeOnBothBrokers('retention', (broker) => {
   let stack: Stack
