@@ -91,3 +91,40 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
     await waitFor(async () => (await readState(id)) === 'succeeded', { what: 'another to do it' })
   })
 })
+
+describe('a worker whose connections to PostgreSQL are dead, and nobody says so', () => {
+  let stack: Stack
+  let proxy: TcpProxy
+  beforeAll(async () => {
+    stack = await startStack({
+      broker: 'postgres',
+      workers: 0,
+      env: { RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '2', DATABASE_SILENCE_SECONDS: '1' },
+    })
+    const url = new URL(stack.databaseUrl)
+    proxy = await startTcpProxy(Number(url.port))
+    url.port = String(proxy.port)
+    await stack.startWorker({ DATABASE_URL: url.href, WORKER_STALL_REBUILD_SECONDS: '2' })
+  })
+  afterAll(async () => {
+    await stack.stop()
+    await proxy.close()
+  })
+
+  it('goes on over new ones, of the queues and of the data', async () => {
+    const submit = (headers: Record<string, string> = {}) => stack.request('POST', '/v1/predictions', request, headers)
+    expect((await submit({ prefer: 'wait=20' })).status).toBe(200)
+    proxy.silence()
+    const { body } = await submit()
+    const task = await waitFor(
+      async () => {
+        const answer = await stack.request('GET', `/v1/tasks/${String(body['task_id'])}`)
+        return answer.body['state'] === 'succeeded' && answer.body
+      },
+      { what: 'the task', timeoutMs: 90_000 },
+    )
+    expect(task).toMatchObject({ retries: 0 })
+    expect((await submit({ prefer: 'wait=20' })).status).toBe(200)
+    expect(stack.workers.map(({ isRunning }) => isRunning)).toEqual([true])
+  })
+})

@@ -20,8 +20,13 @@ import { Watchdog } from './runtime/watchdog.js'
 import { expandWorkerName } from './runtime/worker-name.js'
 import { WorkerModule } from './worker.module.js'
 
-/** How long a stop waits for connections to close, and a watchdog's end for running tasks to be handed back. */
-const closeMs = 5_000
+/** How long a watchdog's end waits for running tasks to be handed back. */
+const handBackMs = 5_000
+/** How long a stop waits for each thing that closes connections. */
+const closeMs = 3_000
+
+/** A connection that is dead may never close: it is left to the end of the process. */
+const inTime = (closing: Promise<unknown>): Promise<unknown> => Promise.race([closing, pause(closeMs)])
 
 /** Nothing has run for this long while consumers close: they wait for a broker that does not answer. */
 const quietMs = 3_000
@@ -36,7 +41,7 @@ const untilQuiet = async (leases: LeaseKeeper): Promise<void> => {
 /** Hands back what runs, as far as that works, and ends for the supervisor to start another worker. */
 const endStalled = async (runner: TaskRunner, leases: LeaseKeeper): Promise<void> => {
   runner.releaseAll()
-  for (const end = Date.now() + closeMs; leases.size > 0 && Date.now() < end;) await pause(50)
+  for (const end = Date.now() + handBackMs; leases.size > 0 && Date.now() < end;) await pause(50)
   process.exit(1)
 }
 
@@ -127,14 +132,13 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await app.get(Schedules).stop()
   await app.get(Webhooks).stop()
   app.get(LeaseKeeper).stop()
-  await app.get(RemoteControl).stop()
+  await inTime(app.get(RemoteControl).stop())
   registry.stop()
   await app.get(Shadows).stop()
   await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()
   await presence.stop()
-  // A connection that is dead may never close.
-  await Promise.race([app.close(), pause(closeMs)])
-  await dataSource.destroy()
+  await inTime(app.close())
+  await inTime(dataSource.destroy())
   await probes.close()
   log.info('stopped')
   process.exit(0)
