@@ -73,9 +73,10 @@ export class Webhooks {
   private async run(): Promise<void> {
     this.isWoken = false
     try {
-      await this.plan()
-      // A slow receiver must not keep the others waiting for the next look.
-      while (!this.isStopped && (await this.sender.sendDue())) continue
+      if (await this.plan()) {
+        // A slow receiver must not keep the others waiting for the next look.
+        while (!this.isStopped && (await this.sender.sendDue())) continue
+      }
       if (Date.now() - this.prunedAt > pruneMs) {
         this.prunedAt = Date.now()
         await this.deliveries.prune(keepDays)
@@ -85,12 +86,13 @@ export class Webhooks {
     }
   }
 
-  private async plan(): Promise<void> {
+  /** Answers whether there is a webhook to tell. */
+  private async plan(): Promise<boolean> {
     const start = await this.deliveries.findPlanStart()
     if (start === null) {
       this.heard?.stop()
       this.heard = undefined
-      return
+      return false
     }
     if (!this.isListening) {
       this.isListening = true
@@ -104,5 +106,6 @@ export class Webhooks {
     else await withAdvisoryLock(this.dataSource, 'webhooks', () => this.deliveries.plan(start, clock.settled, null))
     const later = await this.deliveries.listEndedSince(ids, clock.settled)
     heard.forget(ids.filter((id) => !later.has(id)))
+    return true
   }
 }
