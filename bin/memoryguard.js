@@ -1,7 +1,7 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=5 --single-threaded-gc --heap-growing-percent=20 --v8-pool-size=1
 import { existsSync } from 'node:fs'
 
-const main = new URL('../dist/apps/cli/src/main.js', import.meta.url)
+const main = new URL('../dist/bin/memoryguard.js', import.meta.url)
 
 if (existsSync(main)) {
   await import(main.href)

@@ -17,10 +17,11 @@ if (isInstallNeeded())
 if (isBuildNeeded()) {
   // Types are checked by `npm run build`; the code that comes out is the same, in half the time.
   await run('Building', [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '--noCheck'])
+  await run('Bundling', [process.execPath, join(root, 'bin/bundle.mjs')])
   writeFileSync(builtStamp, '')
 }
 process.argv.splice(2, 0, 'start')
-await import(pathToFileURL(join(root, 'dist/apps/cli/src/main.js')).href)
+await import(pathToFileURL(join(root, 'dist/bin/memoryguard.js')).href)
 
 function assertNodeVersion() {
   const wanted = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -43,9 +44,9 @@ function isInstallNeeded() {
 }
 
 function isBuildNeeded() {
-  const sources = ['package.json', 'tsconfig.json'].concat(...['apps', 'libs'].map(sourcesBelow))
+  const sources = ['package.json', 'tsconfig.json', 'bin/bundle.mjs'].concat(...['apps', 'libs'].map(sourcesBelow))
   const newest = Math.max(...sources.map(modifiedAt))
-  return !existsSync(join(root, 'dist/apps/cli/src/main.js')) || modifiedAt('dist/.built') < newest
+  return !existsSync(join(root, 'dist/bin/memoryguard.js')) || modifiedAt('dist/.built') < newest
 }
 
 function sourcesBelow(folder) {

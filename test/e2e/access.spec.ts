@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 
 describe('keys, audit and the command line', () => {
   let stack: Stack

@@ -62,11 +62,14 @@ describe('the guide to adding a task', () => {
         appendFileSync(join(root, path), text)
       } else writeFileSync(join(root, path), text)
     }
-    const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')], {
-      cwd: root,
-      encoding: 'utf8',
-    })
-    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+    // What `npm run build` runs.
+    for (const script of ['node_modules/typescript/bin/tsc', 'bin/bundle.mjs']) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, script)], {
+        cwd: root,
+        encoding: 'utf8',
+      })
+      expect({ script, status, stdout, stderr }).toEqual({ script, status: 0, stdout: '', stderr: '' })
+    }
   })
 
   it('ends with a task that is called over REST and from the command line', async () => {

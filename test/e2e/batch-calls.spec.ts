@@ -102,7 +102,7 @@ describeOnBothBrokers('a batch as a task', (broker) => {
     const args = ['call', name, '--args', JSON.stringify({ user_ids: [1, 2], health_metrics_list: [mild, severe] })]
     const child = spawn(
       process.execPath,
-      ['dist/apps/cli/src/main.js', ...args, '--wait', '20', '--json', '--url', stack.url, '--api-key', stack.key],
+      ['dist/bin/memoryguard.js', ...args, '--wait', '20', '--json', '--url', stack.url, '--api-key', stack.key],
       { env: stack.env },
     )
     let out = ''

@@ -314,7 +314,7 @@ describeOnBothBrokers('a batch', (broker) => {
     const runCli = async (file: string, text: string, ...more: readonly string[]) => {
       writeFileSync(join(folder, file), text)
       const args = ['batch', join(folder, file), '--url', stack.url, '--api-key', stack.key, ...more]
-      const child = spawn(process.execPath, ['dist/apps/cli/src/main.js', ...args], { env: stack.env })
+      const child = spawn(process.execPath, ['dist/bin/memoryguard.js', ...args], { env: stack.env })
       const printed = { out: '', err: '' }
       child.stdout.on('data', (data: Buffer) => (printed.out += data.toString()))
       child.stderr.on('data', (data: Buffer) => (printed.err += data.toString()))

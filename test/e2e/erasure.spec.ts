@@ -293,7 +293,7 @@ describeOnBothBrokers('erasure', (broker) => {
       const run = async (...args: readonly string[]) => {
         const child = spawn(
           process.execPath,
-          ['dist/apps/cli/src/main.js', 'users', 'erase', ...args, '--url', stack.url, '--api-key', stack.key],
+          ['dist/bin/memoryguard.js', 'users', 'erase', ...args, '--url', stack.url, '--api-key', stack.key],
           { env: stack.env, stdio: ['ignore', 'pipe', 'pipe'] },
         )
         let text = ''

@@ -10,7 +10,7 @@ import { insertKey } from '../support/query.js'
 import { startStack, type Answer, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 const person = { user_id: 5, health_metrics: { mmse_score: 24, age: 72, education_years: 12, sex: 1, nwbv: 0.72 } }
 const waiting = { prefer: 'wait=20' }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { startStack, type Answer, type Stack } from '../support/stack.js'
 
-const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const check = { task: 'ml.health_check' }
 const far = { ...check, cron: '0 0 1 1 *' }
 

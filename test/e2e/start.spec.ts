@@ -130,7 +130,7 @@ describe('memoryguard start', () => {
     expect(second.process.exitCode).toBe(1)
     expect(second.output()).toContain(`already runs on ${home} (process ${pid})`)
 
-    killAll(treeOf(pid).filter(({ command }) => command.includes('apps/api')))
+    killAll(treeOf(pid).filter(({ command }) => command.endsWith('memoryguard.js api')))
     await vi.waitFor(async () => expect((await predictions()).items).toHaveLength(1), 30_000)
     expect(run.output()).toContain('The api ended (SIGKILL): starting it again')
 

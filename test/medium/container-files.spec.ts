@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { loadConfig, queueNames } from '#libs/platform'
+import { loadConfig, queueNames, serverFlags } from '#libs/platform'
 import { createProgram } from '../../apps/cli/src/program.js'
 
 interface Service {
@@ -90,4 +90,11 @@ describe('Dockerfile', () => {
       expect(existsSync(pathOf(script)), line).toBe(true)
     }
   })
+})
+
+it('every way to start a server gives Node the same flags', () => {
+  expect(textOf('bin/memoryguard.js').split('\n')[0]).toBe(`#!/usr/bin/env -S node ${serverFlags.join(' ')}`)
+  expect(textOf('deploy/Dockerfile')).toContain(
+    `ENTRYPOINT ${JSON.stringify(['node', ...serverFlags, 'bin/memoryguard.js']).replaceAll(',', ', ')}`,
+  )
 })

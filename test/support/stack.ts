@@ -86,7 +86,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 /** Starts everything on free ports of 127.0.0.1 and migrates a new database. */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { broker, workers: workerCount = 1, logs = 'ignore', root = repository } = options
-  const mainOf = (app: 'api' | 'worker' | 'cli') => `${root}/dist/apps/${app}/src/main.js`
+  const main = `${root}/dist/bin/memoryguard.js`
   const [postgres, redis] = await Promise.all([
     startPostgres(options.durable ?? false),
     broker === 'redis' ? startRedis() : undefined,
@@ -108,14 +108,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   }
   const programs: Program[] = []
   const kept: string[] = []
-  const run = (
-    name: string,
-    file: string,
-    args: readonly string[] = [],
-    more: Readonly<Record<string, string>> = {},
-  ) => {
+  const run = (name: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const target = logs === 'keep' ? 'pipe' : logs
-    const child = spawn(process.execPath, [...serverFlags, file, ...args], {
+    const child = spawn(process.execPath, [...serverFlags, main, ...args], {
       env: { ...env, ...more },
       stdio: ['ignore', target, target],
     })
@@ -124,7 +119,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     programs.push(program)
     return program
   }
-  const migration = await run('migrate', mainOf('cli'), ['migrate']).exited
+  const migration = await run('migrate', ['migrate']).exited
   if (migration !== 0) throw new Error(`The migration ended with ${migration}`)
 
   const stack: Stack = {
@@ -137,10 +132,10 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     postgres,
     redis,
     env,
-    api: run('api', mainOf('api')),
+    api: run('api', ['api']),
     workers: [],
     startApi: async () => {
-      stack.api = run('api', mainOf('api'))
+      stack.api = run('api', ['api'])
       await waitFor(() => isReady(url), { what: 'the api' })
       return stack.api
     },
@@ -149,7 +144,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       const healthUrl = `http://127.0.0.1:${healthPort}`
       const name = `worker${stack.workers.length + 1}@test`
       const worker = Object.assign(
-        run('worker', mainOf('worker'), [], { WORKER_HEALTH_PORT: String(healthPort), WORKER_NAME: name, ...more }),
+        run('worker', ['worker'], { WORKER_HEALTH_PORT: String(healthPort), WORKER_NAME: name, ...more }),
         { healthUrl },
       )
       stack.workers.push(worker)

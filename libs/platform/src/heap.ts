@@ -1,8 +1,17 @@
 import v8 from 'node:v8'
 import vm from 'node:vm'
 
-/** Flags of Node for a server of ours: half the young generation of the default. Less would cost throughput. */
-export const serverFlags = ['--max-semi-space-size=8'] as const
+/**
+ * Flags of Node for a server of ours, measured on two cores: a young generation of a third, collected by the thread that
+ * makes the garbage, and an old one that is collected when it has grown by a fifth. Servers take half the memory that
+ * they take without, for the same throughput; a still smaller young generation would cost a fifth of it.
+ */
+export const serverFlags = [
+  '--max-semi-space-size=5',
+  '--single-threaded-gc',
+  '--heap-growing-percent=20',
+  '--v8-pool-size=1',
+] as const
 
 /** Gives back what only the start needed; takes about 50 ms. Call it once, before work is taken. */
 export const collectGarbageOfStart = (): void => {

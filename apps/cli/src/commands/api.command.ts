@@ -24,7 +24,7 @@ export function apiCommand(): Command {
         env['ADMIN_API_KEY'] = key
         if (isNew) process.stderr.write(`A first admin key was made and is kept in ${path}\n`)
       }
-      // The main file runs as it loads, and reads the environment set above.
-      await import('../../../api/src/main.js')
+      const { runApi } = await import('../../../api/src/run-api.js')
+      await runApi(env)
     })
 }

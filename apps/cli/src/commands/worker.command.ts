@@ -59,7 +59,7 @@ export function workerCommand(): Command {
       })
       throw new CommandError(`The worker cannot start:\n${lines.join('\n')}`, { cause: error })
     }
-    // The main file runs as it loads, and reads the environment set above.
-    await import('../../../worker/src/main.js')
+    const { runWorker } = await import('../../../worker/src/run-worker.js')
+    await runWorker(env)
   })
 }

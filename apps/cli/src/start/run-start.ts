@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join, relative } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { loadConfig, type Config } from '#libs/platform'
 import { announceUrl, baseUrl } from '../client/connect.js'
 import { RestClient } from '../client/rest-client.js'
@@ -17,8 +17,8 @@ import { SupervisedPostgres } from './supervised-postgres.js'
 import { SupervisedProcess } from './supervised-process.js'
 import { submitExample, summaryOf } from './worked-example.js'
 
-/** Compiled main files, from this file's place in `dist`. */
-const mainOf = (app: string) => fileURLToPath(new URL(`../../../${app}/src/main.js`, import.meta.url))
+/** The program itself, which api and worker are commands of. */
+const program = join(dirname(createRequire(import.meta.url).resolve('#package.json')), 'bin/memoryguard.js')
 
 const readyMs = 60_000
 const pollMs = 50
@@ -88,7 +88,8 @@ async function run(
     const logPath = join(logFolder(home), `${name}.log`)
     const supervised = new SupervisedProcess({
       name,
-      main: mainOf(name),
+      main: program,
+      args: [name],
       env: { ...shared, ...more },
       logPath,
       stopMs,
@@ -163,7 +164,7 @@ async function reservePort({ http: { host, port } }: Config, patienceMs: number)
 
 /** In a process of its own, so that the database library does not stay in the memory of this one. */
 async function migrate(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
-  const child = spawn(process.execPath, [mainOf('cli'), 'migrate'], {
+  const child = spawn(process.execPath, [program, 'migrate'], {
     env,
     signal,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -8,8 +8,9 @@ import { openLogFile, readLastLines, type LogFile } from './log-file.js'
 /** A program that `start` keeps running. */
 export interface SupervisedProgram {
   readonly name: string
-  /** Compiled main file, and its arguments. */
+  /** Its main file, and its arguments. */
   readonly main: string
+  readonly args?: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly logPath: string
   /** How long it may take to end after SIGTERM before it is killed. */
@@ -88,9 +89,9 @@ export class SupervisedProcess {
   }
 
   private launch(): ChildProcess {
-    const { main, env, logPath } = this.program
+    const { main, args = [], env, logPath } = this.program
     const logFile = openLogFile(logPath)
-    const child = spawn(process.execPath, [...serverFlags, main], {
+    const child = spawn(process.execPath, [...serverFlags, main, ...args], {
       env,
       // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().
       detached: true,

@@ -1,3 +1,0 @@
-import { runApi } from './run-api.js'
-
-await runApi()
