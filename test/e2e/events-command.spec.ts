@@ -20,7 +20,7 @@ describe('events on the command line', () => {
   }
   const memoryguard = (...args: string[]) => {
     const child = spawn(process.execPath, [
-      'dist/apps/cli/src/main.js',
+      'dist/bin/memoryguard.js',
       ...args,
       '--url',
       stack.url,

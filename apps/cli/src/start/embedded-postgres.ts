@@ -199,7 +199,8 @@ function serverSettings(port: number, isDurable: boolean): string[] {
     listen_addresses: host,
     port,
     unix_socket_directories: '',
-    max_connections: 60,
+    // A worker on this broker holds about twenty.
+    max_connections: 200,
     shared_buffers: '128MB',
     // Short statements only: compiling them costs more than it saves.
     jit: 'off',
