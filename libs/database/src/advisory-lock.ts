@@ -5,23 +5,36 @@ export const advisoryLocks = { migrations: 7_301_964, maintenance: 7_301_965, we
 
 export type AdvisoryLock = keyof typeof advisoryLocks
 
+/**
+ * The server ends the session of a holder that has been silent for this long, so that a process that was stopped or lost
+ * its machine does not keep the others from the chore. A chore may run longer: it may then run in two processes at once.
+ */
+const silentMs = 15_000
+
 /** Runs a chore if no other process is at it; answers undefined if one is. */
 export const withAdvisoryLock = async <Answer>(
   dataSource: DataSource,
   lock: AdvisoryLock,
   chore: () => Promise<Answer>,
+  holderSilentMs = silentMs,
 ): Promise<Answer | undefined> => {
   const runner = dataSource.createQueryRunner()
   await runner.connect()
   try {
-    const [row]: { locked: boolean }[] = await runner.query('SELECT pg_try_advisory_lock($1) AS locked', [
-      advisoryLocks[lock],
-    ])
+    const [row]: { locked: boolean }[] = await runner.query(
+      `SELECT locked, CASE WHEN locked THEN set_config('idle_session_timeout', $2, false) END
+       FROM pg_try_advisory_lock($1) AS locked`,
+      [advisoryLocks[lock], String(holderSilentMs)],
+    )
     if (!row?.locked) return undefined
     try {
       return await chore()
     } finally {
-      await runner.query('SELECT pg_advisory_unlock($1)', [advisoryLocks[lock]])
+      // The lock of a session that was ended is free already.
+      if (!runner.isReleased)
+        await runner.query(`SELECT pg_advisory_unlock($1), set_config('idle_session_timeout', '0', false)`, [
+          advisoryLocks[lock],
+        ])
     }
   } finally {
     await runner.release()

@@ -61,7 +61,7 @@ const secret = <Schema extends z.ZodType>(schema: Schema, description: string): 
 export const variables = {
   DATABASE_URL: secret(
     url(['postgres', 'postgresql'], 'a PostgreSQL URL').optional(),
-    'PostgreSQL 13 or newer. Empty: `memoryguard start` runs its own PostgreSQL in `MEMORYGUARD_HOME`.',
+    'PostgreSQL 14 or newer. Empty: `memoryguard start` runs its own PostgreSQL in `MEMORYGUARD_HOME`.',
   ),
   BROKER_URL: secret(
     url(['redis', 'rediss'], 'a Redis URL').optional(),
