@@ -262,6 +262,7 @@ describeOnBothBrokers('chaos', (broker) => {
         }
         expect(await stack.api.kill('SIGTERM')).toBe(0)
         await stack.startApi()
+        await waitFor(() => accepted.length >= 100, { what: 'a load worth the name', timeoutMs: 60_000 })
       } finally {
         over.abort()
       }
@@ -271,7 +272,6 @@ describeOnBothBrokers('chaos', (broker) => {
     const countWhere = (condition: string) =>
       queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number ${since} AND ${condition}`)
     await waitFor(async () => (await countWhere('finished_at IS NULL')) === 0, { what: 'the rest', timeoutMs: 60_000 })
-    expect(accepted.length).toBeGreaterThan(50)
     expect(await countWhere('true')).toBe(accepted.length)
     expect(await countWhere(`state = 'succeeded' AND retries = 0 AND crashes = 0`)).toBe(accepted.length)
     const outcomes = await query<{ outcome: string }>(
