@@ -130,7 +130,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   clearTimeout(deadline)
   await maintenance.stop()
   await app.get(Schedules).stop()
-  await app.get(Webhooks).stop()
+  await inTime(app.get(Webhooks).stop())
   app.get(LeaseKeeper).stop()
   await inTime(app.get(RemoteControl).stop())
   registry.stop()

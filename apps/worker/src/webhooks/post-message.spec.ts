@@ -75,6 +75,13 @@ describe('posting a message', () => {
     await expect(post(slow, { timeoutMs: 100 })).rejects.toMatchObject({ name: 'TimeoutError' })
   })
 
+  it('takes an offer to speak another protocol for no answer', async () => {
+    const url = await serve((request) => {
+      request.socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n')
+    })
+    await expect(post(url)).rejects.toThrow('without an answer')
+  })
+
   it.each([
     'http://1.1.1.1/',
     'https://127.0.0.1/',

@@ -59,6 +59,8 @@ export const postMessage = ({ url, headers, body, timeoutMs, lookup, signal }: P
       response.once('end', done)
       response.on('error', (error) => reject(ending.aborted ? ending.reason : error))
     })
+    // An answer such as 101 ends the connection with neither a response nor an error.
+    request.once('close', () => reject(new Error('The connection was closed without an answer')))
     request.end(body)
   })
 }
