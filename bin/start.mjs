@@ -44,7 +44,9 @@ function isInstallNeeded() {
 }
 
 function isBuildNeeded() {
-  const sources = ['package.json', 'tsconfig.json', 'bin/bundle.mjs'].concat(...['apps', 'libs'].map(sourcesBelow))
+  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'bin/bundle.mjs'].concat(
+    ...['apps', 'libs'].map(sourcesBelow),
+  )
   const newest = Math.max(...sources.map(modifiedAt))
   return !existsSync(join(root, 'dist/bin/memoryguard.js')) || modifiedAt('dist/.built') < newest
 }

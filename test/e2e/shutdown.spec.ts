@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
@@ -156,5 +160,41 @@ describe('an api that is asked to stop', () => {
     expect((await answer).status).toBe(202)
     expect((await answer).headers.get('connection')).toBe('close')
     expect(await stack.api.exited).toBe(0)
+  })
+})
+
+describe('a process that cannot start', () => {
+  const main = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
+  const run = (args: readonly string[], env: Readonly<Record<string, string>>) => {
+    const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'], ...env } })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()))
+    return { child, exited: once(child, 'exit'), output: () => output }
+  }
+
+  it('says that the port of its probes is taken, and ends', async () => {
+    const rival = createServer().listen(0, '127.0.0.1')
+    await once(rival, 'listening')
+    const { port } = rival.address() as AddressInfo
+    const worker = run(['worker', '--health-port', String(port)], {
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    })
+    expect(await worker.exited).toEqual([1, null])
+    expect(worker.output()).toContain(
+      `127.0.0.1:${port} is in use. Choose another port for the probes with --health-port`,
+    )
+    rival.close()
+  })
+
+  it.each(['api', 'worker'])('ends at once while the %s waits for the database', async (name) => {
+    const waiting = run([name], {
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      ADMIN_API_KEY: 'mg_test-key-of-nobody-0123456789',
+      WORKER_HEALTH_PORT: '0',
+      PORT: '0',
+    })
+    await waitFor(() => waiting.output().includes('The database does not answer'), { what: 'the wait' })
+    waiting.child.kill('SIGTERM')
+    expect(await waiting.exited).toEqual([0, null])
   })
 })

@@ -235,6 +235,20 @@ describeOnBothBrokers('the broker', (kind) => {
       expect(await reconciler.run(queueNames)).toBe(2)
     })
 
+    it('is not given again the urgent ones that wait in it, only those that it lost', async () => {
+      const ids = await submit(20)
+      await query(database.url, 'UPDATE tasks SET priority = 2')
+      await age(10)
+      const urgent = ids.map((taskId) => task({ taskId, priority: 2 }))
+      await broker.add(urgent)
+      const reconciler = new Reconciler(tasks, queues, broker, log)
+      expect(await reconciler.run(queueNames)).toBe(0)
+      await broker.removeIfThere(urgent.slice(0, 1))
+      expect(await reconciler.run(queueNames)).toBe(20)
+      expect(await reconciler.run(queueNames)).toBe(0)
+      expect(await broker.depth('predictions')).toMatchObject({ waiting: 20 })
+    })
+
     it('gets the tasks of a silent worker again, as their next attempt', async () => {
       const [taskId = ''] = await submit(1)
       await tasks.claim([{ taskId, attempt: 1 }], 'gone', 60)

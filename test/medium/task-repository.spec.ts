@@ -239,24 +239,29 @@ describe('task repository', () => {
       queue: QueueName,
       fromSecondsAgo: number,
       toSecondsAgo: number,
-      afterId = ids[0] ?? '',
-      limit = 100,
-    ) =>
-      tasks.listWaiting(queue, {
-        dueFrom: Date.now() - fromSecondsAgo * 1000,
-        dueBefore: Date.now() - toSecondsAgo * 1000,
+      { afterId = ids[0] ?? '', limit = 100, isUrgent = false } = {},
+    ) => {
+      const dueFrom = Date.now() - fromSecondsAgo * 1000
+      return tasks.listWaiting(
+        queue,
+        { dueFrom, dueBefore: Date.now() - toSecondsAgo * 1000, isUrgent },
         afterId,
         limit,
-      })
+      )
+    }
     expect(await list('predictions', 60, 2)).toHaveLength(4)
     expect(await list('predictions', 60, 30)).toEqual([])
     expect(await list('predictions', 5, 2)).toEqual([])
     expect(await list('batch', 60, 2)).toEqual([])
-    const page = await list('predictions', 60, 2, ids[1] ?? '', 2)
+    const page = await list('predictions', 60, 2, { afterId: ids[1] ?? '', limit: 2 })
     expect(page.map(({ taskId, attempt }) => [taskId, attempt])).toEqual([
       [ids[2], 1],
       [ids[3], 1],
     ])
+    await query(database.url, 'UPDATE tasks SET priority = 3 WHERE id = $1', [ids[4]])
+    expect(await list('predictions', 60, 2)).toHaveLength(3)
+    expect(await list('predictions', 60, 2, { isUrgent: true })).toMatchObject([{ taskId: ids[4], priority: 3 }])
+    expect(await tasks.countWaiting('predictions', { dueFrom: 0, dueBefore: Date.now(), isUrgent: true })).toBe(1)
   })
 
   it('claims by key as soon as there are many tasks, without statistics of the table', async () => {

@@ -19,6 +19,9 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
   const asked = untilAskedToStop()
+  let isStarting = true
+  // Before it listens nothing is under way, and what it waits for may never come.
+  void asked.then(() => isStarting && process.exit(0))
   const dataSource = createDataSource(config)
   await connectWhenMigrated(dataSource, log)
   const app = await createApp(config, log, dataSource)
@@ -36,6 +39,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   }
   collectGarbageOfStart()
   lifecycle.state = 'ready'
+  isStarting = false
   log.info({ url: await app.getUrl() }, 'ready')
 
   const why = await asked

@@ -5,7 +5,8 @@ try {
   await createProgram().parseAsync(process.argv)
 } catch (error) {
   warn(describe(error))
-  process.exitCode = 1
+  // Not by `exitCode`: what a server had opened before it failed would keep it alive.
+  process.exit(1)
 }
 
 /** Expected failures explain themselves; of the others the stack is what helps. */

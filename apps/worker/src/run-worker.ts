@@ -91,6 +91,8 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const broker = app.get(Broker, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
   let state: 'starting' | 'ready' | 'draining' = 'starting'
+  // Before it is ready nothing is in hand, and what it waits for may never come.
+  void asked.then(() => state === 'starting' && process.exit(0))
   const probes = new ProbeServer({
     isStarted: () => state !== 'starting',
     faults: async () => ({

@@ -1,4 +1,4 @@
-import { QueueRepository, TaskRepository } from '#libs/database'
+import { firstTaskId, QueueRepository, TaskRepository, type WaitingRange } from '#libs/database'
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { Broker } from './broker/broker.js'
@@ -8,8 +8,6 @@ const graceMs = 2_000
 const pageSize = 1_000
 /** Deaths of workers under one task before it ends as poison. */
 export const maxCrashes = 3
-
-const firstId = '00000000-0000-0000-0000-000000000000'
 
 /** What was dispatched again last: all that waited before `dueBefore`, at the time `at`; milliseconds since 1970. */
 interface Sweep {
@@ -51,30 +49,41 @@ export class Reconciler {
     return total
   }
 
+  private async reconcile(queue: QueueName): Promise<number> {
+    const total = (await this.reconcilePlain(queue)) + (await this.reconcileUrgent(queue))
+    if (total > 0) this.log.info({ queue, tasks: total }, 'dispatched again what the broker may have lost')
+    return total
+  }
+
+  /** Urgent tasks leave in another order, so they are counted. */
+  private async reconcileUrgent(queue: QueueName): Promise<number> {
+    const range = { dueFrom: 0, dueBefore: Date.now() - graceMs, isUrgent: true }
+    const expected = await this.tasks.countWaiting(queue, range)
+    if (expected === 0 || (await this.broker.countUrgent(queue)) >= expected) return 0
+    return this.dispatchAgain(queue, range)
+  }
+
   /**
    * A queue is first in, first out: a task that was due before the oldest waiting job was added, and has not started,
    * has no job any more, or one that a worker has in hand. Either way it may be dispatched again.
    */
-  private async reconcile(queue: QueueName): Promise<number> {
+  private async reconcilePlain(queue: QueueName): Promise<number> {
     const oldestAt = (await this.broker.oldestWaitingAt(queue)) ?? Date.now()
     const last = this.sweeps.get(queue)
     // The jobs of the last sweep still wait, so what it covered need not be looked at.
     const dueFrom = last && oldestAt <= last.at ? last.dueBefore : 0
     const dueBefore = oldestAt - graceMs
     if (dueBefore <= dueFrom) return 0
-    const total = await this.dispatchAgain(queue, dueFrom, dueBefore)
-    if (total > 0) {
-      this.sweeps.set(queue, { at: Date.now(), dueBefore })
-      this.log.info({ queue, tasks: total }, 'dispatched again what the broker may have lost')
-    }
+    const total = await this.dispatchAgain(queue, { dueFrom, dueBefore, isUrgent: false })
+    if (total > 0) this.sweeps.set(queue, { at: Date.now(), dueBefore })
     return total
   }
 
-  private async dispatchAgain(queue: QueueName, dueFrom: number, dueBefore: number): Promise<number> {
-    let afterId = firstId
+  private async dispatchAgain(queue: QueueName, range: WaitingRange): Promise<number> {
+    let afterId = firstTaskId
     let total = 0
     for (;;) {
-      const page = await this.tasks.listWaiting(queue, { dueFrom, dueBefore, afterId, limit: pageSize })
+      const page = await this.tasks.listWaiting(queue, range, afterId, pageSize)
       const last = page.at(-1)
       if (!last) return total
       await this.broker.add(page)

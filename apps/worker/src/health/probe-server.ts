@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { MemoryGuardError } from '#libs/platform'
 import type { WorkerMetrics } from './worker-metrics.js'
 
 /** What the probes ask. None of them waits for anything but the readiness check. */
@@ -25,12 +27,18 @@ export class ProbeServer {
     this.server = createServer((request, response) => void this.handle(request.url ?? '/', response))
   }
 
-  /** @returns the port it listens on. */
+  /** @returns the port it listens on. @throws MemoryGuardError CONFIG_INVALID if it is taken. */
   async listen(host: string, port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(port, host, () => resolve())
-    })
+    try {
+      await once(this.server.listen(port, host), 'listening')
+    } catch (cause) {
+      if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause
+      throw new MemoryGuardError(
+        'CONFIG_INVALID',
+        `${host}:${port} is in use. Choose another port for the probes with --health-port or WORKER_HEALTH_PORT; 0 takes a free one.`,
+        { cause },
+      )
+    }
     const address: AddressInfo | string | null = this.server.address()
     return typeof address === 'object' && address ? address.port : port
   }

@@ -175,6 +175,12 @@ export class Broker implements OnApplicationShutdown {
     return oldest?.timestamp
   }
 
+  /** Jobs that wait by priority, and those being worked on. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  async countUrgent(name: QueueName): Promise<number> {
+    const counts = await inTime(this.get(name).getJobCounts('prioritized', 'active'))
+    return (counts['prioritized'] ?? 0) + (counts['active'] ?? 0)
+  }
+
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.queues.values()].map((queue) => queue.close()))
   }
