@@ -77,6 +77,31 @@ describe('a model folder', () => {
     expect(pointers.length).toBeGreaterThanOrEqual(4)
   })
 
+  it('is refused for unknown keys beside all other faults, in every file', async () => {
+    write(folder, (manifest) => {
+      const [first, second] = manifest['inputs'] as object[]
+      manifest['colour'] = 'red'
+      manifest['inputs'] = [{ ...first, min: 121, hue: 1 }, second]
+      manifest['primary_output'] = 'other'
+      manifest['missing'] = { rule: 'impute', values: {} }
+    })
+    writeFileSync(join(folder, 'golden.json'), JSON.stringify({ ...JSON.parse(golden), shade: 1 }))
+    const faults = await faultsOf(folder)
+    expect(faults).toEqual(
+      expect.arrayContaining([
+        { pointer: 'manifest.json#/colour', message: 'is not a known key' },
+        { pointer: 'manifest.json#/inputs/0/hue', message: 'is not a known key' },
+        { pointer: 'manifest.json#/inputs/0', message: 'min is greater than max' },
+        { pointer: 'manifest.json#/primary_output', message: 'is none of the outputs risk' },
+        { pointer: 'manifest.json#/missing/values', message: 'age has no value' },
+        { pointer: 'manifest.json#/missing/values', message: 'mmse_score has no value' },
+        { pointer: 'golden.json#/shade', message: 'is not a known key' },
+        { pointer: 'golden.json', message: 'its sha256 differs from the manifest' },
+      ]),
+    )
+    expect(faults).toHaveLength(8)
+  })
+
   it('is refused for contradictions, digests and files, all at once', async () => {
     write(folder, (manifest) => {
       const [first] = manifest['inputs'] as object[]

@@ -35,7 +35,8 @@ const invalid = (path: string, faults: readonly InputFault[]): MemoryGuardError 
 
 /**
  * Reads and checks a JSON file of a model folder.
- * @returns null if it has faults, which are added to `faults`, each with the file and the place in it.
+ * @returns null if it cannot be used. Its faults are added to `faults`, each with the file and the place in it; content
+ * whose only fault is an unknown key is returned without the key.
  */
 export const parseJson = async <Schema extends z.ZodType>(
   folder: string,
@@ -51,12 +52,30 @@ export const parseJson = async <Schema extends z.ZodType>(
     faults.push({ pointer: file, message: missing ? 'is missing' : 'is not readable JSON' })
     return null
   }
-  const parsed = schema.safeParse(json)
+  const { known, unknown } = withoutUnknownKeys(json, schema)
+  faults.push(...unknown.map((place) => ({ pointer: `${file}#/${place}`, message: 'is not a known key' })))
+  const parsed = schema.safeParse(known)
   if (parsed.success) return parsed.data
   for (const issue of parsed.error.issues) {
     faults.push({ pointer: `${file}#/${issue.path.map(String).join('/')}`, message: issue.message })
   }
   return null
+}
+
+/** A key too many must not hide what else is wrong: the content without those keys, and their places. */
+const withoutUnknownKeys = (json: unknown, schema: z.ZodType) => {
+  const known = structuredClone(json)
+  const unknown: string[] = []
+  for (const issue of schema.safeParse(known).error?.issues ?? []) {
+    if (issue.code !== 'unrecognized_keys') continue
+    let holder: unknown = known
+    for (const step of issue.path) holder = Reflect.get(Object(holder), step)
+    for (const key of issue.keys) {
+      Reflect.deleteProperty(Object(holder), key)
+      unknown.push([...issue.path, key].map(String).join('/'))
+    }
+  }
+  return { known, unknown }
 }
 
 const readBackground = async (path: string, manifest: Manifest, faults: InputFault[]): Promise<Background | null> => {
@@ -90,7 +109,10 @@ export const inspectModelFolder = async (path: string): Promise<InspectedFolder>
   if (manifest?.kind === 'risk' && golden) faults.push(...goldenShapeFaults(manifest, golden))
   const background = manifest ? await readBackground(path, manifest, faults) : null
   // A missing file is told once, however many ask for it.
-  const told = faults.filter(({ pointer }, index) => faults.findIndex((other) => other.pointer === pointer) === index)
+  const told = faults.filter(
+    ({ pointer, message }, index) =>
+      faults.findIndex((other) => other.pointer === pointer && other.message === message) === index,
+  )
   return { path, manifest, golden, background, faults: told }
 }
 
