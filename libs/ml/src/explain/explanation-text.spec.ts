@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { manifestSchema } from '../manifest/manifest.schema.js'
 import { explanationText } from './explanation-text.js'
 
 const mmse = { title: 'MMSE score', unit: 'points', value: 24, contribution: 1.2 }
@@ -30,5 +32,31 @@ describe('explanationText', () => {
 
   it('says so when nothing moved the estimate', () => {
     expect(explanationText([{ ...age, contribution: 0 }])).toContain('No input moved the estimate')
+  })
+
+  it.each(['Vitamin D level', 'Écart'])('takes the first word of %s for an ordinary one', (title) => {
+    const lowered = title.charAt(0).toLowerCase() + title.slice(1)
+    expect(explanationText([{ ...volume, title }])).toContain(`The missing ${lowered} raised`)
+  })
+
+  it('keeps the names and acronyms in the titles of the shipped models, and no other capital', () => {
+    const models = new URL('../../../../models/', import.meta.url)
+    const titles = readdirSync(models)
+      .filter((name) => name !== 'training')
+      .flatMap((name) => {
+        const content: unknown = JSON.parse(readFileSync(new URL(`${name}/1/manifest.json`, models), 'utf8'))
+        return manifestSchema.parse(content).inputs.map(({ title }) => title)
+      })
+    const told = titles.map((title) => explanationText([{ ...volume, title }]).match(/^The missing (.*) raised/)?.[1])
+    const kept = titles.filter((title, index) => told[index] === title)
+    expect([...new Set(kept)].sort()).toEqual([
+      'APOE e4 alleles',
+      'Benton Visual Retention Test',
+      'CES-D',
+      'Isaacs Set Test',
+      'MMSE',
+    ])
+    const lowered = titles.map((title) => title.charAt(0).toLowerCase() + title.slice(1))
+    expect(told).toEqual(titles.map((title, index) => (kept.includes(title) ? title : lowered[index])))
   })
 })

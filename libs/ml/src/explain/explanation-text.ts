@@ -15,9 +15,12 @@ const named = 4
 /** An input below this part of all contributions is not worth a word. */
 const negligible = 0.02
 
-/** "The MMSE score" but "the age": an acronym keeps its capitals. */
+/**
+ * "The age" but "the MMSE score" and "the Isaacs Set Test": an acronym keeps its capitals, and so does a name, which is
+ * told by the capital of its second word.
+ */
 const lowerFirst = (text: string): string =>
-  /^[A-Z][^A-Z]*( |$)/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
+  /^\p{Lu}[^\p{Lu}\s]*(?!\S)(?!\s+\p{Lu}\p{Ll})/u.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
 
 const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
