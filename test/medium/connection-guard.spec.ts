@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { createDataSource, isDatabaseUnavailable } from '#libs/database'
 import { loadConfig } from '#libs/platform'
 import type { DataSource } from 'typeorm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { query } from '../support/query.js'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
@@ -37,6 +39,23 @@ describe('a connection to the database', () => {
     await holder.query('SELECT pg_advisory_unlock(1)')
     await holder.release()
     expect(await waiting).toEqual([{ done: 2 }])
+  })
+
+  it('is left alone while the server works, though it has no connection left to be asked on', async () => {
+    const role = `full_${randomBytes(6).toString('hex')}`
+    await database.dataSource.query(`CREATE ROLE ${role} LOGIN PASSWORD '${role}' CONNECTION LIMIT 1`)
+    const url = new URL(database.url)
+    url.username = url.password = role
+    const full = createDataSource(loadConfig({ DATABASE_URL: url.href, DATABASE_SILENCE_SECONDS: '0.4' }))
+    await full.initialize()
+    try {
+      const working = full.query('SELECT 4 AS done FROM pg_sleep(2)')
+      await expect(query(url.href, 'SELECT 1')).rejects.toMatchObject({ code: '53300' })
+      expect(await working).toEqual([{ done: 4 }])
+    } finally {
+      await full.destroy()
+      await database.dataSource.query(`DROP ROLE ${role}`)
+    }
   })
 
   it('is cut when it is dead, and the next statement gets another', async () => {

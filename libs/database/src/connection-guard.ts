@@ -70,7 +70,7 @@ class ConnectionGuard {
     }
   }
 
-  /** Those of the server's processes that work on a statement; none if it does not answer. */
+  /** Those of the server's processes that work on a statement; none if it does not answer, all if it refuses to tell. */
   private async findAtWork(processIds: readonly number[]): Promise<ReadonlySet<number>> {
     const client = new pg.Client({
       connectionString: this.url,
@@ -86,8 +86,9 @@ class ConnectionGuard {
         [processIds],
       )
       return new Set(rows.map(({ pid }) => pid))
-    } catch {
-      return new Set()
+    } catch (error) {
+      // A server that is full (53300) is not a silent one.
+      return new Set(error instanceof pg.DatabaseError ? processIds : [])
     } finally {
       client.end().catch(() => undefined)
     }
