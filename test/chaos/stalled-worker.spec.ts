@@ -1,4 +1,5 @@
-import { Redis } from 'ioredis'
+import { once } from 'node:events'
+import { Worker } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { query } from '../support/query.js'
 import { hasRedis } from '../support/redis-server.js'
@@ -62,20 +63,54 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
     await proxy.close()
   })
 
+  it('is left alone if it is idle and another worker has the job that waits', async () => {
+    const held: string[] = []
+    const release = new AbortController()
+    const holder = new Worker(
+      'predictions',
+      async ({ data }: { data: { task_ids: string[] } }) => {
+        held.push(...data.task_ids)
+        await once(release.signal, 'abort')
+      },
+      {
+        connection: { url: stack.redis?.url ?? '', maxRetriesPerRequest: null },
+        prefix: '{memoryguard}',
+        removeOnComplete: { count: 0 },
+        // Tasks of the tests before may wait too.
+        concurrency: 10,
+      },
+    )
+    const id = await submit()
+    await waitFor(() => held.includes(id), { what: 'the job to be held' })
+    const rebuilds = () => stack.readLogs().split('connecting to the broker anew').length - 1
+    const before = rebuilds()
+    const idle = await stack.startWorker({
+      WORKER_STALL_REBUILD_SECONDS: '0.5',
+      WORKER_STALL_UNREADY_SECONDS: '1',
+      WORKER_STALL_EXIT_SECONDS: '1.5',
+    })
+    // Longer than work must wait to count, and the worker would have ended since.
+    await query(stack.databaseUrl, 'SELECT pg_sleep(5)')
+    expect(await readState(id)).toBe('queued')
+    expect(rebuilds()).toBe(before)
+    expect((await fetch(`${idle.healthUrl}/readyz`)).status).toBe(200)
+    release.abort()
+    await holder.close()
+    await waitFor(async () => (await readState(id)) === 'succeeded', { what: 'the idle worker to do it' })
+    expect(await idle.kill('SIGTERM')).toBe(0)
+  })
+
   it('is no longer ready and ends if nothing helps, and another does its work', async () => {
-    // Its own chores would put back what the broker loses.
+    // Its own chores would have the broker deliver again.
     const stalled = await stack.startWorker({
       RECONCILE_INTERVAL_SECONDS: '600',
       WORKER_STALL_REBUILD_SECONDS: '0.5',
       WORKER_STALL_UNREADY_SECONDS: '1',
       WORKER_STALL_EXIT_SECONDS: '4',
     })
-    const client = new Redis(stack.redis?.url ?? '')
     await stack.request('POST', '/v1/queues/predictions/pause')
     const id = await submit()
-    await client.flushall()
-    await client.quit()
-    // Resuming by the API would dispatch it again.
+    // Resuming by the API would have the broker deliver again.
     await query(stack.databaseUrl, 'DELETE FROM paused_queues')
     const faults = await waitFor(
       async () => {

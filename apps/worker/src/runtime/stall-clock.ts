@@ -9,7 +9,7 @@ export interface StallPeriods {
 export interface StallSight {
   /** Batches of jobs taken so far. */
   readonly taken: number
-  /** Work waits that this worker could take: it consumes the queue, and a child is free. */
+  /** Work waits that this worker could take: it consumes the queue, a child is free, and the broker holds a job of it. */
   readonly isStarving: boolean
   readonly isBrokerUp: boolean
 }

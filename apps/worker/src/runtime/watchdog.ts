@@ -1,10 +1,10 @@
 import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { ConsumerFactory } from '../queues/consumer-factory.js'
 import { Consumers } from '../queues/consumers.js'
-import { StallClock } from './stall-clock.js'
+import { StallClock, type StallSight } from './stall-clock.js'
 import { TaskRunner } from './task-runner.js'
 
 /** A task that waits this long is on no way to a worker any more. */
@@ -59,9 +59,7 @@ export class Watchdog {
   private async look(end: () => void): Promise<void> {
     const { batchesTaken: taken } = this.runner
     try {
-      const isStarving = this.runner.hasFreeChild && (await this.hasWork())
-      const isBrokerUp = !isStarving || (await this.isBrokerUp())
-      const verdict = this.clock.look(performance.now(), { taken, isStarving, isBrokerUp })
+      const verdict = this.clock.look(performance.now(), { taken, ...(await this.seeWork()) })
       this.isUnready = verdict === 'unready' || verdict === 'exit'
       if (verdict === 'rebuild') this.rebuild()
       if (verdict !== 'exit' || this.isStopped) return
@@ -74,18 +72,23 @@ export class Watchdog {
     }
   }
 
-  private async hasWork(): Promise<boolean> {
-    const waiting = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
-    return waiting.size > 0
+  /**
+   * A task that waits in the database may have its job in another worker's hands: behind a rate limit, or in a lane of
+   * one at a time. Only what the broker holds ready could be taken here; a broker that does not answer may hold it.
+   */
+  private async seeWork(): Promise<Pick<StallSight, 'isStarving' | 'isBrokerUp'>> {
+    const queues = this.runner.hasFreeChild ? await this.listDueQueues() : []
+    try {
+      const depths = await Promise.all(queues.map((queue) => this.broker.depth(queue)))
+      return { isStarving: depths.some(({ waiting }) => waiting > 0), isBrokerUp: true }
+    } catch {
+      return { isStarving: true, isBrokerUp: false }
+    }
   }
 
-  private async isBrokerUp(): Promise<boolean> {
-    try {
-      await this.broker.depth('predictions')
-      return true
-    } catch {
-      return false
-    }
+  private async listDueQueues(): Promise<readonly QueueName[]> {
+    const due = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
+    return [...due.keys()]
   }
 
   private rebuild(): void {
