@@ -1,7 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
-import { collectGarbageOfStart, createLogger, loadConfig, readEnvironment, type Logger } from '#libs/platform'
+import {
+  collectGarbageOfStart,
+  createLogger,
+  lateAnswer,
+  loadConfig,
+  readEnvironment,
+  readinessCheckMs,
+  withinTime,
+  type Logger,
+} from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
@@ -95,13 +104,19 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   void asked.then(() => state === 'starting' && process.exit(0))
   const probes = new ProbeServer({
     isStarted: () => state !== 'starting',
-    faults: async () => ({
-      ...(state === 'draining' && { worker: 'draining' }),
-      ...watchdog.faults,
-      ...(registry.readyReferences.length === 0 && { models: 'none is ready' }),
-      ...(await faultOf('database', () => dataSource.query('SELECT 1'))),
-      ...(await faultOf('broker', () => broker.depth('predictions'))),
-    }),
+    faults: async () => {
+      const [database, queues] = await Promise.all([
+        faultOf('database', () => dataSource.query('SELECT 1')),
+        faultOf('broker', () => broker.depth('predictions')),
+      ])
+      return {
+        ...(state === 'draining' && { worker: 'draining' }),
+        ...watchdog.faults,
+        ...(registry.readyReferences.length === 0 && { models: 'none is ready' }),
+        ...database,
+        ...queues,
+      }
+    },
     metrics: app.get(WorkerMetrics),
   })
   const healthPort = await probes.listen(config.http.host, config.worker.healthPort)
@@ -148,8 +163,12 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
 
 const faultOf = async (name: string, ask: () => Promise<unknown>): Promise<Record<string, string>> => {
   try {
-    await ask()
-    return {}
+    const fault = await withinTime(
+      ask().then(() => undefined),
+      readinessCheckMs,
+      lateAnswer,
+    )
+    return fault === undefined ? {} : { [name]: fault }
   } catch (error) {
     return { [name]: isDatabaseUnavailable(error) ? 'unreachable' : error instanceof Error ? error.message : 'unknown' }
   }

@@ -1,4 +1,5 @@
 import { ModelCatalogue } from '#libs/ml/manifest'
+import { lateAnswer, readinessCheckMs, withinTime } from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
@@ -68,7 +69,7 @@ export class HealthController {
   private async check(name: string, ask: () => Promise<boolean | string>): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check(name)
     try {
-      const answer = await ask()
+      const answer = await withinTime(ask(), readinessCheckMs, lateAnswer)
       return answer === true ? indicator.up() : indicator.down({ message: String(answer) })
     } catch {
       return indicator.down({ message: 'does not answer' })
@@ -78,8 +79,8 @@ export class HealthController {
   /** With the broker down, submissions are taken all the same and dispatched later: no reason to send callers away. */
   private async brokerState(): Promise<'up' | 'down'> {
     try {
-      await this.broker.depth('predictions')
-      return 'up'
+      const asked = this.broker.depth('predictions').then(() => 'up' as const)
+      return await withinTime(asked, readinessCheckMs, 'down' as const)
     } catch {
       return 'down'
     }
