@@ -36,13 +36,16 @@ export default defineConfig({
       project('e2e', ['test/e2e/**/*.spec.ts'], {
         testTimeout: 120_000,
         hookTimeout: 120_000,
-        fileParallelism: false,
+        // Much of such a test is waiting: two files share two cores well.
+        maxWorkers: 2,
+        sequence: { groupOrder: 1 },
         retry,
       }),
       project('chaos', ['test/chaos/*.spec.ts'], {
         testTimeout: 180_000,
         hookTimeout: 120_000,
         fileParallelism: false,
+        sequence: { groupOrder: 2 },
         retry,
       }),
       // Outages of production's length: too long for each build.
@@ -50,6 +53,7 @@ export default defineConfig({
         testTimeout: 180_000,
         hookTimeout: 120_000,
         fileParallelism: false,
+        sequence: { groupOrder: 3 },
       }),
     ],
   },
