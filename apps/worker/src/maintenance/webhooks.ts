@@ -102,10 +102,18 @@ export class Webhooks {
     const clock = await this.events.readClock()
     const { ids, isComplete } = await heard.collect(clock, start)
     if (isComplete) await this.deliveries.plan(start, clock.settled, ids)
-    // One process looks at the table; the others find that it has.
-    else await withAdvisoryLock(this.dataSource, 'webhooks', () => this.deliveries.plan(start, clock.settled, null))
+    // One process looks at the table. The others do not know how far it looks: what they have heard they keep.
+    else if (await this.isPlannedElsewhere(start, clock.settled)) return true
     const later = await this.deliveries.listEndedSince(ids, clock.settled)
     heard.forget(ids.filter((id) => !later.has(id)))
     return true
+  }
+  /** Plans by a look at the table, unless another process is at it: then it answers true. */
+  private async isPlannedElsewhere(start: number, until: number): Promise<boolean> {
+    const isPlanned = await withAdvisoryLock(this.dataSource, 'webhooks', async () => {
+      await this.deliveries.plan(start, until, null)
+      return true
+    })
+    return isPlanned === undefined
   }
 }
