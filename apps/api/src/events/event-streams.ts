@@ -45,6 +45,8 @@ export class EventStreams implements BeforeApplicationShutdown {
     if (this.isStopping || this.open.size >= maxStreams) {
       throw new MemoryGuardError('SERVER_BUSY', 'No further stream can be opened here now; try again.')
     }
+    // Its `close` has been, so that nothing would end the stream.
+    if (reply.raw.destroyed) return
     const closing = new AbortController()
     this.open.add(closing)
     reply.raw.once('close', () => this.end(closing))
@@ -78,13 +80,19 @@ export class EventStreams implements BeforeApplicationShutdown {
     authorization: string | undefined,
     closing: AbortController,
   ): AsyncGenerator<string> {
+    const heartbeatMs = this.config.events.heartbeatSeconds * 1000
+    let checkedAt = performance.now()
     try {
       yield openingFrame(position?.())
       let next = events.next()
       while (!closing.signal.aborted) {
-        const arrived = await this.orHeartbeat(next)
-        if (arrived === 'heartbeat') {
+        const arrived = await this.orHeartbeat(next, heartbeatMs)
+        // A stream that is never silent sends no heartbeat.
+        if (arrived === 'heartbeat' || performance.now() - checkedAt >= heartbeatMs) {
           if (!(await this.isStillLetIn(authorization))) return
+          checkedAt = performance.now()
+        }
+        if (arrived === 'heartbeat') {
           yield heartbeatFrame(position?.())
         } else if (arrived.done) {
           return
@@ -101,9 +109,9 @@ export class EventStreams implements BeforeApplicationShutdown {
     }
   }
 
-  private async orHeartbeat(next: Promise<IteratorResult<StreamEvent>>) {
+  private async orHeartbeat(next: Promise<IteratorResult<StreamEvent>>, heartbeatMs: number) {
     const timer = new AbortController()
-    const heartbeat = pause(this.config.events.heartbeatSeconds * 1000, 'heartbeat' as const, { signal: timer.signal })
+    const heartbeat = pause(heartbeatMs, 'heartbeat' as const, { signal: timer.signal })
     // Cut short when an event came first.
     heartbeat.catch(() => undefined)
     try {
