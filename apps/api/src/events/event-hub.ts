@@ -1,5 +1,5 @@
 import { TaskEventRepository } from '#libs/database'
-import { LOGGER, type Logger } from '#libs/platform'
+import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { reaches, type Principal } from '../access/access.js'
@@ -10,18 +10,25 @@ import { EventTail, readEvents, type EventPage, type TailParts } from './event-t
 import type { StreamEvent } from './event-frames.js'
 import type { EventsQuery, TaskEvent } from './events.schemas.js'
 
+/** How far back a client may go on, in milliseconds: what it has missed is looked for in the table of tasks. */
+const maxBackMs = 3_600_000
+
 /** The stream of all tasks. One tail reads for every client of the process, and only while there is one. */
 @Injectable()
 export class EventHub {
   private readonly inboxes = new Set<EventInbox>()
   private tail: Promise<EventTail> | undefined
+  private looking: Promise<unknown> = Promise.resolve()
   private readonly parts: TailParts
 
   constructor(repository: TaskEventRepository, finished: FinishedTasks, @Inject(LOGGER) log: Logger) {
     this.parts = { repository, finished, log }
   }
 
-  /** Events that fit, after `after`, or from now on. @throws what the database throws. */
+  /**
+   * Events that fit, after `after`, or from now on.
+   * @throws MemoryGuardError RESOURCE_GONE if `after` is too long ago; what the database throws.
+   */
   async follow(
     filter: EventsQuery,
     principal: Principal,
@@ -32,6 +39,12 @@ export class EventHub {
     this.inboxes.add(inbox)
     signal.addEventListener('abort', () => this.leave(inbox), { once: true })
     const { cursor: live } = await (this.tail ??= this.startTail())
+    if (after && after.at < live.at - maxBackMs) {
+      throw new MemoryGuardError(
+        'RESOURCE_GONE',
+        'This Last-Event-ID is more than an hour old. Start without it, and read GET /v1/tasks for what you have missed.',
+      )
+    }
     let position = after ?? live
     const fits = ({ name, queue, state, user_id }: TaskEvent) =>
       (filter.name ?? name) === name &&
@@ -60,11 +73,22 @@ export class EventHub {
     signal: AbortSignal,
   ): AsyncGenerator<EventPage> {
     for (let missing = after; compareKeys(missing, live) < 0 && !signal.aborted;) {
-      const { page } = await readEvents(this.parts.repository, missing, live, null)
+      const since = missing
+      const page = await this.inTurn(async () =>
+        signal.aborted ? undefined : (await readEvents(this.parts.repository, since, live, null)).page,
+      )
+      if (!page) return
       yield page
       missing = page.until
     }
     for (let page = await inbox.take(); page; page = await inbox.take()) yield page
+  }
+
+  /** One look at the whole table at a time, however many clients come back at once. */
+  private inTurn<Answer>(look: () => Promise<Answer>): Promise<Answer> {
+    const answer = this.looking.then(look)
+    this.looking = answer.catch(() => undefined)
+    return answer
   }
 
   private startTail(): Promise<EventTail> {

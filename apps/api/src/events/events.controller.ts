@@ -55,6 +55,7 @@ export class EventsController {
   @ApiOperation({ summary: 'The changes of all tasks, from now on or after Last-Event-ID', description: framing })
   @ApiHeader(resume)
   @ApiResponse({ status: 200, description: 'The stream; it has no end', content: stream })
+  @ApiResponse({ status: 410, description: 'Last-Event-ID is more than an hour old', standardSchema: problemSchema })
   @ApiResponse({ status: 503, description: 'Too many streams are open here', standardSchema: problemSchema })
   async ofAll(
     @Query({ schema: eventsQuery }) query: EventsQuery,
