@@ -77,10 +77,9 @@ export class Webhooks {
         // A slow receiver must not keep the others waiting for the next look.
         while (!this.isStopped && (await this.sender.sendDue())) continue
       }
-      if (Date.now() - this.prunedAt > pruneMs) {
-        this.prunedAt = Date.now()
-        await this.deliveries.prune(keepDays)
-      }
+      // A page at each look, until nothing is left.
+      const isPruneDue = Date.now() - this.prunedAt > pruneMs
+      if (isPruneDue && !(await this.deliveries.prune(keepDays))) this.prunedAt = Date.now()
     } catch (error) {
       this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'webhooks are told later')
     }

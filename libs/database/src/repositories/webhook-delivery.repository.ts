@@ -101,6 +101,9 @@ const toDelivery = (row: DeliveryRow): Delivery => ({
   lastAttemptAt: row.last_attempt_at,
 })
 
+/** Deliveries that are forgotten by one statement. */
+const prunedAtOnce = 1_000
+
 /** What is to be sent, and the log of what was. */
 @Injectable()
 export class WebhookDeliveryRepository {
@@ -191,7 +194,7 @@ export class WebhookDeliveryRepository {
 
   /** Stores what became of an attempt, unless a later one has begun. */
   async report({ id, attempt, statusCode, error, retryInSeconds, isGone }: AttemptReport): Promise<void> {
-    await this.dataSource.query(
+    const [row]: { webhook_id: string }[] = await this.dataSource.query(
       `WITH done AS (
          UPDATE webhook_deliveries SET
            state = CASE WHEN $4::text IS NULL THEN 'delivered' WHEN $5::float8 IS NULL THEN 'failed' ELSE 'pending' END,
@@ -199,11 +202,11 @@ export class WebhookDeliveryRepository {
            next_attempt_at = now() + make_interval(secs => coalesce($5::float8, 0)),
            status_code = $3, error = $4
          WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING webhook_id
-       )
-       UPDATE webhooks w SET is_active = false, disabled_reason = 'The receiver answered 410: it is gone.'
-       FROM done WHERE $6 AND w.id = done.webhook_id`,
-      [id, attempt, statusCode, error, retryInSeconds, isGone],
+       ) SELECT webhook_id FROM done`,
+      [id, attempt, statusCode, error, retryInSeconds],
     )
+    // A statement of its own: two such reports would wait for each other's deliveries.
+    if (isGone && row) await this.switchOff(row.webhook_id)
   }
 
   /** Hands an attempt back that was not made: it is due at once, and counts as no failure. */
@@ -255,11 +258,32 @@ export class WebhookDeliveryRepository {
     return rows.map(toDelivery)
   }
 
-  /** Forgets what was made so many days ago and is no longer tried. */
-  async prune(olderThanDays: number): Promise<void> {
+  /**
+   * Forgets a page of what was made so many days ago and is no longer tried, of each webhook the oldest. Answers whether
+   * there may be more.
+   */
+  async prune(olderThanDays: number, limit = prunedAtOnce): Promise<boolean> {
+    const [row]: { removed: number }[] = await this.dataSource.query(
+      `WITH gone AS (
+         DELETE FROM webhook_deliveries WHERE id IN (
+           SELECT d.id FROM webhooks w, LATERAL (
+             SELECT id, state, created_at FROM webhook_deliveries WHERE webhook_id = w.id ORDER BY position LIMIT $2) AS d
+           WHERE d.created_at < now() - make_interval(days => $1) AND (d.state <> 'pending' OR NOT w.is_active)
+           LIMIT $2)
+         RETURNING id
+       ) SELECT count(*)::integer AS removed FROM gone`,
+      [olderThanDays, limit],
+    )
+    return row?.removed === limit
+  }
+
+  /** What waits for the webhook fails with it: nobody expects it when it is switched on again. */
+  private async switchOff(webhookId: string): Promise<void> {
     await this.dataSource.query(
-      `DELETE FROM webhook_deliveries WHERE state <> 'pending' AND created_at < now() - make_interval(days => $1)`,
-      [olderThanDays],
+      `WITH off AS (UPDATE webhooks SET is_active = false, disabled_reason = $2 WHERE id = $1 RETURNING id)
+       UPDATE webhook_deliveries d SET state = 'failed', error = $2
+       FROM off WHERE d.webhook_id = off.id AND d.state = 'pending'`,
+      [webhookId, 'The receiver answered 410: it is gone.'],
     )
   }
 }

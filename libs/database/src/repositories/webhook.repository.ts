@@ -81,7 +81,10 @@ export class WebhookRepository {
     return row ? toWebhook(row) : null
   }
 
-  /** Changes what is given. One that is switched on again hears of what ends from then on. */
+  /**
+   * Changes what is given. One that is switched on again hears of what ends from then on; what waited for it when it was
+   * switched off has failed.
+   */
   async update(id: string, settings: Partial<WebhookSettings>): Promise<Webhook | null> {
     const { url, description, events, taskNames, isActive } = settings
     const [row]: WebhookRow[] = await this.dataSource.query(
@@ -95,6 +98,11 @@ export class WebhookRepository {
            active_since = CASE WHEN $8 AND NOT is_active THEN now() ELSE active_since END,
            disabled_reason = CASE WHEN $8 THEN NULL ELSE disabled_reason END
          WHERE id = $1 RETURNING *
+       ), failed AS (
+         -- Also what was made while it was being switched off.
+         UPDATE webhook_deliveries d SET state = 'failed', error = 'The webhook was switched off.'
+         FROM changed c
+         WHERE d.webhook_id = c.id AND d.state = 'pending' AND (NOT c.is_active OR c.active_since = now())
        ) SELECT ${columns} FROM changed`,
       [
         id,
