@@ -137,6 +137,7 @@ Forecast mean minus the score seen: {surplus.mean():+.2f} points over all next v
     ("last score 27 to 29", (following.last >= 27) & (following.last < 30)),
     ("last score 24 to 26", (following.last >= 24) & (following.last < 27)),
     ("last score below 24", following.last < 24),
+    ("last score below 18", following.last < 18),
 ])}
 
 ## Limits

@@ -57,6 +57,12 @@ export const forecastParametersSchema = z.strictObject({
   courses: z.array(courseSchema).min(1),
   /** Who the person is when a covariate is absent: the forecast averages over these people. */
   population: z.strictObject({ ages: z.array(z.number()).min(1), male: share, education: share }),
+  /** What at least 20 training people with a later score reached: beyond, the answer warns. */
+  trained: z.strictObject({
+    /** Lowest score that a later one was forecast from. */
+    lowest_score: z.int().min(0).max(MAXIMUM_SCORE),
+    shortest_gap_months: z.number().nonnegative(),
+  }),
   /** Longest time ahead, in months, that training could check: beyond it the answer warns. */
   checked_months: z.number().positive(),
 })

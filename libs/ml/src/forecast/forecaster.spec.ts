@@ -128,6 +128,41 @@ describe('mmse-forecast', () => {
     expect(far.warnings).toEqual([expect.stringMatching(/^Extrapolates: checked up to/)])
   })
 
+  it('warns after a low score and after a fall that the scores before it did not let expect', () => {
+    const warningsAfter = (...scores: number[]) => {
+      const days = ['2022-02-10', '2024-02-10', '2026-02-08']
+      const history = scores.map((value, index) => ({ at: days[index]!, value }))
+      return forecaster.forecast({ history, covariates: known, from, horizonsMonths }).warnings
+    }
+    const [low, surprising] = [
+      /^Extrapolates: .* from a score below 18; .* too hopeful\.$/,
+      /^The last score fell .* below 1 %/,
+    ]
+    expect(warningsAfter(28, 28, 0)).toEqual([expect.stringMatching(low), expect.stringMatching(surprising)])
+    expect(warningsAfter(28, 28, 18)).toEqual([expect.stringMatching(surprising)])
+    expect(warningsAfter(22, 20, 17)).toEqual([expect.stringMatching(low)])
+    expect(warningsAfter(17)).toEqual([expect.stringMatching(low)])
+    expect(warningsAfter(18)).toEqual([])
+    // Only a fall surprises, and only at the last visit.
+    expect(warningsAfter(20, 20, 30)).toEqual([])
+    expect(warningsAfter(28, 28, 26)).toEqual([])
+  })
+
+  it('warns when the last two scores stand closer than training has seen', () => {
+    const warningsFrom = (first: string) =>
+      forecaster.forecast({
+        history: [
+          { at: first, value: 28 },
+          { at: '2026-02-08', value: 28 },
+        ],
+        covariates: known,
+        from,
+        horizonsMonths,
+      }).warnings
+    expect(warningsFrom('2024-08-20')).toEqual([expect.stringMatching(/^Extrapolates: .* less than 18 months apart/)])
+    expect(warningsFrom('2024-08-01')).toEqual([])
+  })
+
   it('dates each point after the reference date', () => {
     const { points } = forecaster.forecast({ history: visits, covariates: known, from, horizonsMonths: [12, 24] })
     expect(points.map(({ at }) => at)).toEqual(['2027-03-01T06:00:00.000Z', '2028-02-29T12:00:00.000Z'])

@@ -53,14 +53,7 @@ export function createForecaster(content: unknown): Forecaster {
 
 function forecast(parameters: ForecastParameters, request: CheckedRequest): Forecast {
   const beliefs = weighBeliefs(parameters, request)
-  const scoresAfter = (years: number) => {
-    const distribution = parameters.link.scores.map(() => 0)
-    for (const { belief, weight } of beliefs) {
-      const { mean, variance } = belief.ahead(years)
-      addScores(distribution, weight, mean, variance + parameters.noise_sd ** 2, parameters.link.thresholds)
-    }
-    return distribution
-  }
+  const scoresAfter = (years: number) => scoresAt(parameters, beliefs, years)
   return {
     points: describe(request, scoresAfter),
     rate_per_year: meanScore(scoresAfter(1)) - meanScore(scoresAfter(0)),
@@ -70,11 +63,23 @@ function forecast(parameters: ForecastParameters, request: CheckedRequest): Fore
   }
 }
 
+interface WeighedBelief {
+  readonly belief: LatentBelief
+  readonly weight: number
+}
+
+/** Probability of each score `years` after the reference date, not before the last visit. */
+function scoresAt(parameters: ForecastParameters, beliefs: readonly WeighedBelief[], years: number): readonly number[] {
+  const distribution = parameters.link.scores.map(() => 0)
+  for (const { belief, weight } of beliefs) {
+    const { mean, variance } = belief.ahead(years)
+    addScores(distribution, weight, mean, variance + parameters.noise_sd ** 2, parameters.link.thresholds)
+  }
+  return distribution
+}
+
 /** Every course under every person the request may speak of, weighed by how well it explains the visits. */
-function weighBeliefs(
-  parameters: ForecastParameters,
-  request: CheckedRequest,
-): { readonly belief: LatentBelief; readonly weight: number }[] {
+function weighBeliefs(parameters: ForecastParameters, request: CheckedRequest): WeighedBelief[] {
   const weighed: { belief: LatentBelief; logWeight: number }[] = []
   for (const { person, share } of assumedPeople(parameters, request)) {
     for (const course of parameters.courses.keys()) {
@@ -130,6 +135,43 @@ function describe(
   }))
 }
 
+/** A last score that had less chance, given those before it, is told as surprising. */
+const SURPRISING_CHANCE = 0.01
+
+/** Whether so low a last score was hardly to be expected from the scores before it. */
+function isSurprisingFall(parameters: ForecastParameters, request: CheckedRequest): boolean {
+  const last = request.visits.at(-1)
+  if (last === undefined || request.visits.length < 2) return false
+  const before = weighBeliefs(parameters, { ...request, visits: request.visits.slice(0, -1) })
+  const expected = scoresAt(parameters, before, -last.yearsBefore)
+  return probabilityBelow(expected, last.score + 1) < SURPRISING_CHANCE
+}
+
+/** Where the scores themselves leave what the training people showed. */
+function historyWarnings(parameters: ForecastParameters, request: CheckedRequest): string[] {
+  const { lowest_score: lowest, shortest_gap_months: shortestGap } = parameters.trained
+  const [beforeLast, last] = [request.visits.at(-2), request.visits.at(-1)]
+  const warnings: string[] = []
+  if (last !== undefined && last.score < lowest) {
+    warnings.push(
+      `Extrapolates: hardly any training person was followed on from a score below ${lowest}; ` +
+        'the forecast may be too hopeful.',
+    )
+  }
+  if (isSurprisingFall(parameters, request)) {
+    warnings.push(
+      'The last score fell far more than those before it let expect (chance below 1 %): ' +
+        'the forecast takes part of the fall for a bad day. Confirm the score.',
+    )
+  }
+  if (last && beforeLast && (beforeLast.yearsBefore - last.yearsBefore) * 12 < shortestGap) {
+    warnings.push(
+      `Extrapolates: hardly any training person had two scores less than ${shortestGap} months apart, as the last two are.`,
+    )
+  }
+  return warnings
+}
+
 function warningsOf(parameters: ForecastParameters, request: CheckedRequest): string[] {
   const warnings: string[] = []
   if (request.visits.length === 0) {
@@ -146,5 +188,5 @@ function warningsOf(parameters: ForecastParameters, request: CheckedRequest): st
   if ((horizonYears + sinceLastVisit) * 12 > parameters.checked_months) {
     warnings.push(`Extrapolates: checked up to ${parameters.checked_months} months after the last score.`)
   }
-  return warnings
+  return [...warnings, ...historyWarnings(parameters, request)]
 }

@@ -12,7 +12,7 @@ export interface AssumedPerson {
 export interface LatentBelief {
   /** Log of the course's weight times the probability of the scores seen. */
   readonly logEvidence: number
-  /** Latent score without noise `years` after the reference date (0 or later): its mean and variance. */
+  /** Latent score without noise `years` after the reference date, not before the last visit: its mean and variance. */
   ahead(years: number): { readonly mean: number; readonly variance: number }
 }
 
