@@ -375,8 +375,14 @@ export class BatchRepository {
   }
 
   async find(id: string): Promise<BatchView | null> {
-    const [row]: BatchRow[] = await this.dataSource.query(`${viewStatement} WHERE b.id = $1`, [id])
-    return row ? toView(row) : null
+    const [view] = await this.read([id])
+    return view ?? null
+  }
+
+  /** In no order; batches that are not there are missing. */
+  async read(ids: readonly string[]): Promise<readonly BatchView[]> {
+    const rows: BatchRow[] = await this.dataSource.query(`${viewStatement} WHERE b.id = ANY($1::uuid[])`, [ids])
+    return rows.map(toView)
   }
 
   /** Newest first: ids are UUIDs of version 7. */

@@ -86,9 +86,10 @@ export class ProgressRepository {
       const succeeded = new Set(single.flatMap(({ id, state }) => (state === 'succeeded' ? [id] : [])))
       for (const row of rows) found.set(row.task_id, toProgress(row, succeeded.has(row.task_id)))
     }
-    for (const { id, isBatch } of tasks) {
-      const view = isBatch ? await this.batches.find(id) : null
-      if (view) found.set(id, batchProgress(view))
+    const batches = tasks.filter(({ isBatch }) => isBatch)
+    if (batches.length > 0) {
+      const views = await this.batches.read(batches.map(({ id }) => id))
+      for (const view of views) found.set(view.id, batchProgress(view))
     }
     return found
   }

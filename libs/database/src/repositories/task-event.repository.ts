@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
-import type { TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
 import { epochMs } from '../task-sql.js'
@@ -63,7 +63,7 @@ interface AttemptRow {
 
 /** A task with its attempts, both of one moment: read apart, they might contradict each other. */
 const historyColumns = `t.id, t.name, t.queue, t.state, t.user_id, t.prediction_id, t.error_code, t.attempt, t.worker,
-  t.name = 'ml.batch_predictions' AND NOT t.args ? 'chunk' AS is_batch,
+  t.name = '${batchPredictions.name}' AND NOT t.args ? 'chunk' AS is_batch,
   ${epochMs('t.eta')} AS eta, ${epochMs('t.created_at')} AS created_at,
   ${epochMs('t.started_at')} AS started_at, ${epochMs('t.finished_at')} AS finished_at,
   (SELECT jsonb_agg(jsonb_build_object('attempt', a.attempt, 'outcome', a.outcome, 'worker', a.worker,

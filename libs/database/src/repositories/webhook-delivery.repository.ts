@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { terminalStates } from '#libs/tasks/contracts'
+import { batchPredictions, terminalStates } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 
 /** Event that a webhook is sent to try it out. */
@@ -134,7 +134,7 @@ export class WebhookDeliveryRepository {
          SELECT w.id, 'task.' || t.state, t.id, t.finished_at, jsonb_build_object(
            'task_id', t.id, 'name', t.name, 'queue', t.queue, 'state', t.state, 'attempt', t.attempt,
            'error_code', t.error_code, 'prediction_id', t.prediction_id,
-           'batch_id', CASE WHEN t.name = 'ml.batch_predictions' THEN t.id END)
+           'batch_id', CASE WHEN t.name = '${batchPredictions.name}' THEN t.id END)
          FROM tasks t JOIN webhooks w ON w.is_active AND 'task.' || t.state = ANY(w.events)
            AND (w.task_names IS NULL OR t.name = ANY(w.task_names)) AND t.finished_at >= w.active_since
          WHERE t.finished_at >= $1 AND NOT t.args ? 'chunk' ${finished ? 'AND t.id = ANY($3::uuid[])' : ''}
