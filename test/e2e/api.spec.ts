@@ -419,6 +419,20 @@ describeOnBothBrokers('the API', (broker) => {
       ])
     })
 
+    it('is bounded, whatever is sent: neither many metrics nor many faults make a large answer', async () => {
+      const unknown = (count: number, value: number | null = 1) =>
+        metrics(Object.fromEntries(Array.from({ length: count }, (_, index) => [`x${index}`, value])))
+      for (const value of [1, null]) {
+        const { status, body } = await post(unknown(60_000, value))
+        expect(status).toBe(422)
+        expect(body['errors']).toEqual([{ pointer: '/health_metrics', message: 'must have at most 200 members' }])
+      }
+      const many = await post(unknown(200))
+      expect(many.body['errors']).toHaveLength(51)
+      expect((many.body['errors'] as object[]).at(-1)).toEqual({ pointer: '', message: 'and 150 more faults' })
+      expect(many.text.match(/mmse_score/g)).toHaveLength(1)
+    })
+
     it('in a path or a query is refused with what would be accepted', async () => {
       for (const [path, status, code] of [
         ['/v1/predictions/abc', 422, 'REQUEST_INVALID'],

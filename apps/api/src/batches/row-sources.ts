@@ -8,6 +8,9 @@ export type RawRow =
   | { readonly line: number; readonly userId: unknown; readonly metrics: unknown }
   | { readonly line: number; readonly fault: string; readonly userId?: number }
 
+/** Most columns of a CSV file, many times what is known. */
+const maxColumns = 200
+
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 
 /** A cell as a number; words are left to the model's manifest, which may know them. */
@@ -66,6 +69,9 @@ const checkHeader = (
 ): readonly string[] => {
   const columns = fields.map((field) => field.trim())
   const inputs = manifest.inputs.map(({ name }) => name)
+  if (columns.length > maxColumns) {
+    throw new MemoryGuardError('REQUEST_INVALID', `A CSV file may have at most ${maxColumns} columns.`)
+  }
   const faults: InputFault[] = []
   if (columns.length === 1 && /[;\t]/.test(columns[0] ?? '')) {
     faults.push({ pointer: '/1', message: 'separate columns with commas' })

@@ -21,7 +21,7 @@ export const measurementRequest = strictInput({
   health_metrics: healthMetrics.describe("A metric's name to its value"),
 }).meta({
   id: 'MeasurementRequest',
-  examples: [{ recorded_at: '2025-03-01', health_metrics: { mmse_score: 27, age: 72, sex: 'female' } }],
+  example: { recorded_at: '2025-03-01', health_metrics: { mmse_score: 27, age: 72, sex: 'female' } },
 })
 
 export type MeasurementRequest = z.infer<typeof measurementRequest>

@@ -3,7 +3,7 @@ import { LOGGER, MemoryGuardError, type ErrorCode, type Logger } from '#libs/pla
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorStatus } from './error-status.js'
-import type { Problem } from './problem.js'
+import { toldFaults, type Problem } from './problem.js'
 
 /** Refusals of the framework, before a request reaches a route, by HTTP status. */
 const frameworkCodes: Readonly<Record<number, ErrorCode>> = {
@@ -41,7 +41,7 @@ export class ProblemFilter implements ExceptionFilter {
       status,
       code: expected.code,
       detail: expected.message,
-      errors: expected.faults.map(({ pointer, message }) => ({ pointer, message })),
+      errors: toldFaults(expected.faults),
       request_id: request.id,
     }
     if (status === 503) void reply.header('retry-after', retryAfterSeconds)

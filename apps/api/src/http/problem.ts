@@ -1,6 +1,9 @@
 import type { InputFault } from '#libs/platform'
 import { z } from 'zod'
 
+/** Most faults that one answer tells. */
+const maxFaults = 50
+
 /** The body of every error answer (RFC 9457). It never holds an input value. */
 export const problemSchema = z
   .strictObject({
@@ -11,12 +14,19 @@ export const problemSchema = z
     detail: z.string(),
     errors: z
       .array(z.strictObject({ pointer: z.string().describe('JSON pointer (RFC 6901)'), message: z.string() }))
-      .describe('Every fault of the input'),
+      .describe(`Every fault of the input; the first ${maxFaults} if there are more, and how many more`),
     request_id: z.string(),
   })
   .meta({ id: 'Problem' })
 
 export type Problem = z.infer<typeof problemSchema>
+
+/** Faults as an answer tells them: not more than can be read, with how many more there are. */
+export const toldFaults = (faults: readonly InputFault[]): Problem['errors'] => {
+  const told = faults.slice(0, maxFaults).map(({ pointer, message }) => ({ pointer, message }))
+  const more = faults.length - told.length
+  return more > 0 ? [...told, { pointer: '', message: `and ${more} more faults` }] : told
+}
 
 /** Pointer of a Zod path. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>

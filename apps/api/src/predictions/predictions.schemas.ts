@@ -13,7 +13,7 @@ export const predictionRequest = strictInput({
     .boolean({ error: 'must be true or false' })
     .optional()
     .describe('Also explain it: read `{id}/explanation`'),
-}).meta({ id: 'PredictionRequest', examples: [example] })
+}).meta({ id: 'PredictionRequest', example })
 
 export type PredictionRequest = z.infer<typeof predictionRequest>
 

@@ -106,8 +106,17 @@ describe('the metrics of a person', () => {
       '/health_metrics/bmi',
     ])
     expect(JSON.stringify(faults)).not.toMatch(/7\.?7/)
-    expect(faults[2]?.message).toMatch(/is no known metric\. Known are: .*mmse_score/)
+    expect(faults[2]?.message).toBe('is no known metric')
     expect(faults[3]?.message).toBe('must be a number from 8 to 100, in kg/m2.')
+  })
+
+  it('are refused unseen if there are more than 200, and what is known is told once', () => {
+    const unknown = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`x${index}`, 1]))
+    expect(faultsOf(unknown(201))).toEqual([{ pointer: '/health_metrics', message: 'must have at most 200 members' }])
+    expect(faultsOf(unknown(200))).toHaveLength(201)
+    expect(() => checkMetrics(manifest, catalogue, { age: 72, ...unknown(2) })).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^[^:]*Known metrics are: [^:]*mmse_score[^:]*$/) }),
+    )
   })
 
   it('must hold what the model needs, and anything it uses', () => {

@@ -9,6 +9,11 @@ export interface CheckedMetrics {
   readonly warnings: readonly string[]
 }
 
+/** Most metrics of one person, many times what is known: what is looked at of one request is bounded. */
+const maxMetrics = 200
+
+const unknownMetric = 'is no known metric'
+
 /** JSON pointer of a member (RFC 6901). */
 const pointerTo = (name: string): string => `/health_metrics/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
@@ -46,7 +51,23 @@ const checkInput = (input: MetricRange, raw: number | string): number | { readon
 const checkKnown = (catalogue: ModelCatalogue, name: string, raw: number | string) => {
   const known = catalogue.findMetric(name)
   if (known) return checkInput(known, raw)
-  return { message: `is no known metric. Known are: ${catalogue.metricNames.join(', ')}` }
+  return { message: unknownMetric }
+}
+
+/** The members. @throws MemoryGuardError MODEL_INPUT_INVALID if there are too many to look at. */
+const entriesOf = (given: Readonly<Record<string, number | string>>): [string, number | string][] => {
+  const entries = Object.entries(given)
+  if (entries.length <= maxMetrics) return entries
+  throw new MemoryGuardError('MODEL_INPUT_INVALID', 'There are too many health metrics.', {
+    faults: [{ pointer: '/health_metrics', message: `must have at most ${maxMetrics} members` }],
+  })
+}
+
+/** The refusal with every fault; the list of what is known stands in it once. */
+const refusal = (words: string, faults: readonly InputFault[], catalogue: ModelCatalogue): MemoryGuardError => {
+  const isAnyUnknown = faults.some(({ message }) => message === unknownMetric)
+  const known = isAnyUnknown ? ` Known metrics are: ${catalogue.metricNames.join(', ')}.` : ''
+  return new MemoryGuardError('MODEL_INPUT_INVALID', words + known, { faults })
 }
 
 /**
@@ -60,20 +81,19 @@ export const checkMeasurement = (
 ): Readonly<Record<string, number>> => {
   const faults: InputFault[] = []
   const metrics: Record<string, number> = {}
-  for (const [name, raw] of Object.entries(given)) {
+  const entries = entriesOf(given)
+  for (const [name, raw] of entries) {
     const value = checkKnown(catalogue, name, raw)
     if (typeof value === 'number') metrics[name] = value
     else faults.push({ pointer: pointerTo(name), message: value.message })
   }
-  if (Object.keys(given).length === 0) {
+  if (entries.length === 0) {
     faults.push({
       pointer: '/health_metrics',
       message: `must hold at least one of ${catalogue.metricNames.join(', ')}`,
     })
   }
-  if (faults.length > 0) {
-    throw new MemoryGuardError('MODEL_INPUT_INVALID', 'The health metrics cannot be recorded.', { faults })
-  }
+  if (faults.length > 0) throw refusal('The health metrics cannot be recorded.', faults, catalogue)
   return metrics
 }
 
@@ -92,7 +112,7 @@ export const checkMetrics = (
   const metrics: Record<string, number> = {}
   const inputs = inputsByName(manifest)
   let used = 0
-  for (const [name, raw] of Object.entries(given)) {
+  for (const [name, raw] of entriesOf(given)) {
     const input = inputs.get(name)
     if (input) {
       const value = checkInput(input, raw)
@@ -123,9 +143,7 @@ export const checkMetrics = (
     const accepted = manifest.inputs.map(({ name }) => name).join(', ')
     faults.push({ pointer: '/health_metrics', message: `must hold at least one of ${accepted}` })
   }
-  if (faults.length > 0) {
-    throw new MemoryGuardError('MODEL_INPUT_INVALID', 'The health metrics do not fit the model.', { faults })
-  }
+  if (faults.length > 0) throw refusal('The health metrics do not fit the model.', faults, catalogue)
   return { metrics, warnings }
 }
 

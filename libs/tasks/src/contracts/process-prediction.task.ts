@@ -5,11 +5,25 @@ const wholeNumber = `must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}
 /** Positive integers, as in the replaced system; the bound is the largest integer that JSON keeps exactly. */
 export const entityId = z.int({ error: wholeNumber }).positive({ error: wholeNumber })
 
-/** A metric's name to its number; words such as `"female"` are accepted where the model's manifest has them. */
-export const healthMetrics = z.record(
-  z.string().min(1).max(64),
-  z.union([z.number(), z.string().max(64)], { error: 'must be a number; leave out a metric that is missing' }),
-  { error: 'must be an object of metric names, of at most 64 characters, and their values' },
+/** Most metrics of one person, many times what is known. */
+const maxMetrics = 200
+
+/**
+ * A metric's name to its number; words such as `"female"` are accepted where the model's manifest has them. More than
+ * 200 members are refused before any is looked at.
+ */
+export const healthMetrics = z.preprocess(
+  (given, context) => {
+    if (typeof given === 'object' && given !== null && Object.keys(given).length > maxMetrics) {
+      context.addIssue(`must have at most ${maxMetrics} members`)
+    }
+    return given
+  },
+  z.record(
+    z.string().min(1).max(64),
+    z.union([z.number(), z.string().max(64)], { error: 'must be a number; leave out a metric that is missing' }),
+    { error: 'must be an object of metric names, of at most 64 characters, and their values' },
+  ),
 )
 
 /**
