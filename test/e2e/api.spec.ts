@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
@@ -278,7 +279,7 @@ describeOnBothBrokers('the API', (broker) => {
         status: 400,
         code: 'REQUEST_MALFORMED',
       },
-      { what: 'an empty body', body: '', status: 400, code: 'REQUEST_MALFORMED' },
+      { what: 'an empty body', body: '', status: 422, code: 'REQUEST_INVALID', pointer: '' },
       {
         what: 'a list',
         body: [31_415_926],
@@ -393,6 +394,14 @@ describeOnBothBrokers('the API', (broker) => {
         body: '{"user_id": 31415926, "health_metrics": {"mmse_score": 24, "__proto__": {"age": 72}}}',
         status: 400,
         code: 'REQUEST_MALFORMED',
+        accepts: /__proto__/,
+      },
+      {
+        what: 'a metric with the name of what every object has',
+        body: metrics({ mmse_score: 24, constructor: 7 }),
+        status: 422,
+        code: 'MODEL_INPUT_INVALID',
+        pointer: '/health_metrics/constructor',
       },
     ]
 
@@ -448,11 +457,46 @@ describeOnBothBrokers('the API', (broker) => {
         ['/v1/predictions?user_id=x', 422, 'REQUEST_INVALID'],
         ['/v1/predictions?colour=red', 422, 'REQUEST_INVALID'],
         ['/v1/nothing', 404, 'RESOURCE_NOT_FOUND'],
+        ['/v1/predictions/canary-path%', 400, 'REQUEST_MALFORMED'],
+        [`/v1/predictions/${'1'.repeat(200)}`, 400, 'REQUEST_MALFORMED'],
       ] as const) {
         const answer = await get(path)
         expect([path, answer.status, answer.body['code']]).toEqual([path, status, code])
         expectProblem(answer)
+        expect(answer.text).not.toContain('canary')
       }
+    })
+
+    it('is no body where none is needed, and no compressed one anywhere', async () => {
+      const json = { 'content-type': 'application/json' }
+      const { body } = await post(example, waiting)
+      const empty = await stack.request('POST', `/v1/predictions/${String(body['id'])}/explanation`, '', json)
+      expect(empty.status).toBe(202)
+      const packed = await post(example, { 'content-encoding': 'gzip' })
+      expect([packed.status, packed.body['code']]).toEqual([415, 'REQUEST_MEDIA_TYPE_UNSUPPORTED'])
+    })
+
+    it('that is cut off by its caller is no fault of the database', async () => {
+      const id = `cut-off-${randomUUID()}`
+      const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
+      const head = [
+        'POST /v1/predictions HTTP/1.1',
+        'Host: x',
+        `Authorization: Bearer ${stack.key}`,
+        `X-Request-Id: ${id}`,
+      ]
+      const length = ['Content-Type: application/json', 'Content-Length: 100']
+      socket.write(`${[...head, ...length].join('\r\n')}\r\n\r\n{"user_id"`, () => socket.resetAndDestroy())
+      const line = await waitFor(
+        () =>
+          stack
+            .readLogs()
+            .split('\n')
+            .find((text) => text.includes(id)),
+        { what: 'the request to be told as cut off' },
+      )
+      expect(JSON.parse(line)).toMatchObject({ msg: 'the caller hung up' })
+      expect(stack.readLogs()).not.toContain('The database is not available')
     })
 
     it('leaves no input value in any log', () => {
@@ -473,6 +517,7 @@ describeOnBothBrokers('the API', (broker) => {
         ['', 'ACCESS_KEY_MISSING'],
         ['Basic dXNlcjpwYXNz', 'ACCESS_KEY_MISSING'],
         ['Bearer', 'ACCESS_KEY_MISSING'],
+        [`Bearer ${stack.key} x`, 'ACCESS_KEY_MISSING'],
         ['Bearer mg_this-is-not-a-key-of-anyone', 'ACCESS_KEY_INVALID'],
         [`Bearer ${expired}`, 'ACCESS_KEY_INVALID'],
         [`Bearer ${revoked}`, 'ACCESS_KEY_INVALID'],
@@ -483,6 +528,10 @@ describeOnBothBrokers('the API', (broker) => {
         expectProblem(answer)
       }
       expect(await countRows()).toBe(before)
+    })
+
+    it('takes the scheme in any case and any number of spaces', async () => {
+      expect((await get('/v1/predictions?limit=1', { authorization: `bearer   ${stack.key}` })).status).toBe(200)
     })
 
     it('tells a stranger nothing of the body: the key is asked for first', async () => {

@@ -3,12 +3,15 @@ import type { IncomingMessage } from 'node:http'
 import type { Config, Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { DataSource } from 'typeorm'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
 import { Lifecycle } from './health/lifecycle.js'
+import { acceptJson } from './http/json-parser.js'
 import { ProblemFilter } from './http/problem.filter.js'
+import { slowBodyOptions } from './http/slow-bodies.js'
 import { createValidationPipe } from './http/validation.pipe.js'
 
 /** Largest JSON body, in bytes. */
@@ -24,7 +27,12 @@ export const createApp = async (
   log: Logger,
   dataSource: DataSource,
 ): Promise<NestFastifyApplication> => {
+  const problems = new ProblemFilter(log)
   const adapter = new FastifyAdapter({
+    ...slowBodyOptions(),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+      // No hook is run for it.
+      problems.answer(error, request, reply.header('x-request-id', request.id)),
     bodyLimit,
     genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
     forceCloseConnections: 'idle',
@@ -38,6 +46,7 @@ export const createApp = async (
   const fastify = app.getHttpAdapter().getInstance()
   // JSON is the language of these routes, and uploads that of batches; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
+  acceptJson(app)
   acceptUploads(app)
   const metrics = app.get(ApiMetrics)
   const lifecycle = app.get(Lifecycle)
@@ -53,6 +62,6 @@ export const createApp = async (
     done()
   })
   app.useGlobalPipes(createValidationPipe())
-  app.useGlobalFilters(new ProblemFilter(log))
+  app.useGlobalFilters(problems)
   return app
 }

@@ -5,6 +5,9 @@ import { Reflector } from '@nestjs/core'
 import { mayActAs, publicMetadata, roleMetadata, type RequestWithPrincipal } from './access.js'
 import { KeyCache } from './key-cache.js'
 
+/** Credentials of RFC 6750: the scheme, spaces and one word. */
+const bearer = /^Bearer +(\S+)$/i
+
 /** Lets a request in by its key and the route's least role; what says nothing of access is refused. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -17,8 +20,8 @@ export class ApiKeyGuard implements CanActivate {
     const places = [context.getHandler(), context.getClass()]
     if (this.reflector.getAllAndOverride<boolean | undefined>(publicMetadata, places)) return true
     const request = context.switchToHttp().getRequest<RequestWithPrincipal>()
-    const [scheme, key] = request.headers.authorization?.split(' ') ?? []
-    if (scheme?.toLowerCase() !== 'bearer' || !key) {
+    const key = bearer.exec(request.headers.authorization ?? '')?.[1]
+    if (!key) {
       throw new MemoryGuardError('ACCESS_KEY_MISSING', 'Send your key as `Authorization: Bearer mg_...`.')
     }
     const principal = await this.keys.find(key)

@@ -13,6 +13,7 @@ import {
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
+import { allowUpload } from '../http/slow-bodies.js'
 import { uploadSource } from './batch-source.js'
 import {
   batchAnswer,
@@ -66,6 +67,7 @@ export class BatchesController {
     const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
     const submission = { model: query.model, principal: principalOf(request), idempotencyKey, waitSeconds }
     raw.setTimeout(idleUploadMs, () => raw.destroy())
+    allowUpload(request)
     try {
       const answer = await (body instanceof Readable
         ? this.batches.submit(uploadSource(body, isCsv(headers['content-type']) ? 'csv' : 'ndjson'), submission)

@@ -1,3 +1,4 @@
+import { isEncoded, notTaken } from '../http/json-parser.js'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 
 const batchesRoute = '/v1/batches'
@@ -14,7 +15,8 @@ export const acceptUploads = (app: NestFastifyApplication): void => {
     if (route.url === batchesRoute) route.bodyLimit = jsonLimit
   })
   fastify.addContentTypeParser(Object.values(uploadTypes), (request, payload, done) => {
-    if (request.routeOptions.url === batchesRoute) done(null, payload)
-    else done(Object.assign(new Error('Only batches are uploaded'), { statusCode: 415 }))
+    if (isEncoded(request)) done(notTaken('Encoded bodies are not read'))
+    else if (request.routeOptions.url === batchesRoute) done(null, payload)
+    else done(notTaken('Only batches are uploaded'))
   })
 }

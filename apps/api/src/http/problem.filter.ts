@@ -14,11 +14,21 @@ const frameworkCodes: Readonly<Record<number, ErrorCode>> = {
 
 const detailOf: Partial<Record<ErrorCode, string>> = {
   REQUEST_TOO_LARGE: 'A JSON body may have at most 1 MiB, of a batch 8 MiB. Send larger batches as CSV or NDJSON.',
-  REQUEST_MEDIA_TYPE_UNSUPPORTED: 'Send JSON with `Content-Type: application/json`.',
-  REQUEST_MALFORMED: 'The body is not valid JSON. NaN and Infinity are no JSON: leave out a metric that is missing.',
+  REQUEST_MEDIA_TYPE_UNSUPPORTED: 'Send JSON with `Content-Type: application/json`, without a Content-Encoding.',
+  REQUEST_MALFORMED: 'The request cannot be read.',
   REQUEST_INVALID: 'Text must not hold the character U+0000.',
   RESOURCE_NOT_FOUND: 'There is no such resource.',
   DATABASE_UNAVAILABLE: 'The database cannot be reached now. Nothing was stored; try again.',
+}
+
+/** What could not be read, by the framework's code of it. */
+const malformedDetails: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY:
+    'The body is not valid JSON, or has a member `__proto__` or `constructor.prototype`. NaN and Infinity are no JSON: ' +
+    'leave out a metric that is missing.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
+  FST_ERR_BAD_URL: 'The path is not valid: write a percent sign as %25.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the path is too long.',
 }
 
 /** Seconds after which a caller may try again. */
@@ -30,9 +40,15 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(@Inject(LOGGER) private readonly log: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const request = host.switchToHttp().getRequest<FastifyRequest>()
-    const reply = host.switchToHttp().getResponse<FastifyReply>()
-    const expected = toExpected(error)
+    const http = host.switchToHttp()
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>())
+  }
+
+  /** Also for what the framework refuses before it knows a route. */
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const isAborted = error instanceof Error && error === request.raw.errored
+    if (isAborted) this.log.debug({ request: request.id }, 'the caller hung up')
+    const expected = isAborted ? malformed('The request was cut off.') : toExpected(error)
     const [status, title] = errorStatus[expected.code]
     if (status >= 500) this.log[status === 503 ? 'warn' : 'error']({ err: error, request: request.id }, title)
     const problem: Problem = {
@@ -50,10 +66,20 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+const malformed = (words: string) => new MemoryGuardError('REQUEST_MALFORMED', words)
+
+/** The framework's code of a refusal; Nest wraps some of them. */
+const frameworkCodeOf = (error: unknown): string => {
+  const refusal = error instanceof HttpException ? error.cause : error
+  return refusal instanceof Error && 'code' in refusal ? String(refusal.code) : ''
+}
+
 const toExpected = (error: unknown): MemoryGuardError => {
   if (error instanceof MemoryGuardError) return error
   const made = (code: ErrorCode) =>
     new MemoryGuardError(code, detailOf[code] ?? 'Something went wrong here; the log knows more.')
+  const words = malformedDetails[frameworkCodeOf(error)]
+  if (words !== undefined) return malformed(words)
   if (isDatabaseUnavailable(error)) return made('DATABASE_UNAVAILABLE')
   if (isTextRefused(error)) return made('REQUEST_INVALID')
   const status =

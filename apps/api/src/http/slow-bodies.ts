@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
+import type { Problem } from './problem.js'
+
+/** How long a request may take to arrive, with its body, in milliseconds. */
+const requestMs = 60_000
+/** How long an upload may take. */
+const uploadMs = 15 * 60_000
+
+/** Connections with an upload of a caller whose key is known. */
+const uploading = new WeakSet<Socket>()
+
+/** Gives the body of this request the time of an upload. */
+export const allowUpload = ({ raw }: FastifyRequest, longestMs = uploadMs): void => {
+  uploading.add(raw.socket)
+  const timer = setTimeout(() => raw.destroy(), longestMs).unref()
+  raw.once('close', () => {
+    clearTimeout(timer)
+    uploading.delete(raw.socket)
+  })
+}
+
+const answers: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive. Send it again.'],
+  HPE_HEADER_OVERFLOW: [431, 'The headers are too large.'],
+}
+
+/** Ends a connection whose request is not HTTP or does not arrive, with a problem. */
+const endConnection = (error: Error & { readonly code?: string }, socket: Socket): void => {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  // Node tells of a late request once, and goes on reading if nobody ends it.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && uploading.has(socket)) return
+  const [status, detail] = answers[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
+  const title = STATUS_CODES[status] ?? ''
+  const problem: Problem = {
+    type: 'about:blank',
+    title,
+    status,
+    code: 'REQUEST_MALFORMED',
+    detail,
+    errors: [],
+    request_id: randomUUID(),
+  }
+  const body = JSON.stringify(problem)
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    'connection: close',
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${problem.request_id}`,
+  ]
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.destroy(error)
+}
+
+/** Options of the server by which a request that arrives slowly, or never, does not hold its connection. */
+export const slowBodyOptions = (requestTimeout = requestMs) => ({
+  requestTimeout,
+  // Node looks after late requests only if the head may not take longer than the whole.
+  http: { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: requestTimeout / 6 },
+  clientErrorHandler: endConnection,
+})
