@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -159,6 +159,25 @@ describe('an api that is asked to stop', () => {
     await blocker.end()
     expect((await answer).status).toBe(202)
     expect((await answer).headers.get('connection')).toBe('close')
+    expect(await stack.api.exited).toBe(0)
+  })
+
+  it('does not wait for who is slow: waits are answered as they stand, and what does not arrive is cut', async () => {
+    await stack.startApi()
+    const slow = connect(Number(new URL(stack.url).port), '127.0.0.1')
+    const closed = once(slow, 'close')
+    slow.on('error', () => undefined)
+    slow.write(
+      'POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    )
+    const body = { user_id: 1, health_metrics: { mmse_score: 24 } }
+    const count = 'SELECT count(*)::int AS number FROM predictions'
+    const before = await queryNumber(stack.databaseUrl, count)
+    const answer = stack.request('POST', '/v1/predictions', body, { prefer: 'wait=25' })
+    await waitFor(async () => (await queryNumber(stack.databaseUrl, count)) > before, { what: 'the submission' })
+    stack.api.signal('SIGTERM')
+    expect((await answer).status).toBe(202)
+    await closed
     expect(await stack.api.exited).toBe(0)
   })
 })

@@ -5,6 +5,11 @@ import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { serveOpenApi } from './openapi.js'
 
+/** How long requests under way may wait for their tasks after the API is asked to stop, in milliseconds. */
+const releaseMs = 4_000
+/** And how long they may take at all. */
+const closeMs = 5_000
+
 const untilAskedToStop = (): Promise<string> =>
   new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.once(signal, () => resolve(signal))
@@ -45,7 +50,13 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   const why = await asked
   lifecycle.state = 'draining'
   log.info({ why }, 'stopping')
+  const timers = [
+    setTimeout(() => app.get(FinishedTasks).releaseAll(), releaseMs),
+    // A caller who is slow to send or to read must not keep the process.
+    setTimeout(() => app.getHttpServer().closeAllConnections(), closeMs),
+  ]
   await app.close()
+  timers.forEach(clearTimeout)
   await dataSource.destroy()
   log.info('stopped')
   process.exit(0)

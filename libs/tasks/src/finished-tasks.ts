@@ -85,6 +85,11 @@ export class FinishedTasks implements OnApplicationShutdown {
     }
   }
 
+  /** Ends every wait now, finished or not, so that callers are answered before the process ends. */
+  releaseAll(): void {
+    for (const id of this.waiting.keys()) this.tell(id)
+  }
+
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer)
     await this.listener.stop()
