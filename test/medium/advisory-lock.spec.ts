@@ -33,7 +33,13 @@ describe('an advisory lock', () => {
 
   it('is taken from a holder that has fallen silent', async () => {
     let finish: () => void = () => undefined
-    const silent = enter(() => new Promise((resolve) => (finish = () => resolve('late'))), 100)
+    let isIn = false
+    const late = new Promise<string>((resolve) => (finish = () => resolve('late')))
+    const silent = enter(() => {
+      isIn = true
+      return late
+    }, 100)
+    await waitFor(() => isIn, { what: 'the holder to be in' })
     await waitFor(async () => (await pass()) === 'done', { what: 'another to be let in', intervalMs: 20 })
     finish()
     expect(await silent).toBe('late')
