@@ -35,7 +35,7 @@ const handBackMs = 5_000
 const closeMs = 3_000
 
 /** A connection that is dead may never close: it is left to the end of the process. */
-const inTime = (closing: Promise<unknown>): Promise<unknown> => Promise.race([closing, pause(closeMs)])
+const inTime = (closing: Promise<unknown>): Promise<unknown> => withinTime(closing, closeMs, undefined)
 
 /** Nothing has run for this long while consumers close: they wait for a broker that does not answer. */
 const quietMs = 3_000

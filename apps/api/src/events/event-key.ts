@@ -1,3 +1,4 @@
+import { firstTaskId } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
 
 /** Where a change of a task stands among all changes of all tasks: by time, then by task, then by place. */
@@ -9,10 +10,8 @@ export interface EventKey {
   readonly place: number
 }
 
-const noTask = '00000000-0000-0000-0000-000000000000'
-
 /** Before every change of a millisecond. */
-export const startOf = (at: number): EventKey => ({ at, taskId: noTask, place: 0 })
+export const startOf = (at: number): EventKey => ({ at, taskId: firstTaskId, place: 0 })
 
 /** Negative if `a` comes before `b`. */
 export const compareKeys = (a: EventKey, b: EventKey): number =>

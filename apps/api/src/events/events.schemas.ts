@@ -3,7 +3,7 @@ import { queueNames } from '#libs/platform'
 import { celeryStateOf, isTaskName, catalogue, taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
 import { toProgress } from '../operations/task-answers.js'
-import { taskProgress } from '../operations/tasks.schemas.js'
+import { statesFilter, taskProgress } from '../operations/tasks.schemas.js'
 import { strictInput } from '../http/strict-input.js'
 import { celeryStates } from '../predictions/predictions.schemas.js'
 
@@ -55,12 +55,7 @@ export const eventsQuery = strictInput({
     .refine(isTaskName, { error: `must be one of ${Object.keys(catalogue).join(', ')}` })
     .optional(),
   queue: z.enum(queueNames, { error: `must be one of ${queueNames.join(', ')}` }).optional(),
-  state: z
-    .string()
-    .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(taskStates, { error: `must be out of ${taskStates.join(', ')}` })))
-    .optional()
-    .describe('One state, or several separated by commas'),
+  state: statesFilter,
 })
 
 export type EventsQuery = z.infer<typeof eventsQuery>

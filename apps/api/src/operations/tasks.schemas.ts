@@ -166,14 +166,17 @@ const name = z.string().max(128).optional()
 const queue = z.enum(queueNames, { error: `must be one of ${queueNames.join(', ')}` }).optional()
 const worker = z.string().max(256).optional()
 
+/** `succeeded,failed`: the tasks in one of these states. */
+export const statesFilter = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(taskStates, { error: `must be out of ${taskStates.join(', ')}` })))
+  .optional()
+  .describe('One state, or several separated by commas')
+
 export const taskQuery = strictInput({
   name,
-  state: z
-    .string()
-    .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(taskStates, { error: `must be out of ${taskStates.join(', ')}` })))
-    .optional()
-    .describe('One state, or several separated by commas'),
+  state: statesFilter,
   queue,
   worker,
   since: time.optional().describe('Only tasks that were made since then'),

@@ -7,7 +7,7 @@ import {
   type SubmittedPrediction,
 } from '#libs/database'
 import { extrapolatedFeatures, intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
-import { MemoryGuardError, MicroBatcher } from '#libs/platform'
+import { MemoryGuardError, MicroBatcher, withinTime } from '#libs/platform'
 import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import {
   celeryStateOf,
@@ -102,7 +102,13 @@ export class PredictionsService {
         })
       }
       const [isFinished] = await Promise.all([
-        told ? withinSeconds(told.promise, waitSeconds) : false,
+        told
+          ? withinTime(
+              told.promise.then(() => true),
+              waitSeconds * 1000,
+              false,
+            )
+          : false,
         // It is dispatched while the log is flushed: a job without a row is skipped, a 202 without one would be a lie.
         this.flushes.add(undefined),
       ])
@@ -231,15 +237,3 @@ const hashOf = ({ user_id, health_metrics, model, explain }: PredictionRequest):
       ]),
     )
     .digest('hex')
-
-const withinSeconds = async (promise: Promise<void>, seconds: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), seconds * 1000)
-  })
-  try {
-    return await Promise.race([promise.then(() => true as const), limit])
-  } finally {
-    clearTimeout(timer)
-  }
-}

@@ -1,5 +1,14 @@
 import type { DispatchableTask, TaskJob } from '#libs/database'
-import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger, type QueueName } from '#libs/platform'
+import {
+  CONFIG,
+  LOGGER,
+  MemoryGuardError,
+  queueNames,
+  withinTime,
+  type Config,
+  type Logger,
+  type QueueName,
+} from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Queue } from 'bullmq'
 import { z } from 'zod'
@@ -188,15 +197,15 @@ export class Broker implements OnApplicationShutdown {
 
 /** BullMQ waits without end for a connection that was never there; a caller of ours does not. */
 const inTime = async <Answer>(call: Promise<Answer>): Promise<Answer> => {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${callTimeoutMs} ms`)), callTimeoutMs)
-  })
   try {
-    return await Promise.race([call, limit])
+    const outcome = await withinTime(
+      call.then((answer) => ({ answer })),
+      callTimeoutMs,
+      undefined,
+    )
+    if (outcome) return outcome.answer
+    throw new Error(`no answer within ${callTimeoutMs} ms`)
   } catch (cause) {
     throw new MemoryGuardError('BROKER_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true })
-  } finally {
-    clearTimeout(timer)
   }
 }
