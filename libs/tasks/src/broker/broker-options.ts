@@ -26,8 +26,6 @@ export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions =>
     setDefaultBackendFactory()
     const options = {
       url,
-      // Jobs that finish together are told to Redis in one write.
-      enableAutoPipelining: true,
       enableOfflineQueue: side === 'consumer',
       maxRetriesPerRequest: side === 'consumer' ? null : 1,
       retryStrategy: (times: number) => Math.min(100 * times, 2_000),

@@ -133,10 +133,15 @@ export class Broker implements OnApplicationShutdown {
       else members.set(task.queue, [task])
     }
     await inTime(
-      Promise.all(
-        [...members].map(([queue, ofQueue]) => this.get(queue).addBulk([...toSharedJobs(ofQueue, tasksPerJob(queue))])),
-      ),
+      Promise.all([...members].map(([queue, ofQueue]) => this.addTo(queue, toSharedJobs(ofQueue, tasksPerJob(queue))))),
     )
+  }
+
+  /** One job alone costs the broker a fraction of a list of one: a sixth on PostgreSQL. */
+  private addTo(name: QueueName, jobs: readonly Job[]): Promise<unknown> {
+    const queue = this.get(name)
+    const [first, ...others] = jobs
+    return first && others.length === 0 ? queue.add(first.name, first.data, first.opts) : queue.addBulk([...jobs])
   }
 
   /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
