@@ -3,20 +3,21 @@ import { brokerOptions } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { Worker } from 'bullmq'
 import { TaskRunner } from '../runtime/task-runner.js'
-import { jobsAtOnce } from './consumers.js'
+import { Consumers, jobsAtOnce } from './consumers.js'
 import { consumerOptions } from './queue-processor.js'
 
 /** Makes consumers while the process runs, each with a connection of its own. */
 @Injectable()
 export class ConsumerFactory {
   constructor(
+    private readonly consumers: Consumers,
     private readonly runner: TaskRunner,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** A consumer for as many compute children as there are now. It does not take jobs yet. */
   create(queue: QueueName): Worker {
-    return new Worker(queue, (job) => this.runner.process(queue, job), {
+    return new Worker(queue, (job) => this.consumers.process(queue, job), {
       ...brokerOptions(this.config, 'consumer'),
       ...consumerOptions(queue, this.config),
       concurrency: jobsAtOnce(queue, this.runner.concurrency),

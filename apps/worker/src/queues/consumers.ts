@@ -2,7 +2,8 @@ import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import type { WorkerHost } from '@nestjs/bullmq'
 import { queueSettings } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Worker } from 'bullmq'
+import type { Job, Worker } from 'bullmq'
+import { TaskRunner, type JobOutcome } from '../runtime/task-runner.js'
 
 /** Jobs of a queue that are under way at once. */
 export const jobsAtOnce = (queue: QueueName, children: number): number => {
@@ -15,12 +16,22 @@ export const jobsAtOnce = (queue: QueueName, children: number): number => {
 export class Consumers {
   private readonly hosts = new Map<QueueName, WorkerHost>()
   private readonly workers = new Map<QueueName, Worker>()
+  /** Outcomes of jobs that were begun before BullMQ asked for them. */
+  private readonly begun = new WeakMap<Job, Promise<JobOutcome>>()
 
-  constructor(@Inject(LOGGER) private readonly log: Logger) {}
+  constructor(
+    @Inject(TaskRunner) private readonly runner: Pick<TaskRunner, 'process'>,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
 
   /** The queues that are consumed now. */
   get queues(): readonly QueueName[] {
     return [...this.workers.keys()]
+  }
+
+  /** The outcome of a job of the broker. */
+  process(queue: QueueName, job: Job): Promise<JobOutcome> {
+    return this.begun.get(job) ?? this.runner.process(queue, job)
   }
 
   add(queue: QueueName, host: WorkerHost): void {
@@ -64,6 +75,12 @@ export class Consumers {
 
   private run(queue: QueueName, worker: Worker): void {
     this.workers.set(queue, worker)
+    // BullMQ asks the broker for one more job before it starts the one that it has.
+    worker.on('active', (job) => {
+      const outcome = this.runner.process(queue, job)
+      outcome.catch((error: unknown) => this.log.debug({ err: error, queue, job: job.id }, 'a job failed'))
+      this.begun.set(job, outcome)
+    })
     let said = ''
     worker.on('error', (error) => {
       if (error.message !== said) this.log.warn({ err: error, queue }, 'the broker does not answer')

@@ -3,7 +3,6 @@ import { queueSettings } from '#libs/tasks'
 import { Processor, WorkerHost } from '@nestjs/bullmq'
 import type { Type } from '@nestjs/common'
 import type { Job, WorkerOptions } from 'bullmq'
-import { TaskRunner } from '../runtime/task-runner.js'
 import { Consumers, jobsAtOnce } from './consumers.js'
 
 /** How a queue is consumed; the connection apart. */
@@ -29,16 +28,13 @@ export const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
 export const createQueueProcessor = (queue: QueueName, config: Config): Type<WorkerHost> => {
   @Processor(queue, consumerOptions(queue, config))
   class QueueProcessor extends WorkerHost {
-    constructor(
-      consumers: Consumers,
-      private readonly runner: TaskRunner,
-    ) {
+    constructor(private readonly consumers: Consumers) {
       super()
       consumers.add(queue, this)
     }
 
     process(job: Job): Promise<string> {
-      return this.runner.process(queue, job)
+      return this.consumers.process(queue, job)
     }
   }
   return QueueProcessor

@@ -1,0 +1,62 @@
+import { createLogger } from '#libs/platform'
+import { Broker, brokerOptions } from '#libs/tasks'
+import { Worker } from 'bullmq'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Consumers } from '../../apps/worker/src/queues/consumers.js'
+import { describeOnBothBrokers } from '../support/brokers.js'
+import { startRedis, type RedisServer } from '../support/redis-server.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { waitFor } from '../support/wait-for.js'
+
+const log = createLogger('test', 'fatal')
+
+describeOnBothBrokers('consumers', (kind) => {
+  let redis: RedisServer | undefined
+  let database: TestDatabase
+  let broker: Broker
+  beforeAll(async () => {
+    redis = kind === 'redis' ? await startRedis() : undefined
+    database = await createTestDatabase({ env: redis ? { BROKER_URL: redis.url } : {} })
+    broker = new Broker(database.config, log)
+  })
+  afterAll(async () => {
+    await broker.onApplicationShutdown()
+    await database.drop()
+    await redis?.stop()
+  })
+
+  it('begin a job when it is delivered, once, and finish it when it is done', async () => {
+    const told: string[] = []
+    const running: (() => void)[] = []
+    const consumers = new Consumers(
+      {
+        process: async () => {
+          told.push('begun')
+          await new Promise<void>((resolve) => running.push(resolve))
+          return 'done'
+        },
+      },
+      log,
+    )
+    const worker = new Worker('predictions', (job) => consumers.process('predictions', job), {
+      ...brokerOptions(database.config, 'consumer'),
+      autorun: false,
+      concurrency: 2,
+      removeOnComplete: { count: 0 },
+    })
+    // Asked for one more job, the broker has none.
+    worker.on('drained', () => told.push('no more'))
+    worker.on('completed', () => told.push('done'))
+    const task = { taskId: uuidv7(), attempt: 1, name: 'ml.process_prediction', queue: 'predictions' } as const
+    await broker.add([{ ...task, priority: 0, delayMs: 0 }])
+    consumers.addQueue('predictions', () => worker)
+    await waitFor(() => told.includes('no more'), { what: 'the question for one more' })
+    expect(told).toEqual(['begun', 'no more'])
+    running[0]?.()
+    await waitFor(() => told.includes('done'), { what: 'the end of the job' })
+    expect(told.filter((word) => word !== 'no more')).toEqual(['begun', 'done'])
+    expect(await broker.depth('predictions')).toEqual({ waiting: 0, active: 0, delayed: 0 })
+    await consumers.drain()
+  })
+})
