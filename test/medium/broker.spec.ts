@@ -29,9 +29,9 @@ describeOnBothBrokers('the broker', (kind) => {
     redis = kind === 'redis' ? await startRedis() : undefined
     database = await createTestDatabase({ env: redis ? { BROKER_URL: redis.url } : {} })
     broker = new Broker(database.config, log)
-    tasks = new TaskRepository(database.dataSource)
+    tasks = new TaskRepository(database.dataSource, database.prepared)
     queues = new QueueRepository(database.dataSource)
-    predictions = new PredictionRepository(database.dataSource, tasks)
+    predictions = new PredictionRepository(database.dataSource, database.prepared, tasks)
   })
   afterEach(async () => {
     await Promise.all(consumers.splice(0).map((consumer) => consumer.close()))

@@ -22,10 +22,10 @@ let lastPerson = 100
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  const { dataSource } = database
+  const { dataSource, prepared } = database
   erasures = new ErasureRepository(dataSource)
-  tasks = new TaskRepository(dataSource)
-  predictions = new PredictionRepository(dataSource, tasks)
+  tasks = new TaskRepository(dataSource, prepared)
+  predictions = new PredictionRepository(dataSource, prepared, tasks)
 })
 afterAll(() => database.drop())
 

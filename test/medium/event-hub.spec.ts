@@ -21,7 +21,7 @@ describe('going on with the stream of all tasks', () => {
   beforeAll(async () => {
     database = await createTestDatabase()
     repository = new TaskEventRepository(database.dataSource)
-    finished = new FinishedTasks(new TaskRepository(database.dataSource), database.config, log)
+    finished = new FinishedTasks(new TaskRepository(database.dataSource, database.prepared), database.config, log)
     hub = new EventHub(repository, finished, log)
   })
   afterEach(() => {

@@ -11,7 +11,7 @@ let lastUser = 0
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  tasks = new TaskRepository(database.dataSource)
+  tasks = new TaskRepository(database.dataSource, database.prepared)
   forecasts = new ForecastRepository(database.dataSource, tasks)
   measurements = new HealthMetricsRepository(database.dataSource)
 })

@@ -10,8 +10,8 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 it('the progress of any number of batches is read at once', async () => {
-  const { dataSource } = database
-  const batches = new BatchRepository(dataSource, new TaskRepository(dataSource))
+  const { dataSource, prepared } = database
+  const batches = new BatchRepository(dataSource, new TaskRepository(dataSource, prepared))
   const progress = new ProgressRepository(dataSource, batches)
   const ids = [uuidv7(), uuidv7()]
   for (const [index, id] of ids.entries()) {

@@ -103,10 +103,12 @@ describe('schedule repository', () => {
       database.url,
       `UPDATE tasks SET created_at = created_at - interval '9 s', available_at = available_at - interval '9 s'`,
     )
-    const [{ dataSource }, log] = [database, createLogger('test', 'fatal')]
+    const { dataSource, prepared } = database
+    const log = createLogger('test', 'fatal')
+    const tasks = new TaskRepository(dataSource, prepared)
     const broker = new Broker(database.config, log)
     try {
-      const reconciler = new Reconciler(new TaskRepository(dataSource), new QueueRepository(dataSource), broker, log)
+      const reconciler = new Reconciler(tasks, new QueueRepository(dataSource), broker, log)
       expect(await reconciler.run(['forecasts'])).toBe(1)
       expect(await broker.depth('forecasts')).toMatchObject({ waiting: 1 })
     } finally {

@@ -37,7 +37,7 @@ describe('task runner', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase({ env: { WORKER_CONCURRENCY: '2' } })
-    tasks = new TaskRepository(database.dataSource)
+    tasks = new TaskRepository(database.dataSource, database.prepared)
   })
   afterEach(async () => {
     keepers.splice(0).forEach((keeper) => keeper.stop())
@@ -97,7 +97,7 @@ describe('task runner', () => {
       healthMetrics: { mmse_score: 24 },
       warnings: [],
     }))
-    await new PredictionRepository(database.dataSource, tasks).submit(rows)
+    await new PredictionRepository(database.dataSource, database.prepared, tasks).submit(rows)
     return rows.map(({ taskId }) => taskId)
   }
   /** As if each had been lost with a worker once. */

@@ -25,10 +25,10 @@ describe('the planning of deliveries', () => {
   afterAll(() => database.drop())
 
   it('keeps what it has heard while another worker plans', async () => {
-    const { dataSource, config, url } = database
+    const { dataSource, prepared, config, url } = database
     const events = new TaskEventRepository(dataSource)
     const deliveries = new WebhookDeliveryRepository(dataSource)
-    const finished = new FinishedTasks(new TaskRepository(dataSource), config, log)
+    const finished = new FinishedTasks(new TaskRepository(dataSource, prepared), config, log)
     const sender = new WebhookSender(deliveries, config, log)
     const webhooks = new Webhooks(dataSource, events, deliveries, finished, sender, log)
     await new WebhookRepository(dataSource).create({

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createDataSource } from '#libs/database'
+import { createDataSource, PreparedStatements } from '#libs/database'
 import { loadConfig, type Config } from '#libs/platform'
 import type { DataSource } from 'typeorm'
 import { inject } from 'vitest'
@@ -11,6 +11,7 @@ export interface TestDatabase {
   readonly url: string
   readonly config: Config
   readonly dataSource: DataSource
+  readonly prepared: PreparedStatements
   drop(): Promise<void>
 }
 
@@ -26,11 +27,14 @@ export const createTestDatabase = async ({
   const config = loadConfig({ DATABASE_URL: url, ...env })
   const dataSource = createDataSource(config)
   await dataSource.initialize()
+  const prepared = new PreparedStatements(config)
   return {
     url,
     config,
     dataSource,
+    prepared,
     drop: async () => {
+      await prepared.onApplicationShutdown()
       if (dataSource.isInitialized) await dataSource.destroy()
       await query(server, `DROP DATABASE ${name} WITH (FORCE)`)
     },

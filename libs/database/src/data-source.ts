@@ -26,7 +26,13 @@ import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
  * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
  * before the table grew) the planner reads a young table from end to end for each batch, which doubles the cost.
  */
-const plannerOptions = '-c random_page_cost=1.1 -c jit=off'
+export const plannerOptions = '-c random_page_cost=1.1 -c jit=off'
+
+/** How the connections of a process are shared between `PreparedStatements` and everything else. */
+export const poolSizes = ({ database: { poolSize } }: Config) => {
+  const prepared = Math.ceil(poolSize / 2)
+  return { prepared, other: poolSize - prepared }
+}
 
 /**
  * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
@@ -43,7 +49,7 @@ export const createDataSource = (config: Config): DataSource => {
   return new DataSource({
     type: 'postgres',
     url: config.database.url,
-    poolSize: config.database.poolSize,
+    poolSize: poolSizes(config).other,
     connectTimeoutMS: 5_000,
     entities: [
       TaskEntity,

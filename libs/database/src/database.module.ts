@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import { PreparedStatements } from './prepared-statements.js'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
 import { AuditRepository } from './repositories/audit.repository.js'
@@ -51,8 +52,8 @@ export class DatabaseModule {
     return {
       module: DatabaseModule,
       global: true,
-      providers: [{ provide: DataSource, useValue: dataSource }, ...repositories],
-      exports: [DataSource, ...repositories],
+      providers: [{ provide: DataSource, useValue: dataSource }, PreparedStatements, ...repositories],
+      exports: [DataSource, PreparedStatements, ...repositories],
     }
   }
 }

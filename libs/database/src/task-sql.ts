@@ -56,7 +56,7 @@ export const settleStatement = (also?: AlsoWrites): string => `
       error_code = i.error_code,
       error_message = i.error_message
     FROM input i
-    WHERE t.id = i.id AND t.attempt = i.attempt AND t.state = 'running'
+    WHERE t.id = ANY (ARRAY(SELECT id FROM input)) AND t.id = i.id AND t.attempt = i.attempt AND t.state = 'running'
     RETURNING t.worker, t.started_at, t.prediction_id, i.*
   ), attempts AS (
     INSERT INTO task_attempts (task_id, attempt, worker, outcome, error_code, error_message, started_at)

@@ -3,6 +3,7 @@ import type { QueueName } from '#libs/platform'
 import { generateExplanation, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from '../entities/prediction.entity.js'
+import { PreparedStatements } from '../prepared-statements.js'
 import { commitSoon } from '../task-sql.js'
 import { TaskRepository } from './task.repository.js'
 
@@ -129,6 +130,7 @@ const toView = (row: ViewRow): PredictionView => ({
 export class PredictionRepository {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly prepared: PreparedStatements,
     private readonly tasks: TaskRepository,
   ) {}
 
@@ -146,7 +148,8 @@ export class PredictionRepository {
       key: idempotency?.key,
       hash: idempotency?.hash,
     }))
-    const rows: { task_id: string; prediction_id: string; created_at: Date }[] = await this.dataSource.query(
+    const hasKeys = predictions.some(({ idempotency }) => idempotency)
+    const rows = await this.prepared.query<{ task_id: string; prediction_id: string; created_at: Date }>(
       `WITH input AS MATERIALIZED (
          SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
            "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
@@ -161,8 +164,8 @@ export class PredictionRepository {
          RETURNING t.id, t.prediction_id, t.created_at
        ), p AS (
          INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
-         SELECT t.prediction_id, t.id, i."userId", i.model, i."healthMetrics", i.warnings
-         FROM t JOIN input i ON i."taskId" = t.id
+         SELECT prediction_id, "taskId", "userId", model, "healthMetrics", warnings
+         FROM input i ${hasKeys ? 'WHERE EXISTS (SELECT FROM t WHERE t.id = i."taskId")' : ''}
        )${predictions.some(({ explanation }) => explanation) ? wantedExplanations : ''}
        SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`,
       [JSON.stringify(input)],

@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from '../entities/task-attempt.entity.js'
 import { TaskAttemptEntity } from '../entities/task-attempt.entity.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
+import { PreparedStatements } from '../prepared-statements.js'
 import { commitSoon, endWords, finishedChannel, settleStatement, sourceList, type AlsoWrites } from '../task-sql.js'
 
 /** What a job of the broker says: this task may start its `attempt`-th attempt. */
@@ -96,14 +97,17 @@ interface ClaimedRow {
 /** Owner of every legal change of a task's state. */
 @Injectable()
 export class TaskRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly prepared: PreparedStatements,
+  ) {}
 
   /**
    * Starts attempts in one statement. A task that is finished, running elsewhere, already further on, not yet due or
    * past its expiry is left alone and is missing from the answer.
    */
   async claim(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly ClaimedTask[]> {
-    const rows: ClaimedRow[] = await this.dataSource.query(
+    const rows = await this.prepared.query<ClaimedRow>(
       `WITH input AS MATERIALIZED (
          SELECT * FROM jsonb_to_recordset($1::jsonb) AS r("taskId" uuid, attempt integer)
        ), claimed AS (
@@ -111,12 +115,14 @@ export class TaskRepository {
            state = 'running', attempt = i.attempt, worker = $2, started_at = now(),
            lease_expires_at = now() + make_interval(secs => $3)
          FROM input i
-         WHERE t.id = i."taskId" AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
+         WHERE t.id = ANY (ARRAY(SELECT "taskId" FROM input)) AND t.id = i."taskId"
+           AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
            AND t.revoke_requested_at IS NULL AND t.queue <> ALL (ARRAY(SELECT queue FROM paused_queues))
          RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
-       SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
+       SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c
+       LEFT JOIN LATERAL (SELECT model, health_metrics FROM predictions WHERE id = c.prediction_id OFFSET 0) p ON true`,
       [JSON.stringify(inLockOrder(jobs, ({ taskId }) => taskId)), worker, leaseSeconds],
     )
     return rows.map((row) => ({
@@ -140,7 +146,7 @@ export class TaskRepository {
   /** Resolves when everything that was committed before the call survives a crash of the server. */
   async makeDurable(): Promise<void> {
     // A commit that writes nothing is not flushed; the message is the least that can be written.
-    await this.dataSource.query(
+    await this.prepared.query(
       `SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'memoryguard', '')`,
     )
   }
@@ -183,7 +189,7 @@ export class TaskRepository {
       error_code: end.errorCode,
       error_message: end.errorMessage,
     }))
-    const rows: { id: string }[] = await this.dataSource.query(settleStatement(), [JSON.stringify(input)])
+    const rows = await this.prepared.query<{ id: string }>(settleStatement(), [JSON.stringify(input)])
     return new Set(rows.map(({ id }) => id))
   }
 
@@ -195,7 +201,7 @@ export class TaskRepository {
       outcome: 'succeeded' satisfies AttemptOutcome,
       terminal: true,
     }))
-    const rows: { id: string }[] = await this.dataSource.query(settleStatement(also), [JSON.stringify(input)])
+    const rows = await this.prepared.query<{ id: string }>(settleStatement(also), [JSON.stringify(input)])
     return new Set(rows.map(({ id }) => id))
   }
 

@@ -1,0 +1,53 @@
+import { CONFIG, type Config } from '#libs/platform'
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
+import pg from 'pg'
+import { guardedClient, keepAliveMs } from './connection-guard.js'
+import { plannerOptions, poolSizes } from './data-source.js'
+
+/** A statement is planned once for each connection, so connections are kept longer than a pause between two requests. */
+const idleMs = 600_000
+
+/**
+ * A plan is made once and stays, and the table that it was made for may have been empty: rows are found by key, whatever
+ * statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone would.
+ */
+const byKeyOptions = `${plannerOptions} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off`
+
+/**
+ * The few statements that every task needs, on connections of their own that plan each statement once: for a single
+ * task, planning takes as long as running, and no long list of an operator is waited for. Only for statements that find
+ * their rows by key.
+ */
+@Injectable()
+export class PreparedStatements implements OnApplicationShutdown {
+  private readonly pool: pg.Pool
+  /** Name under which a connection remembers a statement, by its text. */
+  private readonly names = new Map<string, string>()
+
+  constructor(@Inject(CONFIG) config: Config) {
+    this.pool = new pg.Pool({
+      connectionString: config.database.url,
+      max: poolSizes(config).prepared,
+      connectionTimeoutMillis: 5_000,
+      idleTimeoutMillis: idleMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveMs,
+      options: byKeyOptions,
+      Client: guardedClient(config),
+    })
+    // The pool has let go of the connection; the next statement tells if there is no other.
+    this.pool.on('error', () => undefined)
+  }
+
+  /** The rows of a statement. @throws pg's error, with an SQLSTATE `code` where the server refused it. */
+  async query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
+    const name = this.names.get(text) ?? `statement_${this.names.size}`
+    this.names.set(text, name)
+    const { rows } = await this.pool.query<Row>({ name, text, values })
+    return rows
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.pool.end()
+  }
+}
