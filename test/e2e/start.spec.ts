@@ -172,4 +172,12 @@ describe('memoryguard start', () => {
     expect(run.output()).toContain(`--port ${port + 1}`)
     await expect(rm(join(home, 'postgres'))).rejects.toThrow('ENOENT')
   })
+
+  it('says in a few words that the database of DATABASE_URL does not answer', async () => {
+    const run = start({ DATABASE_URL: `postgresql://user:canary@127.0.0.1:${await freePort()}/database` })
+    await ended(run)
+    expect(run.process.exitCode).toBe(1)
+    expect(run.output()).toMatch(/The database does not answer \(connect ECONNREFUSED .*DATABASE_URL/)
+    expect(run.output()).not.toMatch(/canary|\n +at /)
+  })
 })

@@ -68,6 +68,16 @@ describe('configuration', () => {
     expect(error.message).toMatch(/WORKER_QUEUES: must be a list of queues out of predictions, batch/)
   })
 
+  it('says what numbers may be, and that a soft limit above the hard one would never be reached', () => {
+    const { message } = faultOf({ PORT: '-1', WORKER_CONCURRENCY: '0', TASK_RETRY_DELAY_SECONDS: '-1' })
+    expect(message).toContain('PORT: must be a whole number from 0 to 65535')
+    expect(message).toContain('WORKER_CONCURRENCY: must be a whole number from 1 to 256')
+    expect(message).toContain('TASK_RETRY_DELAY_SECONDS: must be a number of seconds from 0 to')
+    const limits = { TASK_TIME_LIMIT_SECONDS: '10', TASK_SOFT_TIME_LIMIT_SECONDS: '20' }
+    expect(faultOf(limits).faults).toMatchObject([{ pointer: 'TASK_SOFT_TIME_LIMIT_SECONDS' }])
+    expect(loadConfig({ TASK_TIME_LIMIT_SECONDS: '10' }).task.timeLimitSeconds).toBe(10)
+  })
+
   it('reads a secret from the file that its _FILE variable names; the variable itself wins', () => {
     const path = join(folder, 'secret')
     writeFileSync(path, 'postgresql://u:p@filehost/db\n')

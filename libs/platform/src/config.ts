@@ -14,9 +14,14 @@ const url = (protocols: readonly string[], what: string) =>
   z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)) && URL.canParse(text), {
     error: `must be ${what}, starting with ${protocols.map((protocol) => `${protocol}://`).join(' or ')}`,
   })
-const seconds = (min: number, max = 31_536_000) =>
-  z.coerce.number({ error: 'must be a number of seconds' }).min(min).max(max)
-const count = (min: number, max: number) => z.coerce.number({ error: 'must be a whole number' }).int().min(min).max(max)
+const seconds = (min: number, max = 31_536_000) => {
+  const error = `must be a number of seconds from ${min} to ${max}`
+  return z.coerce.number({ error }).min(min, { error }).max(max, { error })
+}
+const count = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+}
 const secondsList = z
   .string()
   .transform((text): unknown[] => text.split(','))
@@ -197,6 +202,12 @@ const parseVariables = (env: NodeJS.ProcessEnv): Values => {
       const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
       faults.push({ pointer: `${name}_FILE`, message: `cannot be read (${reason})` })
     }
+  }
+  const { TASK_SOFT_TIME_LIMIT_SECONDS: soft, TASK_TIME_LIMIT_SECONDS: hard } = values as Partial<Values>
+  // Of its own accord the soft limit's default may be above a hard one that was chosen; then only the hard one counts.
+  if (env['TASK_SOFT_TIME_LIMIT_SECONDS'] && soft !== undefined && hard !== undefined && soft > hard) {
+    const message = 'must not be above TASK_TIME_LIMIT_SECONDS, which ends the task before'
+    faults.push({ pointer: 'TASK_SOFT_TIME_LIMIT_SECONDS', message })
   }
   if (faults.length > 0) {
     const list = faults.map(({ pointer, message }) => `  ${pointer}: ${message}`).join('\n')

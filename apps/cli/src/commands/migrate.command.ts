@@ -1,15 +1,26 @@
 import { Command } from 'commander'
+import { CommandError } from '../command-error.js'
 import { print } from '../output.js'
 
 /** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
 export function migrateCommand(): Command {
   return new Command('migrate').description('bring the database to the schema of this version').action(async () => {
     const { loadConfig, readEnvironment } = await import('#libs/platform')
-    const { createDataSource, runMigrations } = await import('#libs/database')
+    const { createDataSource, isDatabaseUnavailable, runMigrations } = await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
     const config = loadConfig(readEnvironment())
     const dataSource = createDataSource(config)
-    await dataSource.initialize()
+    try {
+      await dataSource.initialize()
+    } catch (cause) {
+      if (!isDatabaseUnavailable(cause)) throw cause
+      throw new CommandError(
+        `The database does not answer (${reasonOf(cause)}). Is it running, is DATABASE_URL right?`,
+        {
+          cause,
+        },
+      )
+    }
     try {
       const applied = await runMigrations(dataSource)
       await migrateBroker(config)
@@ -18,4 +29,10 @@ export function migrateCommand(): Command {
       await dataSource.destroy()
     }
   })
+}
+
+/** A refused connection to several addresses has codes, but no words. */
+const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  return error.message || ('code' in error ? String(error.code) : error.name)
 }
