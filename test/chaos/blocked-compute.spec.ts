@@ -7,13 +7,12 @@ import { startStack, type BrokerKind, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const lockSeconds = 2
-/**
- * Longest delay of the parent's event loop that 99 of 100 measurements may show, in milliseconds, beyond that of the
- * worker which has nothing to do: a busy machine delays both.
- */
+/** Longest delay of the parent's event loop that 99 of 100 measurements may show on a machine of its own, in milliseconds. */
 const lagLimitMs = 50
-/** `mmse_score` of about ten and of about four seconds of work. */
-const longWork = 30
+/** What the worker shows that has nothing to do, on such a machine: the delay is measured by a timer of 10 ms. */
+const quietLagMs = 12
+/** `mmse_score` of ten seconds of work or more, and of three or more. */
+const longWork = 42
 const shortWork = 12
 
 interface Observation {
@@ -71,9 +70,12 @@ const observe = async (stack: Stack, work: number): Promise<Observation> => {
   }
 }
 
+/** A machine that other tests keep busy delays both workers: what delays the idle one is not the computation. */
+const ownLagMs = ({ lagP99Ms, idleLagP99Ms }: Observation): number => lagP99Ms - Math.max(0, idleLagP99Ms - quietLagMs)
+
 /** What must hold while a model computes: the parent lives on, so its lock is kept and the task starts once. */
-const isUnharmed = ({ lagP99Ms, idleLagP99Ms, attempt, outcomes }: Observation): boolean =>
-  lagP99Ms - idleLagP99Ms < lagLimitMs && attempt === 1 && outcomes.join() === 'succeeded'
+const isUnharmed = (seen: Observation): boolean =>
+  ownLagMs(seen) < lagLimitMs && seen.attempt === 1 && seen.outcomes.join() === 'succeeded'
 
 const start = (broker: BrokerKind, pool: string, models: string): Promise<Stack> =>
   startStack({
@@ -105,7 +107,7 @@ describeOnBothBrokers('a computation of ten seconds in a child', (broker) => {
     const seen = await observe(stack, longWork)
     expect(seen.computeSeconds).toBeGreaterThan(2 * lockSeconds)
     expect(seen).toMatchObject({ state: 'succeeded', attempt: 1, outcomes: ['succeeded'] })
-    expect(seen.lagP99Ms - seen.idleLagP99Ms).toBeLessThan(lagLimitMs)
+    expect(ownLagMs(seen)).toBeLessThan(lagLimitMs)
     expect(isUnharmed(seen)).toBe(true)
     const rows = await query(stack.databaseUrl, 'SELECT risk_score, attempt FROM predictions')
     expect(rows).toEqual([{ risk_score: 0.5, attempt: 1 }])
