@@ -284,9 +284,9 @@ describe('task repository', () => {
     ])
     expect(plans).toHaveLength(2)
     for (const plan of plans) {
-      expect(plan).toMatch(/Scan (using|on) tasks_pkey[^\n]*\n +Index Cond: \(id = ANY/)
-      expect(plan).toMatch(/Scan (using|on) predictions_pkey[^\n]*\n +Index Cond: \(id = /)
-      expect(plan).not.toMatch(/Seq Scan on (tasks|predictions)/)
+      expect(plan).toMatch(/Index Scan using tasks_pkey[^\n]*\n +Index Cond: \(id = ANY/)
+      expect(plan).toMatch(/Index Scan using predictions_pkey[^\n]*\n +Index Cond: \(id = /)
+      expect(plan).not.toMatch(/(Seq|Bitmap Heap) Scan on (tasks|predictions)/)
     }
   })
 })

@@ -9,9 +9,11 @@ const idleMs = 600_000
 
 /**
  * A plan is made once and stays, and the table that it was made for may have been empty: rows are found by key, whatever
- * statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone would.
+ * statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone would. Through an
+ * index rows are met, and locked, in the order of their ids, whichever side a join begins with; a bitmap has them in the
+ * order of the table, and two statements could wait for each other.
  */
-const byKeyOptions = `${plannerOptions} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off`
+const byKeyOptions = `${plannerOptions} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off`
 
 /**
  * The few statements that every task needs, on connections of their own that plan each statement once: for a single
