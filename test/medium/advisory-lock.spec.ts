@@ -31,6 +31,18 @@ describe('an advisory lock', () => {
     expect(await pass()).toBe('done')
   })
 
+  it('leaves connections to work with, even two at once in a process that may have the fewest', async () => {
+    const small = await createTestDatabase({ env: { DATABASE_POOL_SIZE: '4' } })
+    const { dataSource } = small
+    const work = () => dataSource.query('SELECT 1 AS done')
+    try {
+      const both = withAdvisoryLock(dataSource, 'maintenance', () => withAdvisoryLock(dataSource, 'webhooks', work))
+      expect(await both).toEqual([{ done: 1 }])
+    } finally {
+      await small.drop()
+    }
+  })
+
   it('is taken from a holder that has fallen silent', async () => {
     let finish: () => void = () => undefined
     let isIn = false

@@ -2,6 +2,7 @@ import { DataSource } from 'typeorm'
 import { MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { guardedClient, keepAliveMs } from './connection-guard.js'
+import { reasonOf } from './database-unavailable.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { ForecastEntity } from './entities/forecast.entity.js'
 import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
@@ -28,9 +29,12 @@ import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
  */
 export const plannerOptions = '-c random_page_cost=1.1 -c jit=off'
 
-/** How the connections of a process are shared between `PreparedStatements` and everything else. */
+/**
+ * How the connections of a process are shared between `PreparedStatements` and everything else. Two chores of a worker
+ * hold a connection each while they work, and need others to work with.
+ */
 export const poolSizes = ({ database: { poolSize } }: Config) => {
-  const prepared = Math.ceil(poolSize / 2)
+  const prepared = Math.floor((poolSize - 2) / 2)
   return { prepared, other: poolSize - prepared }
 }
 
@@ -118,7 +122,7 @@ export const connectWhenMigrated = async (
       if (await isMigrated(dataSource)) return
       reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
     } catch (error) {
-      reason = `The database does not answer (${error instanceof Error ? error.message : String(error)}). Trying again.`
+      reason = `The database does not answer (${reasonOf(error)}). Trying again.`
     }
     if (reason !== said) log.warn(reason)
     said = reason

@@ -45,7 +45,7 @@ const repositories = [
   RetentionRepository,
 ]
 
-/** The repositories on a data source that its process connects and closes. */
+/** The repositories on a data source that its process connects and closes, and the connections of prepared statements. */
 @Module({})
 export class DatabaseModule {
   static for(dataSource: DataSource): DynamicModule {
@@ -53,7 +53,7 @@ export class DatabaseModule {
       module: DatabaseModule,
       global: true,
       providers: [{ provide: DataSource, useValue: dataSource }, PreparedStatements, ...repositories],
-      exports: [DataSource, PreparedStatements, ...repositories],
+      exports: [DataSource, ...repositories],
     }
   }
 }

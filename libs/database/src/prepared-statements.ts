@@ -8,8 +8,8 @@ import { plannerOptions, poolSizes } from './data-source.js'
 const idleMs = 600_000
 
 /**
- * A plan is made once and stays, and the table that it was made for may have been empty: rows are found by key, whatever
- * statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone would. Through an
+ * A plan stays until its tables are analyzed, and before that an empty table may grow a thousandfold: rows are found by
+ * key, whatever statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone would. Through an
  * index rows are met, and locked, in the order of their ids, whichever side a join begins with; a bitmap has them in the
  * order of the table, and two statements could wait for each other.
  */
@@ -37,7 +37,8 @@ export class PreparedStatements implements OnApplicationShutdown {
       options: byKeyOptions,
       Client: guardedClient(config),
     })
-    // The pool has let go of the connection; the next statement tells if there is no other.
+    // The pool has let go of the connection, as it does after an error of a statement; the next one tells if there is no
+    // other.
     this.pool.on('error', () => undefined)
   }
 

@@ -92,7 +92,7 @@ export const variables = {
     'Model of a prediction that names none: `name` (its newest version here) or `name@version`.',
   ),
   DATABASE_POOL_SIZE: variable(
-    count(2, 200).default(8),
+    count(4, 200).default(10),
     'Most PostgreSQL connections of one process, queues excluded.',
   ),
   DATABASE_SILENCE_SECONDS: variable(

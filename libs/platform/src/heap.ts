@@ -3,8 +3,8 @@ import vm from 'node:vm'
 
 /**
  * Flags of Node for a server of ours, measured on two cores: a young generation of a quarter, collected by the thread that
- * makes the garbage, and an old one that is collected when it has grown by a fifth. Servers take half the memory that
- * they take without, for a tenth of the throughput.
+ * makes the garbage, and an old one that is collected when it has grown by a fifth. Servers take a quarter less memory
+ * than without; see docs/decisions/0012-one-program.md.
  */
 export const serverFlags = [
   '--max-semi-space-size=4',

@@ -6,7 +6,7 @@ import { print } from '../output.js'
 export function migrateCommand(): Command {
   return new Command('migrate').description('bring the database to the schema of this version').action(async () => {
     const { loadConfig, readEnvironment } = await import('#libs/platform')
-    const { createDataSource, isDatabaseUnavailable, runMigrations } = await import('#libs/database')
+    const { createDataSource, isDatabaseUnavailable, reasonOf, runMigrations } = await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
     const config = loadConfig(readEnvironment())
     const dataSource = createDataSource(config)
@@ -29,10 +29,4 @@ export function migrateCommand(): Command {
       await dataSource.destroy()
     }
   })
-}
-
-/** A refused connection to several addresses has codes, but no words. */
-const reasonOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  return error.message || ('code' in error ? String(error.code) : error.name)
 }

@@ -29,7 +29,7 @@ export class Consumers {
     return [...this.workers.keys()]
   }
 
-  /** The outcome of a job of the broker. */
+  /** The outcome of a job of the broker; it has been begun when it was delivered. */
   process(queue: QueueName, job: Job): Promise<JobOutcome> {
     return this.begun.get(job) ?? this.runner.process(queue, job)
   }

@@ -148,7 +148,6 @@ export class PredictionRepository {
       key: idempotency?.key,
       hash: idempotency?.hash,
     }))
-    const hasKeys = predictions.some(({ idempotency }) => idempotency)
     const rows = await this.prepared.query<{ task_id: string; prediction_id: string; created_at: Date }>(
       `WITH input AS MATERIALIZED (
          SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
@@ -165,7 +164,7 @@ export class PredictionRepository {
        ), p AS (
          INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
          SELECT prediction_id, "taskId", "userId", model, "healthMetrics", warnings
-         FROM input i ${hasKeys ? 'WHERE EXISTS (SELECT FROM t WHERE t.id = i."taskId")' : ''}
+         FROM input i WHERE EXISTS (SELECT FROM t WHERE t.id = i."taskId")
        )${predictions.some(({ explanation }) => explanation) ? wantedExplanations : ''}
        SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`,
       [JSON.stringify(input)],

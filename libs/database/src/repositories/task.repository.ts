@@ -121,8 +121,7 @@ export class TaskRepository {
            AND t.revoke_requested_at IS NULL AND t.queue <> ALL (ARRAY(SELECT queue FROM paused_queues))
          RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
        )
-       SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c
-       LEFT JOIN LATERAL (SELECT model, health_metrics FROM predictions WHERE id = c.prediction_id OFFSET 0) p ON true`,
+       SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
       [JSON.stringify(inLockOrder(jobs, ({ taskId }) => taskId)), worker, leaseSeconds],
     )
     return rows.map((row) => ({

@@ -140,8 +140,8 @@ export class Broker implements OnApplicationShutdown {
   /** One job alone costs the broker a fraction of a list of one: a sixth on PostgreSQL. */
   private addTo(name: QueueName, jobs: readonly Job[]): Promise<unknown> {
     const queue = this.get(name)
-    const [first, ...others] = jobs
-    return first && others.length === 0 ? queue.add(first.name, first.data, first.opts) : queue.addBulk([...jobs])
+    const [job] = jobs
+    return job && jobs.length === 1 ? queue.add(job.name, job.data, job.opts) : queue.addBulk([...jobs])
   }
 
   /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
