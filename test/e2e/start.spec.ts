@@ -70,9 +70,18 @@ describe('memoryguard start', () => {
   let port: number
   const runs: ChildProcess[] = []
 
-  const start = (environment: Readonly<Record<string, string>> = {}): Run => {
+  const start = (
+    environment: Readonly<Record<string, string>> = {},
+    [program = '', ...args]: readonly string[] = [
+      process.execPath,
+      'bin/memoryguard.js',
+      'start',
+      '--port',
+      String(port),
+    ],
+  ): Run => {
     const env = { PATH: process.env['PATH'] ?? '', MEMORYGUARD_HOME: home, WORKER_CONCURRENCY: '1', ...environment }
-    const child = spawn(process.execPath, ['bin/memoryguard.js', 'start', '--port', String(port)], { cwd: root, env })
+    const child = spawn(program, args, { cwd: root, env })
     runs.push(child)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
@@ -171,6 +180,23 @@ describe('memoryguard start', () => {
     expect(run.output()).toContain(`Port ${port} on 127.0.0.1 is in use`)
     expect(run.output()).toContain(`--port ${port + 1}`)
     await expect(rm(join(home, 'postgres'))).rejects.toThrow('ENOENT')
+  })
+
+  it('ends when npm has been ended, which passes no signal on: its shell is gone', async () => {
+    const command = `"${process.execPath}" bin/memoryguard.js start --port ${port}; true`
+    const run = start({ npm_lifecycle_event: 'start' }, ['sh', '-c', command])
+    const family = treeOf(await untilReady(run))
+    expect(family.length).toBeGreaterThan(4)
+    run.process.kill('SIGTERM')
+    await vi.waitFor(() => expect(survivorsOf(family)).toEqual([]), 30_000)
+  })
+
+  it('says in a few words that the broker of BROKER_URL does not answer', async () => {
+    const run = start({ BROKER_URL: `redis://user:canary@127.0.0.1:${await freePort()}` })
+    await ended(run)
+    expect(run.process.exitCode).toBe(1)
+    expect(run.output()).toMatch(/The broker does not answer \(connect ECONNREFUSED .*BROKER_URL/)
+    expect(run.output()).not.toMatch(/canary|\n +at /)
   })
 
   it('says in a few words that the database of DATABASE_URL does not answer', async () => {

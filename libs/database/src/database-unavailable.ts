@@ -16,12 +16,6 @@ export const isDatabaseUnavailable = (error: unknown): boolean => {
   )
 }
 
-/** Why a connection was not made, in a few words. A refusal by several addresses of a name has a code, but no words. */
-export const reasonOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  return error.message || ('code' in error ? String(error.code) : error.name)
-}
-
 /** SQLSTATE of text with U+0000, which PostgreSQL does not store: as a parameter, and within JSON. */
 const refusedText = ['22021', '22P05']
 

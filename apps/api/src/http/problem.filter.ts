@@ -18,7 +18,9 @@ const detailOf: Partial<Record<ErrorCode, string>> = {
   REQUEST_MALFORMED: 'The request cannot be read.',
   REQUEST_INVALID: 'Text must not hold the character U+0000.',
   RESOURCE_NOT_FOUND: 'There is no such resource.',
-  DATABASE_UNAVAILABLE: 'The database cannot be reached now. Nothing was stored; try again.',
+  DATABASE_UNAVAILABLE:
+    'The database cannot be reached now; try again. What was sent may have been stored all the same: with an Idempotency-Key it ' +
+    'is stored once, however often it is sent.',
 }
 
 /** What could not be read, by the framework's code of it. */

@@ -5,8 +5,8 @@ import { print } from '../output.js'
 /** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
 export function migrateCommand(): Command {
   return new Command('migrate').description('bring the database to the schema of this version').action(async () => {
-    const { loadConfig, readEnvironment } = await import('#libs/platform')
-    const { createDataSource, isDatabaseUnavailable, reasonOf, runMigrations } = await import('#libs/database')
+    const { loadConfig, readEnvironment, reasonOf } = await import('#libs/platform')
+    const { createDataSource, isDatabaseUnavailable, runMigrations } = await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
     const config = loadConfig(readEnvironment())
     const dataSource = createDataSource(config)

@@ -11,6 +11,9 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** npm passes on the Ctrl-C that the terminal already sent to us: a second signal this early is the same one. */
 const sameSignalMs = 1000
 
+/** npm passes no signal on but Ctrl-C: that it was ended shows when the shell is gone that it ran us by. */
+const orphanCheckMs = 500
+
 /** Listens for the request to end; a second one, by a person who does not want to wait, calls `onForce`. */
 export function listenForInterruption(onForce: () => void): Interruption {
   const controller = new AbortController()
@@ -23,8 +26,18 @@ export function listenForInterruption(onForce: () => void): Interruption {
     } else if (now - firstAt > sameSignalMs) onForce()
   }
   for (const signal of signals) process.on(signal, listener)
+  const parent = process.ppid
+  const look = () => {
+    if (process.ppid === parent) return
+    clearInterval(orphanCheck)
+    listener()
+  }
+  const orphanCheck = process.env['npm_lifecycle_event'] ? setInterval(look, orphanCheckMs).unref() : undefined
   return {
     signal: controller.signal,
-    release: () => signals.forEach((signal) => process.off(signal, listener)),
+    release: () => {
+      clearInterval(orphanCheck)
+      signals.forEach((signal) => process.off(signal, listener))
+    },
   }
 }

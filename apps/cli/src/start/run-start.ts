@@ -9,12 +9,13 @@ import { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
 import { print, warn } from '../output.js'
 import { ensureAdminKey } from './admin-key.js'
+import { assertBrokerAnswers } from './broker-check.js'
 import { findFreePort, isPortFree } from './free-port.js'
 import { logFolder, openHome } from './home-folder.js'
 import { listenForInterruption } from './interruption.js'
 import { acquireProcessLock } from './process-lock.js'
 import { SupervisedPostgres } from './supervised-postgres.js'
-import { SupervisedProcess } from './supervised-process.js'
+import { SupervisedProcess, type SupervisedProgram } from './supervised-process.js'
 import { submitExample, summaryOf } from './worked-example.js'
 
 /** The program itself, which api and worker are commands of. */
@@ -76,6 +77,7 @@ async function run(
   const adminKeySource =
     config.adminApiKey === undefined ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
 
+  if (config.broker.url !== undefined) await assertBrokerAnswers(config.broker.url)
   const postgres = config.database.url === undefined ? await SupervisedPostgres.start(home, print) : undefined
   if (postgres) undos.push(() => postgres.stop())
   signal.throwIfAborted()
@@ -111,8 +113,8 @@ async function run(
   const client = new RestClient(url, adminKey)
   const ready = async () => {
     await Promise.all([
-      untilReady('api', url, signal).then(() => api.markProven()),
-      untilReady('worker', baseUrl(config.http.host, healthPort), signal).then(() => worker.markProven()),
+      untilReady(api.program, url, signal).then(() => api.markProven()),
+      untilReady(worker.program, baseUrl(config.http.host, healthPort), signal).then(() => worker.markProven()),
     ])
     undos.push(announceUrl(home, url))
     print('api and worker are ready')
@@ -175,11 +177,11 @@ async function migrate(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<voi
   if (code !== 0) throw new CommandError(`The database could not be brought to this version's schema.\n${words.trim()}`)
 }
 
-async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
+async function untilReady({ name, logPath }: SupervisedProgram, url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyMs
   while (!(await isReady(url, signal))) {
     if (Date.now() > deadline)
-      throw new CommandError(`The ${name} was not ready after ${readyMs / 1000} s: see its log.`)
+      throw new CommandError(`The ${name} was not ready after ${readyMs / 1000} s: see ${shown(logPath)}.`)
     await wait(pollMs, undefined, { signal })
   }
 }

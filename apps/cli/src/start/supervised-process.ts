@@ -35,7 +35,7 @@ export class SupervisedProcess {
   private readonly ended: Promise<void>
   private isProven = false
 
-  constructor(private readonly program: SupervisedProgram) {
+  constructor(readonly program: SupervisedProgram) {
     this.ended = this.keepRunning()
   }
 
