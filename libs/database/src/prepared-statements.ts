@@ -9,9 +9,9 @@ const idleMs = 600_000
 
 /**
  * A plan stays until its tables are analyzed, and before that an empty table may grow a thousandfold: rows are found by
- * key, whatever statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone would. Through an
- * index rows are met, and locked, in the order of their ids, whichever side a join begins with; a bitmap has them in the
- * order of the table, and two statements could wait for each other.
+ * key, whatever statistics say. `id = ANY (ARRAY(...))` in a statement leaves the planner no other way; a join alone
+ * would. Through an index rows are met, and locked, in the order of their ids, whichever side a join begins with; a bitmap
+ * has them in the order of the table, and two statements could wait for each other.
  */
 const byKeyOptions = `${plannerOptions} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off`
 

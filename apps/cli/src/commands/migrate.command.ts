@@ -14,12 +14,8 @@ export function migrateCommand(): Command {
       await dataSource.initialize()
     } catch (cause) {
       if (!isDatabaseUnavailable(cause)) throw cause
-      throw new CommandError(
-        `The database does not answer (${reasonOf(cause)}). Is it running, is DATABASE_URL right?`,
-        {
-          cause,
-        },
-      )
+      const message = `The database does not answer (${reasonOf(cause)}). Is it running, is DATABASE_URL right?`
+      throw new CommandError(message, { cause })
     }
     try {
       const applied = await runMigrations(dataSource)
