@@ -100,8 +100,8 @@ const silentError = (): Error =>
 
 const guards = new WeakMap<Config, ConnectionGuard>()
 
-/** The class of client that the pools of a process use, so that none waits on a dead connection; one for each configuration. */
-export const guardedClient = (config: Config): typeof pg.Client => {
+/** The class of client that the pools of a process use; one for each configuration. */
+const guardedClient = (config: Config): typeof pg.Client => {
   const guard = guards.get(config) ?? new ConnectionGuard(config.database.url, config.database.silenceSeconds * 1000)
   guards.set(config, guard)
   return guard.Client
@@ -109,3 +109,11 @@ export const guardedClient = (config: Config): typeof pg.Client => {
 
 /** How long a connection is idle before it is probed, in milliseconds: a dead one is noticed in half a minute. */
 export const keepAliveMs = 10_000
+
+/** Options of a pool that waits for no dead connection: when it is made, while it is idle, or when it owes an answer. */
+export const guardedConnections = (config: Config) => ({
+  Client: guardedClient(config),
+  connectionTimeoutMillis: 5_000,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: keepAliveMs,
+})

@@ -1,7 +1,7 @@
 import { DataSource } from 'typeorm'
 import { MemoryGuardError, reasonOf, type Config, type Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
-import { guardedClient, keepAliveMs } from './connection-guard.js'
+import { guardedConnections } from './connection-guard.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { ForecastEntity } from './entities/forecast.entity.js'
 import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
@@ -53,7 +53,6 @@ export const createDataSource = (config: Config): DataSource => {
     type: 'postgres',
     url: config.database.url,
     poolSize: poolSizes(config).other,
-    connectTimeoutMS: 5_000,
     entities: [
       TaskEntity,
       TaskAttemptEntity,
@@ -80,12 +79,7 @@ export const createDataSource = (config: Config): DataSource => {
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,
-    extra: {
-      keepAlive: true,
-      keepAliveInitialDelayMillis: keepAliveMs,
-      options: plannerOptions,
-      Client: guardedClient(config),
-    },
+    extra: { ...guardedConnections(config), options: plannerOptions },
   })
 }
 

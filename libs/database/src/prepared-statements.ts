@@ -1,7 +1,7 @@
 import { CONFIG, type Config } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import pg from 'pg'
-import { guardedClient, keepAliveMs } from './connection-guard.js'
+import { guardedConnections } from './connection-guard.js'
 import { plannerOptions, poolSizes } from './data-source.js'
 
 /** A statement is planned once for each connection, so connections are kept longer than a pause between two requests. */
@@ -28,14 +28,11 @@ export class PreparedStatements implements OnApplicationShutdown {
 
   constructor(@Inject(CONFIG) config: Config) {
     this.pool = new pg.Pool({
+      ...guardedConnections(config),
       connectionString: config.database.url,
       max: poolSizes(config).prepared,
-      connectionTimeoutMillis: 5_000,
       idleTimeoutMillis: idleMs,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: keepAliveMs,
       options: byKeyOptions,
-      Client: guardedClient(config),
     })
     // The pool has let go of the connection, as it does after an error of a statement; the next one tells if there is no
     // other.

@@ -1,4 +1,4 @@
-import { guardedClient, keepAliveMs } from '#libs/database'
+import { guardedConnections } from '#libs/database'
 import type { Config } from '#libs/platform'
 import {
   createPostgresBackend,
@@ -35,16 +35,13 @@ export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions =>
   setDefaultBackendFactory(createPostgresBackend)
   // BullMQ types every connection as Redis's, whichever backend is chosen.
   const connection: ConnectionOptions & { connectionString: string | undefined; schema: string; max: number } = {
+    ...guardedConnections(config),
     connectionString: config.database.url,
     schema: queueSchema,
     max: side === 'consumer' ? 4 : 2,
     application_name: `memoryguard-${side}`,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: keepAliveMs,
-    Client: guardedClient(config),
     // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
     options: '-c synchronous_commit=off',
-    connectionTimeoutMillis: 5_000,
   }
   return { connection }
 }
