@@ -13,9 +13,6 @@ const alias = [
   { find: /^#libs\/([^/]+)\/([^/]+)$/, replacement: `${root}libs/$1/src/$2/index.ts` },
 ]
 
-/** On the build server a test with real processes may be late once; the reporter names those that passed only then. */
-const retry = process.env['CI'] ? 1 : 0
-
 const project = (name: string, include: string[], more: object = {}) => ({
   plugins: [decorators()],
   resolve: { alias },
@@ -31,7 +28,6 @@ export default defineConfig({
         globalSetup: `${root}test/support/database-server.ts`,
         testTimeout: 60_000,
         hookTimeout: 60_000,
-        retry,
       }),
       project('e2e', ['test/e2e/**/*.spec.ts'], {
         testTimeout: 120_000,
@@ -39,14 +35,12 @@ export default defineConfig({
         // Much of such a test is waiting: two files share two cores well.
         maxWorkers: 2,
         sequence: { groupOrder: 1 },
-        retry,
       }),
       project('chaos', ['test/chaos/*.spec.ts'], {
         testTimeout: 180_000,
         hookTimeout: 120_000,
         fileParallelism: false,
         sequence: { groupOrder: 2 },
-        retry,
       }),
       // Outages of production's length: too long for each build.
       project('chaos-long', ['test/chaos/long/*.spec.ts'], {

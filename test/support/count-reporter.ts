@@ -8,7 +8,6 @@ export default class CountReporter implements Reporter {
       if (module.errors().length > 0) counts.failed += 1
       for (const test of module.children.allTests()) {
         const { state } = test.result()
-        if (test.diagnostic()?.flaky) process.stdout.write(`Passed only when run again: ${test.fullName}\n`)
         if (state === 'passed' || state === 'failed' || state === 'skipped') counts[state] += 1
       }
     }
