@@ -1,4 +1,10 @@
-import { PredictionRepository, TaskRepository, type ClaimedTask, type NewPrediction } from '#libs/database'
+import {
+  PredictionRepository,
+  QueueRepository,
+  TaskRepository,
+  type ClaimedTask,
+  type NewPrediction,
+} from '#libs/database'
 import type { QueueName } from '#libs/platform'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -12,11 +18,13 @@ describe('task repository', () => {
   let database: TestDatabase
   let tasks: TaskRepository
   let predictions: PredictionRepository
+  let queues: QueueRepository
 
   beforeAll(async () => {
     database = await createTestDatabase({ env: { DATABASE_POOL_SIZE: '10' } })
     tasks = new TaskRepository(database.dataSource, database.prepared)
     predictions = new PredictionRepository(database.dataSource, database.prepared, tasks)
+    queues = new QueueRepository(database.dataSource)
   })
   afterAll(() => database.drop())
   beforeEach(() => query(database.url, 'TRUNCATE tasks, task_attempts, predictions'))
@@ -242,7 +250,7 @@ describe('task repository', () => {
       { afterId = ids[0] ?? '', limit = 100, isUrgent = false } = {},
     ) => {
       const dueFrom = Date.now() - fromSecondsAgo * 1000
-      return tasks.listWaiting(
+      return queues.listWaiting(
         queue,
         { dueFrom, dueBefore: Date.now() - toSecondsAgo * 1000, isUrgent },
         afterId,
@@ -261,7 +269,7 @@ describe('task repository', () => {
     await query(database.url, 'UPDATE tasks SET priority = 3 WHERE id = $1', [ids[4]])
     expect(await list('predictions', 60, 2)).toHaveLength(3)
     expect(await list('predictions', 60, 2, { isUrgent: true })).toMatchObject([{ taskId: ids[4], priority: 3 }])
-    expect(await tasks.countWaiting('predictions', { dueFrom: 0, dueBefore: Date.now(), isUrgent: true })).toBe(1)
+    expect(await queues.countWaiting('predictions', { dueFrom: 0, dueBefore: Date.now(), isUrgent: true })).toBe(1)
   })
 
   it('claims and stores by key, even where the table was young when the statement was planned', async () => {

@@ -22,13 +22,18 @@ export interface RedisServer {
 /** Whether `redis-server` is installed here. */
 export const hasRedis = (): boolean => spawnSync('redis-server', ['--version']).status === 0
 
-/** Starts Redis with an append-only file that is synced every second, as it is run in production. */
-export const startRedis = async (): Promise<RedisServer> => {
+/**
+ * Starts Redis with an append-only file that is synced every second, as it is run in production, and with `more`
+ * arguments of its command line.
+ */
+export const startRedis = async (more: readonly string[] = []): Promise<RedisServer> => {
   const folder = mkdtempSync(join(tmpdir(), 'memoryguard-redis-'))
   const port = await findFreePort('127.0.0.1')
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes']
   const launch = async () => {
-    const server = spawn('redis-server', [...args, '--appendfsync', 'everysec', '--save', ''], { stdio: 'ignore' })
+    const server = spawn('redis-server', [...args, '--appendfsync', 'everysec', '--save', '', ...more], {
+      stdio: 'ignore',
+    })
     await waitFor(() => answers(port), { what: 'Redis to answer' })
     return server
   }
@@ -61,7 +66,7 @@ const answers = (port: number): Promise<boolean> =>
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
     socket.once('data', (data) => {
       socket.destroy()
-      resolve(data.toString().startsWith('+PONG'))
+      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()))
     })
     socket.once('error', () => resolve(false))
   })

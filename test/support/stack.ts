@@ -19,6 +19,8 @@ export type BrokerKind = 'redis' | 'postgres'
 
 export interface StackOptions {
   readonly broker: BrokerKind
+  /** More arguments of the Redis server's command line. */
+  readonly redisArgs?: readonly string[]
   /** Number of worker processes. Default 1. */
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
@@ -89,7 +91,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   const main = `${root}/dist/bin/memoryguard.js`
   const [postgres, redis] = await Promise.all([
     startPostgres(options.durable ?? false),
-    broker === 'redis' ? startRedis() : undefined,
+    broker === 'redis' ? startRedis(options.redisArgs) : undefined,
   ])
   const port = await findFreePort('127.0.0.1')
   const url = `http://127.0.0.1:${port}`

@@ -1,6 +1,7 @@
 export * from './async-result.js'
 export * from './broker/broker-options.js'
 export * from './broker/broker.js'
+export { jobPayload } from './broker/jobs.js'
 export * from './dispatcher.js'
 export * from './finished-tasks.js'
 export * from './heard-ends.js'

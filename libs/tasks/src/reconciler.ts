@@ -3,13 +3,16 @@ import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { Broker } from './broker/broker.js'
 
-/** A task is expected in the broker this long after it was stored or became due, in milliseconds; clocks may differ. */
+/** A task is expected in the broker this long after it was stored or became due, in milliseconds. */
 const graceMs = 2_000
 const pageSize = 1_000
 /** Deaths of workers under one task before it ends as poison. */
 export const maxCrashes = 3
 
-/** What was dispatched again last: all that waited before `dueBefore`, at the time `at`; milliseconds since 1970. */
+/**
+ * All plain tasks that were due before `dueBefore` were found in the broker, or in a worker's hands, at the time `at`;
+ * milliseconds of the database's clock.
+ */
 interface Sweep {
   readonly at: number
   readonly dueBefore: number
@@ -17,12 +20,15 @@ interface Sweep {
 
 /**
  * Makes the broker agree with the database: takes back the tasks of silent workers, ends overdue ones, and dispatches
- * again what waits in the database but is missing in the broker (it was down at submit, it was flushed, or a process
- * died between commit and dispatch). Every step may run twice or in two processes at once.
+ * again what waits in the database but reaches no worker (the broker was down at submit, it lost something, or a process
+ * died between commit and dispatch). The next run looks whether it helped. Every step may run twice or in two processes
+ * at once. All times are the database's.
  */
 @Injectable()
 export class Reconciler {
   private readonly sweeps = new Map<QueueName, Sweep>()
+  /** Queues that have lost jobs, of which something useless may be left. */
+  private readonly untidy = new Set<QueueName>()
 
   constructor(
     private readonly tasks: TaskRepository,
@@ -50,44 +56,53 @@ export class Reconciler {
   }
 
   private async reconcile(queue: QueueName): Promise<number> {
-    const total = (await this.reconcilePlain(queue)) + (await this.reconcileUrgent(queue))
-    if (total > 0) this.log.info({ queue, tasks: total }, 'dispatched again what the broker may have lost')
+    const head = await this.broker.readHead(queue)
+    const clock = await this.queues.readDispatchClock(head.task)
+    const headAt = head.isEmpty ? clock.now : clock.dispatchedAt
+    const total = (await this.reconcilePlain(queue, headAt, clock.now)) + (await this.reconcileUrgent(queue, clock.now))
+    if (total > 0) {
+      this.log.info({ queue, tasks: total }, 'dispatched again what the broker had lost')
+      this.untidy.add(queue)
+    } else if (this.untidy.delete(queue)) {
+      await this.broker.removeOrphans(queue)
+    }
     return total
   }
 
-  /** Urgent tasks leave in another order, so they are counted. */
-  private async reconcileUrgent(queue: QueueName): Promise<number> {
-    const range = { dueFrom: 0, dueBefore: Date.now() - graceMs, isUrgent: true }
-    const expected = await this.tasks.countWaiting(queue, range)
+  /** Urgent tasks leave in another order, so they are counted before they are looked for. */
+  private async reconcileUrgent(queue: QueueName, now: number): Promise<number> {
+    const range = { dueFrom: 0, dueBefore: now - graceMs, isUrgent: true }
+    const expected = await this.queues.countWaiting(queue, range)
     if (expected === 0 || (await this.broker.countUrgent(queue)) >= expected) return 0
-    return this.dispatchAgain(queue, range)
+    return this.dispatchLost(queue, range)
   }
 
   /**
-   * A queue is first in, first out: a task that was due before the oldest waiting job was added, and has not started,
-   * has no job any more, or one that a worker has in hand. Either way it may be dispatched again.
+   * A queue is first in, first out: a task that was due before the job that leaves next was dispatched, and has not
+   * started, is in a worker's hands, or it is lost.
    */
-  private async reconcilePlain(queue: QueueName): Promise<number> {
-    const oldestAt = (await this.broker.oldestWaitingAt(queue)) ?? Date.now()
+  private async reconcilePlain(queue: QueueName, headAt: number, now: number): Promise<number> {
     const last = this.sweeps.get(queue)
-    // The jobs of the last sweep still wait, so what it covered need not be looked at.
-    const dueFrom = last && oldestAt <= last.at ? last.dueBefore : 0
-    const dueBefore = oldestAt - graceMs
+    // What the last sweep found still waits, so it need not be looked for.
+    const dueFrom = last && headAt <= last.at ? last.dueBefore : 0
+    const dueBefore = headAt - graceMs
     if (dueBefore <= dueFrom) return 0
-    const total = await this.dispatchAgain(queue, { dueFrom, dueBefore, isUrgent: false })
-    if (total > 0) this.sweeps.set(queue, { at: Date.now(), dueBefore })
+    const total = await this.dispatchLost(queue, { dueFrom, dueBefore, isUrgent: false })
+    if (total === 0) this.sweeps.set(queue, { at: now, dueBefore })
     return total
   }
 
-  private async dispatchAgain(queue: QueueName, range: WaitingRange): Promise<number> {
+  private async dispatchLost(queue: QueueName, range: WaitingRange): Promise<number> {
+    const held = this.broker.readHeld(queue)
     let afterId = firstTaskId
     let total = 0
     for (;;) {
-      const page = await this.tasks.listWaiting(queue, range, afterId, pageSize)
+      const page = await this.queues.listWaiting(queue, range, afterId, pageSize)
       const last = page.at(-1)
       if (!last) return total
-      await this.broker.add(page)
-      total += page.length
+      const lost = await held.findLost(page)
+      if (lost.length > 0) await this.broker.addLost(lost)
+      total += lost.length
       afterId = last.taskId
     }
   }

@@ -37,11 +37,23 @@ export class Maintenance {
     await this.running
   }
 
+  /** One that fails, for the broker is down, say, does not keep the others waiting. @throws the first failure. */
   private async doChores(): Promise<void> {
-    await this.reconciler.run(queueNames)
-    await this.batches.closeFinished(null)
-    await this.batches.discardAbandoned(abandonedUploadSeconds)
-    await this.retention.run()
+    const chores = [
+      () => this.reconciler.run(queueNames),
+      () => this.batches.closeFinished(null),
+      () => this.batches.discardAbandoned(abandonedUploadSeconds),
+      () => this.retention.run(),
+    ]
+    const failures: unknown[] = []
+    for (const chore of chores) {
+      try {
+        await chore()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   private async run(): Promise<void> {

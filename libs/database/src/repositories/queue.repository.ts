@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
-import { endWords, finishedChannel, sourceList } from '../task-sql.js'
+import { endWords, epochMs, finishedChannel, sourceList } from '../task-sql.js'
+import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from './task.repository.js'
 
 /** What a queue holds, as the database knows it. */
 export interface QueueStatistics {
@@ -23,7 +24,14 @@ const sampleSize = 10_000
 const purgeBatch = 1_000
 const dueSample = 1_000
 
-/** The queues as operators see them. */
+/** Which waiting tasks: since when they are due, in milliseconds of the database's clock, and whether by priority. */
+export interface WaitingRange {
+  readonly dueFrom: number
+  readonly dueBefore: number
+  readonly isUrgent: boolean
+}
+
+/** The queues as operators and the reconciler see them. */
 @Injectable()
 export class QueueRepository {
   constructor(private readonly dataSource: DataSource) {}
@@ -89,6 +97,50 @@ export class QueueRepository {
     return new Map(rows.map(({ queue, count }) => [queue, count]))
   }
 
+  /**
+   * The database's clock in milliseconds since 1970, and since when at the latest the job of an attempt has been in the
+   * broker: since the task is due, or, if it is not due yet or not waiting for this attempt, since the task was stored.
+   */
+  async readDispatchClock(job: TaskJob | undefined): Promise<{ readonly now: number; readonly dispatchedAt: number }> {
+    const due = 'greatest(available_at, created_at)'
+    const [row]: { now: number; dispatched_at: number | null }[] = await this.dataSource.query(
+      `SELECT ${epochMs('clock_timestamp()')} AS now, (
+         SELECT ${epochMs(
+           `CASE WHEN attempt = $2 - 1 AND state IN (${sourceList('running')}) AND ${due} <= now() THEN ${due}
+             ELSE created_at END`,
+         )} FROM tasks WHERE id = $1) AS dispatched_at`,
+      [job?.taskId ?? null, job?.attempt ?? null],
+    )
+    return { now: row?.now ?? 0, dispatchedAt: row?.dispatched_at ?? 0 }
+  }
+
+  /** How many tasks of a queue wait for a start. */
+  async countWaiting(queue: QueueName, { dueFrom, dueBefore, isUrgent }: WaitingRange): Promise<number> {
+    const [row]: { count: string }[] = await this.dataSource.query(`SELECT count(*) ${fromWaiting}`, [
+      queue,
+      dueFrom,
+      dueBefore,
+      isUrgent,
+    ])
+    return Number(row?.count ?? 0)
+  }
+
+  /** The tasks of a queue that wait for a start, after `afterId`, by id. */
+  async listWaiting(
+    queue: QueueName,
+    { dueFrom, dueBefore, isUrgent }: WaitingRange,
+    afterId: string,
+    limit: number,
+  ): Promise<readonly DispatchableTask[]> {
+    const rows: DispatchRow[] = await this.dataSource.query(
+      `SELECT id, name, queue, attempt, priority,
+         greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms
+       ${fromWaiting} AND id > $5 ORDER BY id LIMIT $6`,
+      [queue, dueFrom, dueBefore, isUrgent, afterId, limit],
+    )
+    return rows.map(toDispatchable)
+  }
+
   /** The queues of which no task may start. */
   async listPaused(): Promise<ReadonlySet<string>> {
     const rows: { queue: string }[] = await this.dataSource.query('SELECT queue FROM paused_queues')
@@ -125,6 +177,12 @@ export class QueueRepository {
     }
   }
 }
+
+/** The tasks of queue `$1` that wait, due from `$2` on and before `$3`, with a priority or without (`$4`). */
+const fromWaiting = `FROM tasks
+  WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')}) AND (priority > 0) = $4
+    AND greatest(available_at, created_at) >= to_timestamp($2 / 1000.0)
+    AND greatest(available_at, created_at) < to_timestamp($3 / 1000.0)`
 
 interface DepthRow {
   queue: string

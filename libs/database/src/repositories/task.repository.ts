@@ -64,13 +64,6 @@ export interface AttemptSuccess {
   readonly result?: unknown
 }
 
-/** Which waiting tasks: since when they are due, in milliseconds since 1970, and whether by priority. */
-export interface WaitingRange {
-  readonly dueFrom: number
-  readonly dueBefore: number
-  readonly isUrgent: boolean
-}
-
 /** Someone asked to revoke a running task. */
 export interface RevokeRequest {
   readonly id: string
@@ -256,33 +249,6 @@ export class TaskRepository {
     return rows.length
   }
 
-  /** How many tasks of a queue wait for a start. */
-  async countWaiting(queue: QueueName, { dueFrom, dueBefore, isUrgent }: WaitingRange): Promise<number> {
-    const [row]: { count: string }[] = await this.dataSource.query(`SELECT count(*) ${fromWaiting}`, [
-      queue,
-      dueFrom,
-      dueBefore,
-      isUrgent,
-    ])
-    return Number(row?.count ?? 0)
-  }
-
-  /** The tasks of a queue that wait for a start, after `afterId`, by id. */
-  async listWaiting(
-    queue: QueueName,
-    { dueFrom, dueBefore, isUrgent }: WaitingRange,
-    afterId: string,
-    limit: number,
-  ): Promise<readonly DispatchableTask[]> {
-    const rows: DispatchRow[] = await this.dataSource.query(
-      `SELECT id, name, queue, attempt, priority,
-         greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms
-       ${fromWaiting} AND id > $5 ORDER BY id LIMIT $6`,
-      [queue, dueFrom, dueBefore, isUrgent, afterId, limit],
-    )
-    return rows.map(toDispatchable)
-  }
-
   async find(id: string): Promise<TaskEntity | null> {
     return this.dataSource.getRepository(TaskEntity).findOneBy({ id })
   }
@@ -301,12 +267,6 @@ export class TaskRepository {
     return this.dataSource.getRepository(TaskAttemptEntity).find({ where: { taskId }, order: { attempt: 'ASC' } })
   }
 }
-
-/** The tasks of queue `$1` that wait, due from `$2` on and before `$3`, with a priority or without (`$4`). */
-const fromWaiting = `FROM tasks
-  WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')}) AND (priority > 0) = $4
-    AND greatest(available_at, created_at) >= to_timestamp($2 / 1000.0)
-    AND greatest(available_at, created_at) < to_timestamp($3 / 1000.0)`
 
 /** Statements on the same tasks lock them in the same order, so that two of them do not wait for each other. */
 const inLockOrder = <Item>(items: readonly Item[], idOf: (item: Item) => string): readonly Item[] =>

@@ -11,56 +11,23 @@ import {
 } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Queue } from 'bullmq'
-import { z } from 'zod'
 import { queueSettings } from '../queue-settings.js'
 import { brokerOptions } from './broker-options.js'
-
-/** What a job carries: identifiers of tasks that may start this attempt, and nothing of the person. */
-export const jobPayload = z.strictObject({ task_ids: z.array(z.uuid()).min(1), attempt: z.int().positive() })
+import { HeldJobs } from './held-jobs.js'
+import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs.js'
 
 /** Longest time that a call to the broker may take before the caller goes on without it. */
 const callTimeoutMs = 5_000
 /** Jobs that are taken out at one time. */
 const removedAtOnce = 500
+/** Up to this many jobs a queue is short enough for each to be looked for in it. */
+const shortQueue = 1_000
 
 /** Jobs that a queue holds, by what they wait for. */
 export interface QueueDepth {
   readonly waiting: number
   readonly active: number
   readonly delayed: number
-}
-
-const jobIdOf = (taskId: string, attempt: number): string => `task-${taskId}-${attempt}`
-
-const toJob = ({ taskId, attempt, name, priority, delayMs }: DispatchableTask) => ({
-  name,
-  data: { task_ids: [taskId], attempt } satisfies z.infer<typeof jobPayload>,
-  opts: {
-    jobId: jobIdOf(taskId, attempt),
-    ...(priority > 0 && { priority }),
-    ...(delayMs > 0 && { delay: delayMs }),
-  },
-})
-
-type Job = ReturnType<typeof toJob>
-
-/** Has tasks that may start at once travel together, up to `tasksPerJob` of one name and attempt in a job. */
-const toSharedJobs = (tasks: readonly DispatchableTask[], tasksPerJob: number): readonly Job[] => {
-  const jobs: Job[] = []
-  const latest = new Map<string, Job>()
-  for (const task of tasks) {
-    const kind = task.priority === 0 && task.delayMs === 0 ? `${task.name} ${task.attempt}` : undefined
-    const company = kind === undefined ? undefined : latest.get(kind)
-    if (company && company.data.task_ids.length < tasksPerJob) {
-      company.data.task_ids.push(task.taskId)
-      continue
-    }
-    const job = toJob(task)
-    jobs.push(job)
-    if (kind !== undefined) latest.set(kind, job)
-  }
-  for (const { data, opts } of jobs) if (data.task_ids.length > 1) opts.jobId = `${opts.jobId}-shared`
-  return jobs
 }
 
 /**
@@ -133,12 +100,12 @@ export class Broker implements OnApplicationShutdown {
       else members.set(task.queue, [task])
     }
     await inTime(
-      Promise.all([...members].map(([queue, ofQueue]) => this.addTo(queue, toSharedJobs(ofQueue, tasksPerJob(queue))))),
+      Promise.all([...members].map(([queue, ofQueue]) => this.addTo(queue, toJobs(ofQueue, tasksPerJob(queue))))),
     )
   }
 
   /** One job alone costs the broker a fraction of a list of one: a sixth on PostgreSQL. */
-  private addTo(name: QueueName, jobs: readonly Job[]): Promise<unknown> {
+  private addTo(name: QueueName, jobs: readonly NewJob[]): Promise<unknown> {
     const queue = this.get(name)
     const [job] = jobs
     return job && jobs.length === 1 ? queue.add(job.name, job.data, job.opts) : queue.addBulk([...jobs])
@@ -147,14 +114,16 @@ export class Broker implements OnApplicationShutdown {
   /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
   async removeIfThere(tasks: readonly (TaskJob & { readonly queue: QueueName })[]): Promise<void> {
     try {
-      for (let start = 0; start < tasks.length; start += removedAtOnce) {
-        const page = tasks.slice(start, start + removedAtOnce)
-        await inTime(
-          Promise.all(page.map(({ queue, taskId, attempt }) => this.get(queue).remove(jobIdOf(taskId, attempt)))),
-        )
-      }
+      await this.remove(tasks.map((task) => ({ queue: task.queue, id: jobIdOf(task) })))
     } catch (error) {
       this.log.debug({ err: error }, 'jobs of ended tasks were not taken out; they will be skipped')
+    }
+  }
+
+  private async remove(jobs: readonly { readonly queue: QueueName; readonly id: string }[]): Promise<void> {
+    for (let start = 0; start < jobs.length; start += removedAtOnce) {
+      const page = jobs.slice(start, start + removedAtOnce)
+      await inTime(Promise.all(page.map(({ queue, id }) => this.get(queue).remove(id))))
     }
   }
 
@@ -180,19 +149,45 @@ export class Broker implements OnApplicationShutdown {
   }
 
   /**
-   * When the job was added that has waited longest, in milliseconds since 1970, urgent and delayed ones apart; undefined
-   * if none waits. Jobs leave in the order in which they came, so whatever was added before it has been delivered.
+   * Whether a queue holds a plain job that waits, and the first task of the one that leaves next; no task if its id is
+   * not one of ours. Found in the list alone, for what a job carried may be lost while the list is not.
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
-  async oldestWaitingAt(name: QueueName): Promise<number | undefined> {
-    const [oldest] = await inTime(this.get(name).getJobs(['waiting'], 0, 0, true))
-    return oldest?.timestamp
+  async readHead(name: QueueName): Promise<{ readonly isEmpty: boolean; readonly task?: TaskJob | undefined }> {
+    const [jobId] = await inTime(this.get(name).getRanges(['waiting'], 0, 0, true))
+    return jobId === undefined ? { isEmpty: true } : { isEmpty: false, task: firstTaskOf(jobId) }
   }
 
-  /** Jobs that wait by priority, and those being worked on. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  /** @throws MemoryGuardError BROKER_UNAVAILABLE */
   async countUrgent(name: QueueName): Promise<number> {
-    const counts = await inTime(this.get(name).getJobCounts('prioritized', 'active'))
-    return (counts['prioritized'] ?? 0) + (counts['active'] ?? 0)
+    const counts = await inTime(this.get(name).getJobCounts('prioritized'))
+    return counts['prioritized'] ?? 0
+  }
+
+  /** Reads what a queue holds, to find what it has lost. Its calls throw MemoryGuardError BROKER_UNAVAILABLE. */
+  readHeld(name: QueueName): HeldJobs {
+    return new HeldJobs(this.get(name), inTime)
+  }
+
+  /**
+   * Adds tasks whose jobs are lost. What is left of those jobs is removed first: a job is not added while its content
+   * exists, even if no list leads to it. @throws MemoryGuardError BROKER_UNAVAILABLE
+   */
+  async addLost(tasks: readonly DispatchableTask[]): Promise<void> {
+    await this.remove(
+      tasks.flatMap((task) => [jobIdOf(task), sharedJobIdOf(task)].map((id) => ({ queue: task.queue, id }))),
+    )
+    await this.addTogether(tasks)
+  }
+
+  /**
+   * Removes what is left of jobs that no list leads to, if the queue is short: the search costs its length for each.
+   * @throws MemoryGuardError BROKER_UNAVAILABLE
+   */
+  async removeOrphans(name: QueueName): Promise<void> {
+    const counts = await inTime(this.get(name).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
+    const length = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    if (length <= shortQueue) await inTime(this.get(name).removeOrphanedJobs())
   }
 
   async onApplicationShutdown(): Promise<void> {
