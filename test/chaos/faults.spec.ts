@@ -33,6 +33,7 @@ describeOnBothBrokers('chaos', (broker) => {
   let stack: Stack
   const models = makeModelsFolder()
   addThrowingModel(models)
+  addThrowingModel(models, 'unready', 0.25)
 
   beforeAll(async () => {
     stack = await startStack({
@@ -79,6 +80,23 @@ describeOnBothBrokers('chaos', (broker) => {
   }
   const childrenOf = (worker: WorkerProgram) => stack.listProcesses().filter((pid) => parentOf(pid) === worker.pid)
   const metricsOf = async ({ healthUrl }: WorkerProgram) => (await fetch(`${healthUrl}/metrics`)).text()
+
+  /** A prediction that fails, as it stands then, and the states that a webhook told of it. */
+  const fail = async (model: string) => {
+    const receiver = await startReceiver()
+    const hook = await post('/v1/webhooks', { url: `${receiver.url}/hook` })
+    const deliveries = `/v1/webhooks/${String(hook.body['id'])}/deliveries`
+    const id = await submit({ user_id: 1, health_metrics: { load_points: canaryPoints }, model })
+    const task = await untilState(id, 'failed')
+    await waitFor(
+      async () => ((await get(deliveries))['items'] as { state: string }[]).some((each) => each.state === 'delivered'),
+      { what: 'the delivery' },
+    )
+    await stack.request('DELETE', `/v1/webhooks/${String(hook.body['id'])}`)
+    await receiver.close()
+    expect(receiver.messages.map(({ body }) => body.data['task_id'])).toEqual([id])
+    return { task, sent: receiver.messages.map(({ body }) => body.data['state']) }
+  }
 
   it('a child that ignores signals dies at hard limit + 1 s and the next job runs', async () => {
     const hardSeconds = 1
@@ -132,30 +150,35 @@ describeOnBothBrokers('chaos', (broker) => {
     expect((await read(id)).attempts.map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded'])
   })
 
-  it('a throwing model gives exactly 3 retries, failed, its reason and one webhook', async () => {
-    const receiver = await startReceiver()
-    const hook = await post('/v1/webhooks', { url: `${receiver.url}/hook` })
-    const deliveries = `/v1/webhooks/${String(hook.body['id'])}/deliveries`
-    const id = await submit({ user_id: 1, health_metrics: { load_points: canaryPoints }, model: 'throwing' })
-    const task = await untilState(id, 'failed')
+  it('what may pass gives exactly 3 retries, failed, its reason and one webhook', async () => {
+    const { task, sent } = await fail('unready')
     expect(task).toMatchObject({
       retries: 3,
       crashes: 0,
       attempt: 4,
-      error: { code: 'MODEL_OUTPUT_INVALID', message: 'The model throwing@1 failed.' },
+      error: {
+        code: 'MODEL_NOT_READY',
+        message: expect.stringContaining('The model unready@1 is not ready on this worker: golden.json'),
+      },
     })
     expect(task.attempts.map(({ outcome }) => outcome)).toEqual(['retried', 'retried', 'retried', 'failed'])
-    await waitFor(
-      async () => ((await get(deliveries))['items'] as { state: string }[]).some((each) => each.state === 'delivered'),
-      { what: 'the delivery' },
-    )
-    await stack.request('DELETE', `/v1/webhooks/${String(hook.body['id'])}`)
-    await receiver.close()
-    expect(receiver.messages.map(({ body }) => [body.data['task_id'], body.data['state']])).toEqual([[id, 'failed']])
+    expect(sent).toEqual(['failed'])
     // Each waited for its delay of 0.2 s +- 10 %.
     const starts = task.attempts.map(({ started_at: at }) => Date.parse(at))
     const ends = task.attempts.map(({ ended_at: at }) => Date.parse(at))
     expect(starts.slice(1).every((start, index) => start - (ends[index] ?? 0) >= 175)).toBe(true)
+  })
+
+  it('D3: a graph that fails is not tried again: it would fail again; one webhook tells', async () => {
+    const { task, sent } = await fail('throwing')
+    expect(task).toMatchObject({
+      retries: 0,
+      crashes: 0,
+      attempt: 1,
+      error: { code: 'MODEL_OUTPUT_INVALID', message: 'The model throwing@1 failed.' },
+    })
+    expect(task.attempts.map(({ outcome }) => outcome)).toEqual(['failed'])
+    expect(sent).toEqual(['failed'])
   })
 
   it('50 parallel posts with one idempotency key make one task', async () => {

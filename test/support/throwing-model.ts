@@ -3,9 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeOnnx } from './onnx-writer.js'
 
-/** A model that answers one half for `load_points` 0 and 1, and fails for any other number, with the number in its words. */
-export const addThrowingModel = (folder: string): void => {
-  const path = join(folder, 'throwing', '1')
+/**
+ * A model that answers one half for `load_points` 0 and 1, and fails for any other number, with the number in its words.
+ * With other golden answers than one half no worker takes it for ready.
+ */
+export const addThrowingModel = (folder: string, name = 'throwing', goldenAnswer = 0.5): void => {
+  const path = join(folder, name, '1')
   mkdirSync(path, { recursive: true })
   const graph = writeOnnx({
     inputs: 1,
@@ -16,13 +19,16 @@ export const addThrowingModel = (folder: string): void => {
     constants: { halves: { dims: [2], floats: [0.5, 0.5] } },
     outputs: { probability: 'float32' },
   })
-  const cases = [0, 1].map((points) => ({ inputs: { load_points: points }, outputs: { risk: { value: 0.5 } } }))
+  const cases = [0, 1].map((points) => ({
+    inputs: { load_points: points },
+    outputs: { risk: { value: goldenAnswer } },
+  }))
   const golden = JSON.stringify({ tolerance: 1e-6, cases })
   const sha256 = (content: Uint8Array | string) => createHash('sha256').update(content).digest('hex')
   const manifest = {
     manifest_version: 1,
     kind: 'risk',
-    name: 'throwing',
+    name,
     version: '1',
     title: 'Throwing model of the tests',
     summary: 'Fails. It says nothing of anyone.',

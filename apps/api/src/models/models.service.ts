@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ModelActivationRepository, type ShadowDifferences } from '#libs/database'
-import { ModelCatalogue, referenceOf, type Manifest, type ModelFolder } from '#libs/ml/manifest'
+import { ModelCatalogue, modelFilePath, referenceOf, type Manifest, type ModelFolder } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
 import { ModelStates } from './model-states.js'
@@ -27,7 +26,8 @@ export class ModelsService {
     await this.states.refresh()
     const { manifest, path } = this.getModel(name, version)
     const { limits, terms, acknowledgement, files } = manifest
-    const card = 'card.md' in files ? await readFile(join(path, 'card.md'), 'utf8') : ''
+    const found = await modelFilePath(path, 'card.md')
+    const card = 'path' in found ? await readFile(found.path, 'utf8') : ''
     return { ...this.toAnswer(manifest), limits, terms, acknowledgement, files, card }
   }
 

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryGuardError } from '#libs/platform'
 import { readModelFolder, referenceOf, type ModelFolder } from './model-folder.js'
+import { modelNameFault } from './model-path.js'
 
 /** A model that cannot be offered, and why. */
 export interface BrokenModel {
@@ -65,8 +66,10 @@ export class FolderScanner {
     for (const { name, version, looks } of await listModelFolders(this.root)) {
       const path = join(this.root, name, version)
       if (this.readAs.has(path) || this.brokenAs.get(path) === looks) continue
-      const reference = `${name}@${version}`
+      const reference = printable(`${name}@${version}`)
       try {
+        const fault = modelNameFault(name, version)
+        if (fault !== undefined) throw new MemoryGuardError('MODEL_INVALID', `${fault} Rename the folder.`)
         const model = await readModelFolder(path)
         const said = referenceOf(model.manifest)
         if (said !== reference) throw misplaced(said, reference)
@@ -82,18 +85,31 @@ export class FolderScanner {
   }
 }
 
+/** A name as a terminal and a log may show it. */
+const printable = (name: string): string => name.replaceAll(/[^\x21-\x7e]/g, '?')
+
 const misplaced = (said: string, reference: string): MemoryGuardError =>
   new MemoryGuardError('MODEL_INVALID', `The manifest says ${said}, but the folder is that of ${reference}.`)
 
-/** Names, sizes and times of a folder's files; undefined without a manifest: it is no model folder. */
+/**
+ * Names, sizes and times of a folder's files; undefined without a manifest: it is no model folder. One that cannot be
+ * listed counts as one, so that whoever reads it says so.
+ */
 const signatureOf = async (path: string): Promise<string | undefined> => {
-  const files = (await readdir(path)).sort()
+  const files = await readdir(path).then(
+    (names) => names.sort(),
+    () => undefined,
+  )
+  if (!files) return 'unreadable'
   if (!files.includes('manifest.json')) return undefined
   const looks = await Promise.all(
-    files.map(async (file) => {
-      const { size, mtimeMs } = await stat(join(path, file))
-      return `${file} ${size} ${mtimeMs}`
-    }),
+    files.map((file) =>
+      stat(join(path, file)).then(
+        ({ size, mtimeMs }) => `${file} ${size} ${mtimeMs}`,
+        // A link to nothing, or a file that has just gone: whoever reads the folder says what is wrong with it.
+        () => file,
+      ),
+    ),
   )
   return looks.join('\n')
 }

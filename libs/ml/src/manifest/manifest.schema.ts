@@ -1,13 +1,10 @@
 import { z } from 'zod'
+import { modelFileName, modelName, modelVersion } from './model-path.js'
 
-const identifier = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens, starting with a letter')
 const metricName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, 'lower-case letters, digits and underscores, starting with a letter')
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 digest in lower-case hexadecimal')
-const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'a file name without folders')
 
 /** One number in a named output tensor of shape [rows, columns] (or [rows], column 0). */
 const tensorColumn = z.strictObject({ tensor: z.string().min(1), column: z.int().nonnegative().default(0) })
@@ -47,12 +44,12 @@ const modelOutputSchema = z.strictObject({
 })
 
 /** `categories` in rising order; each holds values below its `below`, the last has none. */
-const categorySchema = z.strictObject({ name: identifier.or(metricName), below: z.number().optional() })
+const categorySchema = z.strictObject({ name: modelName.or(metricName), below: z.number().optional() })
 
 const common = {
   manifest_version: z.literal(1),
-  name: identifier,
-  version: z.string().regex(/^[0-9][A-Za-z0-9._-]{0,30}$/, 'starts with a digit, e.g. "1" or "2.1"'),
+  name: modelName,
+  version: modelVersion,
   title: z.string().min(1),
   summary: z.string().min(1),
   /** Shown wherever the answer is: decision support, not diagnosis. */
@@ -64,7 +61,7 @@ const common = {
   /** Measured quality, by name, e.g. `{ "auc": 0.9 }`, as the card explains it. */
   metrics: z.record(z.string(), z.number()).default({}),
   /** sha256 of every file of the folder but the manifest itself. */
-  files: z.record(fileName, sha256),
+  files: z.record(modelFileName, sha256),
 }
 
 /** A model whose answers are probabilities computed by an ONNX graph from one feature matrix. */
@@ -72,7 +69,7 @@ const riskManifestSchema = z.strictObject({
   ...common,
   kind: z.literal('risk'),
   graph: z.strictObject({
-    file: fileName,
+    file: modelFileName,
     /** Name of the one input tensor, shape [rows, inputs]. */
     input: z.string().min(1),
     dtype: z.enum(['float32', 'float64']).default('float32'),
@@ -104,7 +101,7 @@ const riskManifestSchema = z.strictObject({
       /** Space in which contributions add up. */
       space: z.enum(['log_odds', 'probability']).default('log_odds'),
       /** `{ "rows": [[...], ...] }` in input order, null for missing: the reference people. */
-      background: fileName.optional(),
+      background: modelFileName.optional(),
     })
     .default({ method: 'auto', space: 'log_odds' }),
 })
@@ -113,7 +110,7 @@ const riskManifestSchema = z.strictObject({
 const forecastManifestSchema = z.strictObject({
   ...common,
   kind: z.literal('forecast'),
-  parameters: fileName,
+  parameters: modelFileName,
   /** Name of the metric that is forecast. */
   metric: metricName,
   horizons_months: z.array(z.number().positive()).min(1).default([6, 12, 24]),

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryGuardError } from '#libs/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FolderScanner } from './folder-scanner.js'
 import { readModelFolder } from './model-folder.js'
+import { modelFolderPath } from './model-path.js'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const golden = JSON.stringify({ cases: [{ inputs: { age: 70 }, outputs: { risk: { value: 0.5 } } }] })
@@ -55,6 +56,35 @@ describe('a model folder', () => {
     folder = join(root, 'test-model', '1')
   })
   afterEach(() => rmSync(root, { recursive: true }))
+
+  it('A8: reads nothing that lies elsewhere, whatever its manifest and its links say', async () => {
+    const outside = join(root, 'secret.json')
+    writeFileSync(outside, golden)
+    for (const file of ['../../secret.json', outside, '..', 'a/b', '.hidden']) {
+      write(folder, (manifest) => {
+        manifest['files'] = { ...(manifest['files'] as object), [file]: sha256(golden) }
+        manifest['graph'] = { file, input: 'features' }
+      })
+      const messages = (await faultsOf(folder)).map(({ message }) => message)
+      expect(messages).toContain('must be a file name without folders')
+    }
+    write(folder)
+    rmSync(join(folder, 'golden.json'))
+    symlinkSync(outside, join(folder, 'golden.json'))
+    expect(await faultsOf(folder)).toEqual([{ pointer: 'golden.json', message: 'is a link out of the folder' }])
+    rmSync(join(folder, 'golden.json'))
+    mkdirSync(join(folder, 'golden.json'))
+    expect(await faultsOf(folder)).toEqual([{ pointer: 'golden.json', message: 'is no regular file' }])
+  })
+
+  it('A8: may hold links to files of its own, as a mounted volume does', async () => {
+    write(folder)
+    mkdirSync(join(folder, '..data'))
+    writeFileSync(join(folder, '..data', 'golden.json'), golden)
+    rmSync(join(folder, 'golden.json'))
+    symlinkSync(join('..data', 'golden.json'), join(folder, 'golden.json'))
+    expect((await readModelFolder(folder)).golden?.cases).toHaveLength(1)
+  })
 
   it('is read with its defaults filled in', async () => {
     write(folder)
@@ -158,5 +188,50 @@ describe('a model folder', () => {
     const { models, broken } = await new FolderScanner(root).scan()
     expect(models.map(({ manifest }) => manifest.version)).toEqual(['1'])
     expect(broken).toMatchObject([{ path: join(root, 'test-model', '2'), error: expect.any(MemoryGuardError) }])
+  })
+})
+
+describe('A8: the path of a model folder', () => {
+  let root: string
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'memoryguard-root-'))
+  })
+  afterEach(() => rmSync(root, { recursive: true }))
+
+  it.each([
+    ['../evil', '1'],
+    ['..', '1'],
+    ['/etc', '1'],
+    ['a/b', '1'],
+    ['a\\b', '1'],
+    ['', '1'],
+    ['a\0b', '1'],
+    ['Evil', '1'],
+    ['a'.repeat(64), '1'],
+    ['fine', '../1'],
+    ['fine', '..'],
+    ['fine', '.'],
+    ['fine', '1/../../x'],
+    ['fine', ''],
+    ['fine', 'v1'],
+  ])('is refused for %j, %j', async (name, version) => {
+    await expect(modelFolderPath(root, name, version)).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+  })
+
+  it('is refused if a link leads out of the root, and taken below it', async () => {
+    const outside = mkdtempSync(join(tmpdir(), 'memoryguard-outside-'))
+    symlinkSync(outside, join(root, 'linked'))
+    await expect(modelFolderPath(root, 'linked', '1')).rejects.toThrow('is a link out of the folder of models')
+    rmSync(outside, { recursive: true })
+    expect(await modelFolderPath(root, 'fine-2', '1.2-rc_1')).toBe(join(root, 'fine-2', '1.2-rc_1'))
+  })
+
+  it('is not looked for below a folder whose name cannot be one; the others are read', async () => {
+    write(join(root, 'test-model', '1'))
+    write(join(root, 'Bad\u001b[31m', '1'))
+    symlinkSync('/nowhere', join(root, 'test-model', '1', 'dangling'))
+    const { models, broken } = await new FolderScanner(root).scan()
+    expect(models.map(({ manifest }) => manifest.name)).toEqual(['test-model'])
+    expect(broken).toMatchObject([{ reference: 'Bad?[31m@1', error: { code: 'MODEL_INVALID' } }])
   })
 })

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { z } from 'zod'
 import { contradictions, goldenShapeFaults } from './contradictions.js'
@@ -12,6 +11,7 @@ import {
   type Golden,
   type Manifest,
 } from './manifest.schema.js'
+import { modelFilePath } from './model-path.js'
 
 /** A model folder whose manifest, digests and golden file have been checked. */
 export interface ModelFolder {
@@ -44,12 +44,16 @@ export const parseJson = async <Schema extends z.ZodType>(
   schema: Schema,
   faults: InputFault[],
 ): Promise<z.infer<Schema> | null> => {
+  const found = await modelFilePath(folder, file)
+  if ('fault' in found) {
+    faults.push({ pointer: file, message: found.fault })
+    return null
+  }
   let json: unknown
   try {
-    json = JSON.parse(await readFile(join(folder, file), 'utf8'))
-  } catch (error) {
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    faults.push({ pointer: file, message: missing ? 'is missing' : 'is not readable JSON' })
+    json = JSON.parse(await readFile(found.path, 'utf8'))
+  } catch {
+    faults.push({ pointer: file, message: 'is not readable JSON' })
     return null
   }
   const { known, unknown } = withoutUnknownKeys(json, schema)
@@ -129,13 +133,18 @@ export const readModelFolder = async (path: string): Promise<ModelFolder> => {
 const digestFaults = async (path: string, { files }: Manifest): Promise<readonly InputFault[]> => {
   const faults: InputFault[] = []
   for (const [file, expected] of Object.entries(files)) {
+    const found = await modelFilePath(path, file)
+    if ('fault' in found) {
+      faults.push({ pointer: file, message: found.fault })
+      continue
+    }
     try {
-      if ((await digestOf(join(path, file))) !== expected) {
+      if ((await digestOf(found.path)) !== expected) {
         faults.push({ pointer: file, message: 'its sha256 differs from the manifest' })
       }
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-      faults.push({ pointer: file, message: reason === 'ENOENT' ? 'is missing' : `cannot be read (${reason})` })
+      faults.push({ pointer: file, message: `cannot be read (${reason})` })
     }
   }
   return faults

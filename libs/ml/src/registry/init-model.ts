@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryGuardError } from '#libs/platform'
-import { digestOf, knownMetrics } from '../manifest/index.js'
+import { digestOf, knownMetrics, modelFolderPath } from '../manifest/index.js'
 import { readOnnxModel, type OnnxModel, type OnnxValue } from '../onnx/index.js'
 import type { ComputePool, OutputTensor } from '../runtime/compute-pool.js'
 import { parseSampleRows, type SampleRows } from './sample-rows.js'
@@ -33,12 +33,13 @@ const disclaimer =
  * Writes the folder of a model from its graph and some rows: manifest, golden file, reference people, card and digests.
  * What the graph and the rows do not say (units, ranges, categories, limits) is filled in for the owner to correct.
  * @returns the folder
- * @throws MemoryGuardError MODEL_INVALID if the graph or the rows cannot be used, or the version exists.
+ * @throws MemoryGuardError MODEL_INVALID if the name, the graph or the rows cannot be used, or the version exists.
  */
 export const initModel = async (
   { name, version, graph, rows, output, root }: NewModel,
   pool: ComputePool,
 ): Promise<string> => {
+  const path = await modelFolderPath(root, name, version)
   const model = readOnnxModel(await readFile(graph))
   const sample = parseSampleRows(await readFile(rows, 'utf8'))
   const { input, maxBatch } = inputOf(model, sample.features.length)
@@ -57,7 +58,6 @@ export const initModel = async (
   const answer = answers[tensor] ?? { data: new Float64Array(0), columns: 0 }
   const column = columnOf(answer, wantedColumn)
 
-  const path = join(root, name, version)
   await mkdir(join(root, name), { recursive: true })
   await mkdir(path).catch((cause: unknown) => {
     throw new MemoryGuardError('MODEL_INVALID', `${path} exists already: a version never changes, choose another.`, {

@@ -20,26 +20,68 @@ export interface Risk {
   readonly level: number | null
 }
 
+/** Rounding error that float32 sums of many parts stay below: by so much a sound model may miss a bound. */
+const roundingError = 1e-5
+
+/** The value, moved to the bound that it misses by rounding alone; anything else stays as it is. */
+const withinBounds = (value: number, low: number, high: number): number => {
+  if (value < low && value >= low - roundingError) return low
+  return value > high && value <= high + roundingError ? high : value
+}
+
+/** The value of a column without its rounding error; NaN if the tensor has no such column. */
 const readColumn = (
   tensors: OutputTensors,
   { tensor, column }: { tensor: string; column: number },
   row: number,
 ): number => {
   const { data, columns } = tensors[tensor] ?? { data: new Float64Array(0), columns: 0 }
-  return column < columns ? (data[row * columns + column] ?? NaN) : NaN
+  return column < columns ? withinBounds(data[row * columns + column] ?? NaN, 0, 1) : NaN
 }
 
-const readOutputs = (manifest: RiskManifest, tensors: OutputTensors, row: number): Record<string, RiskOutput> =>
-  Object.fromEntries(
-    manifest.outputs.map(({ name, value, lower, upper }) => [
-      name,
-      {
-        value: readColumn(tensors, value, row),
-        ...(lower && { lower: readColumn(tensors, lower, row) }),
-        ...(upper && { upper: readColumn(tensors, upper, row) }),
-      },
-    ]),
-  )
+/** Outputs by name. An interval holds its value, and a longer horizon is no less likely, where only rounding says otherwise. */
+const readOutputs = (manifest: RiskManifest, tensors: OutputTensors, row: number): Record<string, RiskOutput> => {
+  const outputs: Record<string, RiskOutput> = {}
+  for (const { name, value: valueAt, lower, upper } of manifest.outputs) {
+    const value = readColumn(tensors, valueAt, row)
+    outputs[name] = {
+      value,
+      ...(lower && { lower: withinBounds(readColumn(tensors, lower, row), 0, value) }),
+      ...(upper && { upper: withinBounds(readColumn(tensors, upper, row), value, 1) }),
+    }
+  }
+  raiseLaterHorizons(manifest, outputs)
+  return outputs
+}
+
+const raiseLaterHorizons = (manifest: RiskManifest, outputs: Record<string, RiskOutput>): void => {
+  let earlier: RiskOutput | undefined
+  for (const name of namesByHorizon(manifest)) {
+    const output = outputs[name]
+    if (!output) continue
+    const value = earlier ? withinBounds(output.value, earlier.value, 1) : output.value
+    if (value !== output.value) {
+      const { upper } = output
+      outputs[name] = { ...output, value, ...(upper !== undefined && { upper: withinBounds(upper, value, 1) }) }
+    }
+    earlier = outputs[name]
+  }
+}
+
+const horizonNames = new WeakMap<RiskManifest, readonly string[]>()
+
+/** Outputs that speak of a time ahead, the nearest first; made once for each manifest. */
+const namesByHorizon = (manifest: RiskManifest): readonly string[] => {
+  const known = horizonNames.get(manifest)
+  if (known) return known
+  const names = manifest.outputs
+    .flatMap(({ name, horizon_years: years }) => (years === null ? [] : [{ name, years }]))
+    .sort((a, b) => a.years - b.years)
+    .map(({ name }) => name)
+  const compared = names.length > 1 ? names : []
+  horizonNames.set(manifest, compared)
+  return compared
+}
 
 /** One row of a run, or the error that this person alone gets. */
 export const toRisk = (manifest: RiskManifest, tensors: OutputTensors, row: number): Risk | MemoryGuardError => {

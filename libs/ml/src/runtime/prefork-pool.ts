@@ -10,6 +10,7 @@ import type {
   OutputTensors,
   RunRequest,
 } from './compute-pool.js'
+import { modelFailure } from './model-failure.js'
 
 export interface PreforkOptions {
   /** Number of children. */
@@ -233,11 +234,10 @@ export class PreforkPool implements ComputePool {
       killSignal?.throwIfAborted()
       resolve(await child.send(work, timeoutMs, onProgress))
     } catch (cause) {
-      const failure = `The model ${work.key} failed.`
       reject(
         killSignal?.aborted || cause instanceof MemoryGuardError
           ? (killSignal?.reason ?? cause)
-          : new MemoryGuardError('MODEL_OUTPUT_INVALID', failure, { cause, retryable: true }),
+          : modelFailure(work.key, cause),
       )
     }
     killSignal?.removeEventListener('abort', kill)

@@ -9,6 +9,7 @@ import type {
   RunRequest,
 } from './compute-pool.js'
 import { GraphExplainers } from './graph-explainers.js'
+import { modelFailure } from './model-failure.js'
 import { OnnxEngine } from './onnx-engine.js'
 
 /** Computes in this process: for debugging. It blocks the event loop and cannot enforce a hard limit. */
@@ -40,7 +41,7 @@ export class SoloPool implements ComputePool {
       return answer
     } catch (cause) {
       if (cause instanceof MemoryGuardError) throw cause
-      throw new MemoryGuardError('MODEL_OUTPUT_INVALID', `The model ${key} failed.`, { cause, retryable: true })
+      throw modelFailure(key, cause)
     }
   }
 
