@@ -5,6 +5,7 @@ import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
+import { startReceiver } from '../support/webhook-receiver.js'
 
 const name = 'ml.batch_predictions'
 const waiting = { prefer: 'wait=20' }
@@ -15,7 +16,10 @@ describeOnBothBrokers('a batch as a task', (broker) => {
   let stack: Stack
 
   beforeAll(async () => {
-    stack = await startStack({ broker, env: { RECONCILE_INTERVAL_SECONDS: '0.5' } })
+    stack = await startStack({
+      broker,
+      env: { RECONCILE_INTERVAL_SECONDS: '0.5', WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' },
+    })
   })
   afterAll(() => stack.stop())
 
@@ -140,6 +144,42 @@ describeOnBothBrokers('a batch as a task', (broker) => {
     expect((await post(`/v1/tasks/${id}/revoke`)).status).toBe(200)
     const cancel = await stack.request('DELETE', `/v1/batches/${id}`)
     expect([cancel.status, cancel.body['state']]).toEqual([200, 'cancelled'])
+  })
+
+  it('D5: of which no row has a result has failed, in every form; with one result it has succeeded', async () => {
+    const receiver = await startReceiver()
+    const hook = await post('/v1/webhooks', { url: `${receiver.url}/hook` })
+    const old = { age: 999 }
+    const csv = { ...waiting, 'content-type': 'text/csv' }
+    const refused = [
+      await post('/v1/batches', { items: [{ user_id: 1, health_metrics: old }, { user_id: 2 }] }, waiting),
+      await post('/v1/batches', { user_ids: [991, 992] }, waiting),
+      await post('/v1/batches', 'user_id,age\n1,999\nx,70\n', csv),
+      await call({ user_ids: [1, 2], health_metrics_list: [old, old] }),
+    ]
+    const id = (index: number) => String(refused[index]?.body['id'])
+    for (const [index, { status, body }] of refused.entries()) {
+      expect([status, body['state'], body['celery_state']]).toEqual([200, 'failed', 'FAILURE'])
+      expect((await get(`/v1/batches/${id(index)}`)).body).toMatchObject({ total: 2, succeeded: 0, failed: 2 })
+      expect((await get(`/v1/tasks/${id(index)}`)).body['error']).toEqual({
+        code: 'BATCH_FAILED',
+        message: 'None of its 2 rows has a result; see the errors of the batch.',
+      })
+    }
+    const { body: mixed } = await post('/v1/batches', 'user_id,age\n1,999\n2,70\n', csv)
+    expect(mixed).toMatchObject({ state: 'succeeded', celery_state: 'SUCCESS', succeeded: 1, failed: 1 })
+    await waitFor(() => receiver.messages.length === 5, { what: 'a message for each batch' })
+    const sent = receiver.messages.map(({ body }) => [body.data['batch_id'], body.type])
+    expect(new Map(sent as [string, string][])).toEqual(
+      new Map([...refused.map((_, index) => [id(index), 'task.failed'] as const), [mixed['id'], 'task.succeeded']]),
+    )
+    await stack.request('DELETE', `/v1/webhooks/${String(hook.body['id'])}`)
+    await receiver.close()
+
+    const again = await post(`/v1/tasks/${id(0)}/retry`)
+    expect([again.status, again.body['detail']]).toEqual([409, expect.stringContaining('in a new batch')])
+    const many = await post('/v1/tasks/retry', { filter: { state: 'failed' }, dry_run: true })
+    expect(many.body['matched']).toBe(0)
   })
 
   describe('is refused before anything is stored', () => {

@@ -24,6 +24,7 @@ export const errorCodes = [
   'TASK_POISON',
   'TASK_CHILD_LOST',
   'TASK_FAILED',
+  'BATCH_FAILED',
   'MODEL_UNKNOWN',
   'MODEL_NOT_READY',
   'MODEL_STATE_CONFLICT',

@@ -26,6 +26,7 @@ export const errorStatus: Readonly<Record<ErrorCode, readonly [status: number, t
   TASK_POISON: [500, 'The task kills its worker'],
   TASK_CHILD_LOST: [500, 'The worker died'],
   TASK_FAILED: [500, 'The task failed'],
+  BATCH_FAILED: [422, 'No row of the batch has a result'],
   MODEL_UNKNOWN: [422, 'There is no such model'],
   MODEL_NOT_READY: [503, 'The model is not ready'],
   MODEL_STATE_CONFLICT: [409, 'The model is not in a state that allows it'],

@@ -9,7 +9,7 @@ import {
 } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
 import { Broker, Dispatcher, FinishedTasks, revokeTasks, TaskClient } from '#libs/tasks'
-import { isTerminal } from '#libs/tasks/contracts'
+import { batchPredictions, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
@@ -132,8 +132,11 @@ export class TasksService {
 
   /** @throws MemoryGuardError TASK_STATE_CONFLICT unless it ended without success. */
   async replay(id: string, principal: Principal, requestId: string): Promise<TaskEntity> {
-    const { state } = await this.get(id, principal)
+    const { name, state } = await this.get(id, principal)
     const [replay] = await this.replayAll([id])
+    if (!replay && name === batchPredictions.name) {
+      throw new MemoryGuardError('TASK_STATE_CONFLICT', 'A batch is not done again: send its rows in a new batch.')
+    }
     if (!replay) {
       throw new MemoryGuardError(
         'TASK_STATE_CONFLICT',
@@ -148,7 +151,7 @@ export class TasksService {
     const { state, name, queue, worker, error_code: errorCode, since, ids } = filter
     const states = typeof state === 'string' ? [state] : state
     const userId = principal.userId ?? undefined
-    const fits: TaskFilter = { states, name, queue, worker, errorCode, since, ids, userId, withoutReplay: true }
+    const fits: TaskFilter = { states, name, queue, worker, errorCode, since, ids, userId, mayReplay: true }
     const matched = await this.calls.count(fits)
     const found = (await this.calls.list(fits, maxReplays)).map(({ id }) => id)
     if (dry_run) return { dry_run, matched, replayed: 0, items: found.map((id) => ({ id, replay_id: null })) }

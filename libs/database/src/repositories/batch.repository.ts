@@ -316,7 +316,8 @@ export class BatchRepository {
 
   /**
    * Ends batches without an unfinished chunk, once however many processes look: those given, or all. One that has a
-   * chunk without a result has failed; rows that failed alone do not make it fail. Answers the ids of the ended.
+   * chunk without a result has failed, and so has one without any result; some rows that failed alone do not make it
+   * fail. Answers the ids of the ended.
    */
   async closeFinished(ids: readonly string[] | null): Promise<readonly string[]> {
     const rows: { id: string }[] = await this.dataSource.query(
@@ -328,13 +329,16 @@ export class BatchRepository {
              WHERE c.batch_id = b.id AND t.finished_at IS NULL ORDER BY c.chunk DESC LIMIT 1) IS NULL
        ), counted AS (
          SELECT b.id, b.total, n.*, EXISTS (SELECT 1 FROM batch_chunks c JOIN tasks t ON t.id = c.task_id
-           WHERE c.batch_id = b.id AND t.state IN (${ended})) AS has_failed
+           WHERE c.batch_id = b.id AND t.state IN (${ended})) AS has_lost, n.succeeded + n.cancelled = 0 AS has_nothing
          FROM done JOIN batches b ON b.id = done.id, ${counts}
        ), closed AS (
          UPDATE tasks p SET
-           state = CASE WHEN n.has_failed THEN 'failed' WHEN n.cancelled > 0 THEN 'cancelled' ELSE 'succeeded' END,
-           error_code = CASE WHEN n.has_failed THEN 'TASK_FAILED' END,
-           error_message = CASE WHEN n.has_failed THEN 'Some chunks have no result; the others are stored.' END,
+           state = CASE WHEN n.has_nothing OR n.has_lost THEN 'failed' WHEN n.cancelled > 0 THEN 'cancelled'
+             ELSE 'succeeded' END,
+           error_code = CASE WHEN n.has_nothing THEN 'BATCH_FAILED' WHEN n.has_lost THEN 'TASK_FAILED' END,
+           error_message = CASE
+             WHEN n.has_nothing THEN 'None of its ' || n.total || ' rows has a result; see the errors of the batch.'
+             WHEN n.has_lost THEN 'Some chunks have no result; the others are stored.' END,
            attempt = 1, started_at = coalesce(p.started_at, now()), finished_at = now(), available_at = least(p.available_at, now()),
            result = jsonb_build_object('batch_id', n.id, 'total', n.total, 'succeeded', n.succeeded, 'failed', n.failed,
              'cancelled', n.cancelled, 'results', '/v1/batches/' || n.id || '/results')

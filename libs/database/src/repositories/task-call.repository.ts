@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
-import { terminalStates, type TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
 import { controlChannel, endWords, finishedChannel } from '../task-sql.js'
@@ -56,8 +56,8 @@ export interface TaskFilter {
   readonly errorCode?: string | undefined
   readonly userId?: number | undefined
   readonly since?: Date | undefined
-  /** Only those that were not done again yet. */
-  readonly withoutReplay?: boolean | undefined
+  /** Only those that may be done again: not yet done again, and no batch. */
+  readonly mayReplay?: boolean | undefined
   /** Only tasks with a smaller id. */
   readonly before?: string | undefined
 }
@@ -165,7 +165,8 @@ export class TaskCallRepository {
 
   /**
    * Does ended tasks again, each as a new task: `replays` gives the id of the new task for each old one. A task has at
-   * most one replay. A prediction follows the replay of the task that was to compute it.
+   * most one replay. A prediction follows the replay of the task that was to compute it. A batch that has ended is
+   * passed over, and so are its chunks: its rows are sent anew.
    */
   async replay(replays: ReadonlyMap<string, string>): Promise<readonly ReplayedTask[]> {
     const input = [...replays].map(([original, id]) => ({ original, id }))
@@ -178,7 +179,7 @@ export class TaskCallRepository {
          SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
            o.id
          FROM input i JOIN tasks o ON o.id = i.original
-         WHERE o.finished_at IS NOT NULL AND o.state = ANY($2)
+         WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> '${batchPredictions.name}'
          -- One that is being erased is not done again.
          FOR KEY SHARE OF o
          ON CONFLICT (replay_of) WHERE replay_of IS NOT NULL DO NOTHING
@@ -223,7 +224,7 @@ export class TaskCallRepository {
   }
 
   private select(filter: TaskFilter) {
-    const { ids, name, states, queue, worker, errorCode, userId, since, before, withoutReplay } = filter
+    const { ids, name, states, queue, worker, errorCode, userId, since, before, mayReplay } = filter
     const query = this.dataSource.getRepository(TaskEntity).createQueryBuilder('task')
     if (ids) query.andWhere('task.id = ANY(:ids)', { ids })
     if (name !== undefined) query.andWhere('task.name = :name', { name })
@@ -233,7 +234,10 @@ export class TaskCallRepository {
     if (userId !== undefined) query.andWhere('task.user_id = :userId', { userId })
     if (since) query.andWhere('task.id >= :first', { first: firstIdOf(since) })
     if (before !== undefined) query.andWhere('task.id < :before', { before })
-    if (withoutReplay) query.andWhere('NOT EXISTS (SELECT 1 FROM tasks r WHERE r.replay_of = task.id)')
+    if (mayReplay) {
+      query.andWhere('NOT EXISTS (SELECT 1 FROM tasks r WHERE r.replay_of = task.id)')
+      query.andWhere('task.name <> :batch', { batch: batchPredictions.name })
+    }
     if (states) {
       query.andWhere('task.state = ANY(:states)', { states })
       // What says so more plainly lets the planner use the small indexes.
