@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const shipped = fileURLToPath(new URL('../../models/impairment-screen', import.meta.url))
-const fixtures = fileURLToPath(new URL('../fixtures/runtime', import.meta.url))
-const samples = fileURLToPath(new URL('../fixtures/models', import.meta.url))
+/** Benches run it from `dist`. */
+const repository = fileURLToPath(import.meta.url).replace(/(\/dist)?\/test\/support\/models-folder\.[jt]s$/, '')
+const shipped = `${repository}/models/impairment-screen`
+const fixtures = `${repository}/test/fixtures/runtime`
+const samples = `${repository}/test/fixtures/models`
 
 /** A folder with the default model, those of the tests, and the samples of other libraries if asked for; the caller removes it. */
 export const makeModelsFolder = ({ withSamples = false } = {}): string => {
