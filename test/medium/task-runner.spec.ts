@@ -13,6 +13,7 @@ import { catalogue } from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
+import { FinishedLines } from '../../apps/worker/src/runtime/finished-lines.js'
 import { HandlerRegistry } from '../../apps/worker/src/runtime/handler-registry.js'
 import { LeaseKeeper } from '../../apps/worker/src/runtime/lease-keeper.js'
 import { ProgressReports } from '../../apps/worker/src/runtime/progress-reports.js'
@@ -76,6 +77,7 @@ describe('task runner', () => {
         new ProgressRepository(database.dataSource, new BatchRepository(database.dataSource, tasks)),
         log,
       ),
+      new FinishedLines(log),
       'w1',
       database.config,
       log,

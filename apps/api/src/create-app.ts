@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { Config, Logger } from '#libs/platform'
+import { nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
@@ -16,6 +16,9 @@ import { createValidationPipe } from './http/validation.pipe.js'
 
 /** Largest JSON body, in bytes. */
 const bodyLimit = 1_048_576
+
+/** Most log lines about accepted work (202) a second. */
+const acceptedPerSecond = 50
 
 /** A request id of the caller is kept if it is short and plain, so that traces can be joined. */
 const requestIdOf = (header: string | string[] | undefined): string =>
@@ -39,7 +42,7 @@ export const createApp = async (
     routerOptions: { ignoreTrailingSlash: true },
   })
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(config, log, dataSource), adapter, {
-    logger: ['warn', 'error', 'fatal'],
+    logger: nestLogger(log),
     bodyParser: false,
     abortOnError: false,
   })
@@ -56,8 +59,15 @@ export const createApp = async (
     if (lifecycle.state === 'draining') void reply.header('connection', 'close')
     done()
   })
+  const accepted = new SampledLines(acceptedPerSecond, (leftOut) =>
+    log.info({ leftOut }, 'further requests accepted within a second'),
+  )
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
+    if (reply.statusCode === 202 && accepted.take()) {
+      // The way from a request to its task: the location names what was made.
+      log.info({ request_id: request.id, route, location: reply.getHeader('location') }, 'request accepted')
+    }
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
     done()
   })

@@ -1,5 +1,12 @@
 import { connectWhenMigrated, createDataSource } from '#libs/database'
-import { collectGarbageOfStart, createLogger, loadConfig, MemoryGuardError, readEnvironment } from '#libs/platform'
+import {
+  collectGarbageOfStart,
+  createLogger,
+  loadConfig,
+  MemoryGuardError,
+  readEnvironment,
+  routeProcessOutput,
+} from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
@@ -23,6 +30,7 @@ const untilAskedToStop = (): Promise<string> =>
 export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
+  routeProcessOutput(log)
   const asked = untilAskedToStop()
   let isStarting = true
   // Before it listens nothing is under way, and what it waits for may never come.

@@ -6,8 +6,10 @@ import {
   createLogger,
   lateAnswer,
   loadConfig,
+  nestLogger,
   readEnvironment,
   readinessCheckMs,
+  routeProcessOutput,
   withinTime,
   type Logger,
 } from '#libs/platform'
@@ -83,10 +85,11 @@ const untilAskedToStop = (log: Logger): Promise<void> =>
 export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
   const config = loadConfig(env)
   const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
+  routeProcessOutput(log)
   const asked = untilAskedToStop(log)
   const dataSource = createDataSource(config)
   const app = await NestFactory.createApplicationContext(WorkerModule.for(config, log, dataSource), {
-    logger: ['warn', 'error', 'fatal'],
+    logger: nestLogger(log),
     abortOnError: false,
   })
   const [presence, runner, maintenance, consumers, watchdog, autoscaler] = [

@@ -15,6 +15,7 @@ import { Retention } from './maintenance/retention.js'
 import { Consumers } from './queues/consumers.js'
 import { createQueueProcessor } from './queues/queue-processor.js'
 import { Autoscaler } from './runtime/autoscaler.js'
+import { FinishedLines } from './runtime/finished-lines.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { PoolSize } from './runtime/pool-size.js'
@@ -55,6 +56,7 @@ export class WorkerModule {
           useFactory: (...made: TaskHandler[]) => new HandlerRegistry(made, queues),
         },
         WorkerMetrics,
+        FinishedLines,
         Consumers,
         ConsumerFactory,
         LeaseKeeper,

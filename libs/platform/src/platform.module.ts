@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { Config } from './config.js'
-import type { Logger } from './logger.js'
+import type { Logger } from './logging/index.js'
 
 /** Injection token of the checked configuration (`Config`). */
 export const CONFIG = Symbol('CONFIG')

@@ -1,5 +1,5 @@
 import { isDatabaseUnavailable, isTextRefused } from '#libs/database'
-import { LOGGER, MemoryGuardError, type ErrorCode, type Logger } from '#libs/platform'
+import { LOGGER, MemoryGuardError, SampledLines, type ErrorCode, type Logger } from '#libs/platform'
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorStatus } from './error-status.js'
@@ -36,10 +36,19 @@ const malformedDetails: Readonly<Record<string, string>> = {
 /** Seconds after which a caller may try again. */
 const retryAfterSeconds = 2
 
+/** Most log lines about rejected requests (4xx) a second. */
+const rejectionsPerSecond = 50
+
 /** Answers every failure as problem+json; an unexpected one says only that, and its cause goes to the log. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(@Inject(LOGGER) private readonly log: Logger) {}
+  private readonly rejections: SampledLines
+
+  constructor(@Inject(LOGGER) private readonly log: Logger) {
+    this.rejections = new SampledLines(rejectionsPerSecond, (leftOut) =>
+      log.info({ leftOut }, 'further requests rejected within a second'),
+    )
+  }
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp()
@@ -49,10 +58,9 @@ export class ProblemFilter implements ExceptionFilter {
   /** Also for what the framework refuses before it knows a route. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const isAborted = error instanceof Error && error === request.raw.errored
-    if (isAborted) this.log.debug({ request: request.id }, 'the caller hung up')
     const expected = isAborted ? malformed('The request was cut off.') : toExpected(error)
     const [status, title] = errorStatus[expected.code]
-    if (status >= 500) this.log[status === 503 ? 'warn' : 'error']({ err: error, request: request.id }, title)
+    this.logFailure(error, request, status, expected.code)
     const problem: Problem = {
       type: 'about:blank',
       title,
@@ -65,6 +73,14 @@ export class ProblemFilter implements ExceptionFilter {
     if (status === 503) void reply.header('retry-after', retryAfterSeconds)
     if (status === 401) void reply.header('www-authenticate', 'Bearer')
     void reply.status(status).type('application/problem+json').send(JSON.stringify(problem))
+  }
+
+  /** What leads from a `request_id` to its cause: never a value, and of the path the route's pattern alone. */
+  private logFailure(error: unknown, request: FastifyRequest, status: number, code: ErrorCode): void {
+    const route = request.routeOptions?.url ?? 'unknown'
+    const fields = { request_id: request.id, method: request.method, route, status, code }
+    if (status >= 500) this.log[status === 503 ? 'warn' : 'error']({ ...fields, err: error }, 'request failed')
+    else if (this.rejections.take()) this.log.info(fields, 'request rejected')
   }
 }
 

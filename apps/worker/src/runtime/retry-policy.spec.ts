@@ -24,6 +24,7 @@ const task = (more: Partial<ClaimedTask> = {}): ClaimedTask => ({
   args: {},
   limits: null,
   userId: null,
+  waitMs: 0,
   prediction: null,
   ...more,
 })

@@ -13,6 +13,7 @@ import {
 import { Dispatcher, jobPayload, queueSettings } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
+import { FinishedLines } from './finished-lines.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { ProgressReports } from './progress-reports.js'
@@ -74,6 +75,7 @@ export class TaskRunner {
     private readonly leases: LeaseKeeper,
     private readonly metrics: WorkerMetrics,
     private readonly progress: ProgressReports,
+    private readonly finished: FinishedLines,
     @Inject(WORKER_NAME) private readonly worker: string,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
@@ -226,12 +228,13 @@ export class TaskRunner {
       if ('value' in outcome) answers.push({ task, answer: outcome.value })
       else ends.push(this.endOf(task, outcome.error))
     })
-    await Promise.all([
-      handler && answers.length > 0 && this.whileDatabaseIsDown(() => handler.store(answers)),
+    const [stored] = await Promise.all([
+      handler && answers.length > 0 ? this.whileDatabaseIsDown(() => handler.store(answers)) : new Set<string>(),
       ends.length > 0 && this.settle(tasks, ends),
     ])
-    const seconds = (performance.now() - startedAt) / 1000
-    this.metrics.observeGroup(tasks, answers.length, ends, seconds)
+    const durationMs = performance.now() - startedAt
+    this.metrics.observeGroup(tasks, answers.length, ends, durationMs / 1000)
+    this.finished.report({ tasks, stored, ends, durationMs })
   }
 
   private async compute(handler: TaskHandler | undefined, group: RunningGroup): Promise<readonly Settled<unknown>[]> {

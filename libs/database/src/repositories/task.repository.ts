@@ -35,6 +35,8 @@ export interface ClaimedTask {
   readonly args: Record<string, unknown>
   readonly limits: TaskLimits | null
   readonly userId: string | null
+  /** Time between being due and this claim, in milliseconds. */
+  readonly waitMs: number
   /** The input snapshot, for tasks about a prediction. */
   readonly prediction: { id: string; model: string; healthMetrics: Record<string, number> } | null
 }
@@ -82,6 +84,7 @@ interface ClaimedRow {
   args: Record<string, unknown>
   limits: TaskLimits | null
   user_id: string | null
+  wait_ms: number
   prediction_id: string | null
   model: string | null
   health_metrics: Record<string, number> | null
@@ -112,7 +115,8 @@ export class TaskRepository {
            AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
            AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
            AND t.revoke_requested_at IS NULL AND t.queue <> ALL (ARRAY(SELECT queue FROM paused_queues))
-         RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id
+         RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id,
+           (extract(epoch FROM now() - t.available_at) * 1000)::float8 AS wait_ms
        )
        SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
       [JSON.stringify(inLockOrder(jobs, ({ taskId }) => taskId)), worker, leaseSeconds],
@@ -128,6 +132,7 @@ export class TaskRepository {
       args: row.args,
       limits: row.limits,
       userId: row.user_id,
+      waitMs: Math.round(row.wait_ms),
       prediction:
         row.prediction_id !== null && row.model !== null && row.health_metrics !== null
           ? { id: row.prediction_id, model: row.model, healthMetrics: row.health_metrics }

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { createLogger } from './logger.js'
-import { MemoryGuardError } from './memory-guard-error.js'
+import { MemoryGuardError } from '../memory-guard-error.js'
 
 /** What is logged by `write`, line by line. */
 const logged = (write: (log: ReturnType<typeof createLogger>) => void): Record<string, unknown>[] => {

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
+import { LogDestination } from './log-destination.js'
 
 export type { Logger } from 'pino'
 
@@ -17,9 +18,16 @@ const describeError = (error: unknown): unknown =>
       }
     : { type: typeof error }
 
+/** The line about lines that could not be written, in the form of all others. */
+const describeLoss = (service: string) => (lines: number, reason: string) =>
+  `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), service, lines, reason, msg: 'log lines lost' })}\n`
+
+let standardOutput: LogDestination | undefined
+
 /**
  * JSON lines with the service's name, on standard output unless another `target` is given; health data and keys are
- * removed by name, and of errors only their kind, code, words, place and cause are told.
+ * removed by name, and of errors only their kind, code, words, place and cause are told. Logging never throws and never
+ * blocks (see `LogDestination`).
  */
 export const createLogger = (service: string, level: string, target?: DestinationStream): Logger =>
   pino(
@@ -31,5 +39,5 @@ export const createLogger = (service: string, level: string, target?: Destinatio
       serializers: { err: describeError },
       redact: { paths: redacted.flatMap((key) => [key, `*.${key}`]), remove: true },
     },
-    target ?? pino.destination(1),
+    target ?? (standardOutput ??= new LogDestination(1, describeLoss(service))),
   )
