@@ -6,6 +6,8 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { query } from '../support/query.js'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -106,6 +108,13 @@ describe('memoryguard start', () => {
     return (await response.json()) as { items: { state: string; risk_score: number }[] }
   }
 
+  const jsonLines = (run: Run) =>
+    run
+      .output()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+
   const ended = async (run: Run) => {
     if (run.process.exitCode === null && run.process.signalCode === null) await once(run.process, 'exit')
   }
@@ -151,6 +160,64 @@ describe('memoryguard start', () => {
     expect(survivorsOf(tree)).toEqual([])
   })
 
+  it('A8: computes its example once, and never in a database of the user', async () => {
+    const database = await startTemporaryPostgres({ log: () => undefined })
+    try {
+      const run = start({ DATABASE_URL: database.url })
+      await untilReady(run)
+      expect(run.output()).not.toContain('Risk')
+      expect((await predictions()).items).toEqual([])
+      expect(await query(database.url, 'SELECT id FROM tasks')).toEqual([])
+      run.process.kill('SIGTERM')
+      await ended(run)
+    } finally {
+      await database.stop()
+    }
+  })
+
+  it('E4: other commands find its database, ports that are taken are passed over unless they were asked for', async () => {
+    const rival = createServer().listen(3000, '127.0.0.1')
+    await once(rival, 'listening').catch(() => undefined)
+    const run = start({}, [process.execPath, 'bin/memoryguard.js', 'start'])
+    await untilReady(run)
+    rival.close()
+    const [, apiPort = ''] = /API +http:\/\/127\.0\.0\.1:(\d+)/.exec(run.output()) ?? []
+    expect(Number(apiPort)).toBeGreaterThan(3000)
+    expect(run.output()).toContain(`Port 3000 on 127.0.0.1 is in use by another program: using ${apiPort}`)
+
+    const migrate = start({}, [process.execPath, 'bin/memoryguard.js', 'migrate'])
+    await ended(migrate)
+    expect([migrate.process.exitCode, migrate.output()]).toEqual([0, 'The database is up to date.\n'])
+
+    const workers = ['one', 'two'].map((name) =>
+      start({}, [process.execPath, 'bin/memoryguard.js', 'worker', '-Q', 'batch', '-n', name]),
+    )
+    const healthPorts = await Promise.all(
+      workers.map((worker) =>
+        vi.waitFor(() => {
+          const ready = jsonLines(worker).find(({ msg }) => msg === 'ready')
+          expect(ready).toBeDefined()
+          return Number(ready?.['healthPort'])
+        }, 30_000),
+      ),
+    )
+    expect(new Set(healthPorts).size).toBe(2)
+    const asked = start({}, [process.execPath, 'bin/memoryguard.js', 'worker', '--health-port', String(healthPorts[0])])
+    await ended(asked)
+    expect(asked.process.exitCode).toBe(1)
+    expect(jsonLines(asked).filter(({ level }) => level === 'fatal')).toMatchObject([
+      { msg: expect.stringContaining(`${healthPorts[0]} is in use`) as string },
+    ])
+
+    for (const worker of workers) worker.process.kill('SIGTERM')
+    run.process.kill('SIGTERM')
+    await ended(run)
+    const alone = start({}, [process.execPath, 'bin/memoryguard.js', 'migrate'])
+    await ended(alone)
+    expect(alone.process.exitCode).toBe(1)
+    expect(alone.output()).toMatch(/^DATABASE_URL is not set, and no "memoryguard start".*run "npm start".*\n$/)
+  })
+
   it('keeps its data when everything is killed, and its children do not outlive it', async () => {
     const first = start()
     const pid = await untilReady(first)
@@ -162,12 +229,12 @@ describe('memoryguard start', () => {
 
     const second = start()
     const secondPid = await untilReady(second)
-    expect((await predictions()).items).toHaveLength(2)
+    expect((await predictions()).items).toHaveLength(1)
 
     killAll(treeOf(secondPid))
     await ended(second)
     await untilReady(start())
-    expect((await predictions()).items).toHaveLength(3)
+    expect((await predictions()).items).toHaveLength(1)
   })
 
   it('names a busy port and how to choose another, before anything is started', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { findFreePort } from '../../apps/cli/src/start/free-port.js'
+import { findFreePort } from '#libs/platform'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query, queryNumber } from '../support/query.js'
 import { startStack, type Answer, type Stack } from '../support/stack.js'

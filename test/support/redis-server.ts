@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findFreePort } from '../../apps/cli/src/start/free-port.js'
+import { findFreePort } from '#libs/platform'
 import { waitFor } from './wait-for.js'
 
 /** A Redis of this machine's package, on a free port and in a folder of its own. */

@@ -6,6 +6,8 @@ import {
   MemoryGuardError,
   readEnvironment,
   routeProcessOutput,
+  findPortFrom,
+  type Config,
 } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
@@ -22,6 +24,10 @@ const untilAskedToStop = (): Promise<string> =>
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.once(signal, () => resolve(signal))
     process.once('disconnect', () => resolve('the supervisor is gone'))
   })
+
+/** A port that was asked for is the one; of the default's neighbours the first free one is. */
+const choosePort = async ({ http: { host, port, isPortChosen } }: Config): Promise<number> =>
+  isPortChosen ? port : ((await findPortFrom(port, host)) ?? port)
 
 /**
  * Runs the API until it is asked to stop: requests under way are answered, then connections are closed.
@@ -42,7 +48,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   await app.get(FinishedTasks).start()
   const lifecycle = app.get(Lifecycle)
   try {
-    await app.listen(config.http.port, config.http.host)
+    await app.listen(await choosePort(config), config.http.host)
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause
     const where = `${config.http.host}:${config.http.port}`

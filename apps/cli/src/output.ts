@@ -1,5 +1,21 @@
 import { styleText } from 'node:util'
 
+/** Commands that run until they are stopped. */
+const longRunning = new Set(['start', 'api', 'worker'])
+
+/**
+ * A reader that has seen enough (`| head -1`) is no failure: the command ends quietly. Output that cannot be written for
+ * another reason ends it with one sentence and exit code 1. What runs until it is stopped loses the line and goes on.
+ */
+export function endQuietlyWithoutReader(findCommand: () => string | undefined): void {
+  process.stderr.on('error', () => undefined)
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (longRunning.has(findCommand() ?? '')) return
+    if (error.code !== 'EPIPE') warn(`The output could not be written: ${error.message}`)
+    process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 1)
+  })
+}
+
 type Style = Parameters<typeof styleText>[0]
 
 /** A line on standard output. */

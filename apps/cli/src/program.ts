@@ -19,18 +19,25 @@ import { usersCommand } from './commands/users.command.js'
 import { webhooksCommand } from './commands/webhooks.command.js'
 import { workerCommand } from './commands/worker.command.js'
 import { warn } from './output.js'
+import { reportAs, serverNames } from './server-command.js'
 
 /** The `memoryguard` command. Each subcommand loads what it needs when it runs, so that `--help` is quick. */
 export function createProgram(): Command {
   const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
+  const notes: string[] = []
   return new Command('memoryguard')
     .description('Asynchronous dementia-risk predictions. Decision support, not diagnosis.')
     .version(version)
     .addOption(new Option('-A, --app <name>').hideHelp())
-    .on('option:app', () => warn('--app has no meaning here and is ignored'))
+    .on('option:app', () => notes.push('--app has no meaning here and is ignored'))
+    .hook('preAction', async (program, action) => {
+      running.set(program, nameOf(action))
+      const { configWarnings, readEnvironment } = await import('#libs/platform')
+      for (const line of [...notes, ...configWarnings(readEnvironment())]) await note(nameOf(action), line)
+    })
     .addCommand(startCommand())
     .addCommand(apiCommand())
-    .addCommand(workerCommand())
+    .addCommand(workerCommand((line) => notes.push(line)))
     .addCommand(migrateCommand())
     .addCommand(configCommand())
     .addCommand(callCommand())
@@ -46,4 +53,21 @@ export function createProgram(): Command {
     .addCommand(modelsCommand())
     .addCommand(usersCommand())
     .addCommand(schedulesCommand())
+}
+
+const running = new WeakMap<Command, string>()
+
+/** Name of the subcommand whose action has begun. */
+export function findRunningCommand(program: Command): string | undefined {
+  return running.get(program)
+}
+
+/** Name of the command below the program that an action belongs to. */
+function nameOf(action: Command): string {
+  return action.parent?.parent ? nameOf(action.parent) : action.name()
+}
+
+async function note(command: string, line: string): Promise<void> {
+  if (serverNames.includes(command)) await reportAs(command, 'warn', line)
+  else warn(line)
 }

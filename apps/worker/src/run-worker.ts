@@ -4,6 +4,7 @@ import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import {
   collectGarbageOfStart,
   createLogger,
+  findPortFrom,
   lateAnswer,
   loadConfig,
   nestLogger,
@@ -122,7 +123,10 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     },
     metrics: app.get(WorkerMetrics),
   })
-  const healthPort = await probes.listen(config.http.host, config.worker.healthPort)
+  const { healthPort: port, isHealthPortChosen } = config.worker
+  const freePort = isHealthPortChosen ? port : await findPortFrom(port, config.http.host)
+  const healthPort = await probes.listen(config.http.host, freePort ?? port)
+  log.info({ healthPort }, 'probes and metrics')
 
   await Promise.all([connectWhenMigrated(dataSource, log), registry.watch(config.models.folder)])
   collectGarbageOfStart()

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadConfig, printableConfig } from './config.js'
+import { loadConfig } from './config.js'
+import { printableConfig } from './config-print.js'
+import { configWarnings } from './config-warnings.js'
 import { MemoryGuardError } from './memory-guard-error.js'
 
 const faultOf = (env: NodeJS.ProcessEnv): MemoryGuardError => {
@@ -89,9 +91,38 @@ describe('configuration', () => {
     expect(loadConfig({ PORT_FILE: path }).http.port).toBe(3000)
   })
 
-  it('says which file of a secret cannot be read', () => {
+  it('E5: says which file of a secret cannot be read or is empty, and takes of its content only a last line break off', () => {
     const error = faultOf({ DATABASE_URL_FILE: join(folder, 'absent') })
     expect(error.faults).toEqual([{ pointer: 'DATABASE_URL_FILE', message: 'cannot be read (ENOENT)' }])
+    const path = join(folder, 'secret')
+    for (const text of ['', '\n']) {
+      writeFileSync(path, text)
+      expect(faultOf({ BROKER_URL_FILE: path }).faults).toEqual([
+        { pointer: 'BROKER_URL_FILE', message: 'names an empty file' },
+      ])
+    }
+    writeFileSync(path, ' spaced \r\n')
+    const env = { DATABASE_URL: 'postgresql://u@h/d', DATABASE_PASSWORD_FILE: path }
+    expect(loadConfig(env).database.url).toBe('postgresql://u:%20spaced%20@h/d')
+  })
+
+  it('E7: puts a password with any characters into the URL, and refuses two different ones', () => {
+    const password = 'p@ss/w:r%d#? x'
+    const { database, broker } = loadConfig({
+      DATABASE_URL: 'postgresql://user@host:5432/db?sslmode=require',
+      DATABASE_PASSWORD: password,
+      BROKER_URL: 'redis://host:6379/1',
+      BROKER_PASSWORD: password,
+    })
+    for (const url of [database.url, broker.url]) expect(decodeURIComponent(new URL(url ?? '').password)).toBe(password)
+    expect(database.url).toMatch(/@host:5432\/db\?sslmode=require$/)
+    expect(broker.url).toMatch(/^redis:\/\/:.*@host:6379\/1$/)
+    const complete = { DATABASE_URL: database.url, DATABASE_PASSWORD: password }
+    expect(loadConfig(complete).database.url).toBe(database.url)
+    const different = faultOf({ ...complete, DATABASE_PASSWORD: 'canary' })
+    expect(different.message).toMatch(/DATABASE_PASSWORD: differs from the password in DATABASE_URL/)
+    expect(different.message).not.toContain('canary')
+    expect(faultOf({ BROKER_PASSWORD: 'x' }).message).toContain('BROKER_PASSWORD: needs BROKER_URL')
   })
 
   it('is frozen, in every section', () => {
@@ -102,9 +133,57 @@ describe('configuration', () => {
     }
   })
 
-  it('is printed with its secrets masked', () => {
-    const printed = printableConfig({ DATABASE_URL: 'postgresql://u:canary@host/db', PORT: '4000' })
-    expect(printed).toMatchObject({ DATABASE_URL: '********', PORT: '4000', BROKER_URL: '' })
+  it('E5: is printed with its secrets masked, of URLs the secret part alone', () => {
+    const printed = printableConfig({
+      DATABASE_URL: 'postgresql://u:canary:@x@host:5433/db?sslmode=require&password=canary',
+      BROKER_URL: 'rediss://:canary@broker:6380/2',
+      ADMIN_API_KEY: 'mg_canary-canary-canary',
+      PORT: '4000',
+    })
+    expect(printed).toMatchObject({
+      DATABASE_URL: 'postgresql://u:********@host:5433/db?sslmode=require&password=********',
+      BROKER_URL: 'rediss://:********@broker:6380/2',
+      ADMIN_API_KEY: '********',
+      PORT: '4000',
+    })
     expect(JSON.stringify(printed)).not.toContain('canary')
+    expect(printableConfig({ BROKER_URL: 'redis://broker:6379/0' })['BROKER_URL']).toBe('redis://broker:6379/0')
+  })
+
+  it.each([
+    ['DATABSE_URL', /DATABSE_URL has no effect\. Did you mean DATABASE_URL\?/],
+    ['DATABASE_URI', /Did you mean DATABASE_URL\?/],
+    ['database_url', /Did you mean DATABASE_URL\?/],
+    ['LOGLEVEL', /Did you mean LOG_LEVEL\?/],
+    ['WORKER_CONCURENCY', /Did you mean WORKER_CONCURRENCY\?/],
+    ['DATABASE_URL_FIEL', /Did you mean DATABASE_URL_FILE\?/],
+    ['MEMORYGUARD_PORT_NUMBER', /no such setting/],
+    ['TASK_MAXIMUM_TRIES', /no such setting/],
+    ['RATE_LIMIT_WHATEVER', /no such setting/],
+    ['CELERY_BROKER_URL', /the gateway for Celery clients is not part of this version/],
+    ['CELERY_RESULT_BACKEND', /not part of this version/],
+    ['PORT_FILE', /only secrets are read from files/],
+  ])('E5: warns of %s, and shows no value', (name, words) => {
+    const warnings = configWarnings({ [name]: 'canary' })
+    expect(warnings).toEqual([expect.stringMatching(words)])
+    expect(warnings.join()).not.toContain('canary')
+  })
+
+  it('E5: warns of a file beside its variable, and of nothing that belongs to others', () => {
+    const both = { BROKER_URL: 'redis://h', BROKER_URL_FILE: '/f' }
+    expect(configWarnings(both)).toEqual([expect.stringContaining('BROKER_URL_FILE has no effect')])
+    const foreign = [
+      'PATH',
+      'HOSTNAME',
+      'PGHOST',
+      'POSTGRES_PASSWORD',
+      'REDIS_URL',
+      'PORTS',
+      'LOG_LEVEL_FORMAT_OF_OTHERS',
+    ]
+    const links = ['MEMORYGUARD_SERVICE_HOST', 'MEMORYGUARD_API_PORT_3000_TCP_ADDR']
+    const known = ['DATABASE_URL', 'ADMIN_API_KEY_FILE', 'MEMORYGUARD_API_KEY']
+    expect(configWarnings(Object.fromEntries([...foreign, ...links, ...known].map((name) => [name, 'x'])))).toEqual([])
+    expect(configWarnings({ DATABSE_URL: '', WORKER_PORT: 'tcp://10.0.0.1:80' })).toEqual([])
   })
 })

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { readText, urlWithPassword } from './config-text.js'
 import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
 
 /** The four queues. The order is the order of every list that names them. */
@@ -72,6 +72,11 @@ export const variables = {
     url(['redis', 'rediss'], 'a Redis URL').optional(),
     'Redis or Valkey for the queues. Empty: the queues live in the same PostgreSQL.',
   ),
+  DATABASE_PASSWORD: secret(
+    z.string().optional(),
+    'Password for `DATABASE_URL`, for one with characters that a URL would need encoded.',
+  ),
+  BROKER_PASSWORD: secret(z.string().optional(), 'Password for `BROKER_URL`, in the same way.'),
   HOST: variable(z.string().min(1).default('127.0.0.1'), 'Address the API listens on.'),
   PORT: variable(count(0, 65_535).default(3000), 'Port the API listens on.'),
   MEMORYGUARD_HOME: variable(
@@ -182,27 +187,21 @@ type Variables = typeof variables
 export type VariableName = keyof Variables
 type Values = { [Name in VariableName]: z.infer<Variables[Name]['schema']> }
 
-/** Reads the text of a variable: itself, or for a secret the file that `<NAME>_FILE` names. Empty means absent. */
-const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv): string | undefined => {
-  const direct = env[name]
-  if (direct) return direct
-  const file = isSecret ? env[`${name}_FILE`] : undefined
-  return file ? readFileSync(file, 'utf8').trim() || undefined : undefined
-}
-
-const parseVariables = (env: NodeJS.ProcessEnv): Values => {
+/** The checked values of all variables. @throws MemoryGuardError CONFIG_INVALID */
+export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
   const values: Record<string, unknown> = {}
   const faults: InputFault[] = []
   for (const [name, { schema, secret: isSecret }] of Object.entries(variables)) {
-    try {
-      const parsed = schema.safeParse(readText(name, isSecret, env))
-      if (parsed.success) values[name] = parsed.data
-      else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
-    } catch (cause) {
-      const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
-      faults.push({ pointer: `${name}_FILE`, message: `cannot be read (${reason})` })
+    const read = readText(name, isSecret, env)
+    if (typeof read === 'object') {
+      faults.push(read)
+      continue
     }
+    const parsed = schema.safeParse(read)
+    if (parsed.success) values[name] = parsed.data
+    else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
   }
+  faults.push(...addPasswords(values as Partial<Values>))
   const { TASK_SOFT_TIME_LIMIT_SECONDS: soft, TASK_TIME_LIMIT_SECONDS: hard } = values as Partial<Values>
   // Of its own accord the soft limit's default may be above a hard one that was chosen; then only the hard one counts.
   if (env['TASK_SOFT_TIME_LIMIT_SECONDS'] && soft !== undefined && hard !== undefined && soft > hard) {
@@ -218,21 +217,43 @@ const parseVariables = (env: NodeJS.ProcessEnv): Values => {
   return values as Values
 }
 
+/** Puts passwords that stand for themselves into their URLs; answers what is wrong with them. */
+const addPasswords = (values: { -readonly [Name in keyof Values]?: Values[Name] }): readonly InputFault[] =>
+  (['DATABASE', 'BROKER'] as const).flatMap((service): InputFault[] => {
+    const [url, password] = [values[`${service}_URL`], values[`${service}_PASSWORD`]]
+    if (password === undefined) return []
+    const pointer = `${service}_PASSWORD`
+    if (url === undefined) return [{ pointer, message: `needs ${service}_URL, which names the server and the user` }]
+    const complete = urlWithPassword(url, password)
+    if (complete === undefined) return [{ pointer, message: `differs from the password in ${service}_URL: give one` }]
+    values[`${service}_URL`] = complete
+    return []
+  })
+
 const autoscaleOf = ({ WORKER_AUTOSCALE: limits, WORKER_AUTOSCALE_IDLE_SECONDS: idleSeconds }: Values) =>
   limits && { max: limits[0], min: limits[1], idleSeconds }
 
-const section = (values: Values) => ({
+const section = (values: Values, isChosen: (name: VariableName) => boolean) => ({
   database: {
     url: values.DATABASE_URL,
     poolSize: values.DATABASE_POOL_SIZE,
     silenceSeconds: values.DATABASE_SILENCE_SECONDS,
   },
   broker: { url: values.BROKER_URL },
-  http: { host: values.HOST, port: values.PORT },
+  http: {
+    host: values.HOST,
+    port: values.PORT,
+    /** A port that was asked for is taken or refused; another than the default may be taken. */
+    isPortChosen: isChosen('PORT'),
+  },
   home: resolve(values.MEMORYGUARD_HOME),
   adminApiKey: values.ADMIN_API_KEY,
   log: { level: values.LOG_LEVEL },
-  models: { folder: resolve(values.MODELS_DIR), default: values.DEFAULT_MODEL },
+  models: {
+    folder: resolve(values.MODELS_DIR),
+    default: values.DEFAULT_MODEL,
+    isDefaultChosen: isChosen('DEFAULT_MODEL'),
+  },
   worker: {
     queues: values.WORKER_QUEUES,
     concurrency: values.WORKER_AUTOSCALE?.[1] ?? values.WORKER_CONCURRENCY,
@@ -240,6 +261,7 @@ const section = (values: Values) => ({
     name: values.WORKER_NAME,
     pool: values.WORKER_POOL,
     healthPort: values.WORKER_HEALTH_PORT,
+    isHealthPortChosen: isChosen('WORKER_HEALTH_PORT'),
     maxTasksPerChild: values.WORKER_MAX_TASKS_PER_CHILD,
     maxMemoryPerChildKb: values.WORKER_MAX_MEMORY_PER_CHILD_KB,
     drainSeconds: values.WORKER_DRAIN_SECONDS,
@@ -275,20 +297,9 @@ export type Config = ReturnType<typeof section>
  * @throws MemoryGuardError CONFIG_INVALID, which lists every faulty variable and never a value.
  */
 export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
-  const config = section(parseVariables(env))
+  const config = section(parseVariables(env), (name) => Boolean(env[name]))
   for (const part of Object.values(config)) Object.freeze(part)
   return Object.freeze(config)
-}
-
-/** The values in force by variable name, secrets masked, for `memoryguard config print`. */
-export const printableConfig = (env: NodeJS.ProcessEnv): Record<string, string> => {
-  const values = parseVariables(env)
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => {
-      if (value === undefined) return [name, '']
-      return [name, variables[name as VariableName].secret ? '********' : String(value)]
-    }),
-  )
 }
 
 /** The environment of this process, with `.env` of the working folder under it (what is set already wins). */

@@ -8,7 +8,10 @@ export function migrateCommand(): Command {
     const { loadConfig, readEnvironment, reasonOf } = await import('#libs/platform')
     const { createDataSource, isDatabaseUnavailable, runMigrations } = await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
-    const config = loadConfig(readEnvironment())
+    const { useRunningDatabase } = await import('../start/running-database.js')
+    const env = readEnvironment()
+    useRunningDatabase(env)
+    const config = loadConfig(env)
     const dataSource = createDataSource(config)
     try {
       await dataSource.initialize()

@@ -8,7 +8,10 @@ interface StartFlags {
 export function startCommand(): Command {
   return new Command('start')
     .description('run everything on this machine: PostgreSQL (unless DATABASE_URL is set), api and worker')
-    .option('-p, --port <port>', 'port of the API (default: PORT, or 3000; 0 takes a free one)')
+    .option(
+      '-p, --port <port>',
+      'port of the API (default: PORT, or the first free one from 3000 on; 0 takes a free one)',
+    )
     .action(async ({ port }: StartFlags) => {
       const { readEnvironment } = await import('#libs/platform')
       const { runStart } = await import('../start/run-start.js')

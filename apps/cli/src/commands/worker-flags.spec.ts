@@ -5,7 +5,7 @@ import { workerCommand } from './worker.command.js'
 
 /** Parses a command line as the command does, and translates what it found. */
 const translate = (...line: string[]) => {
-  const command = workerCommand().exitOverride()
+  const command = workerCommand(() => undefined).exitOverride()
   command.parseOptions(line)
   return translateWorkerFlags(command.opts(), queueNames)
 }

@@ -35,7 +35,12 @@ export const workerFlags: readonly WorkerFlag[] = [
     'TASK_SOFT_TIME_LIMIT_SECONDS',
     'soft limit: the task is asked to stop',
   ),
-  flag('--health-port <port>', 'healthPort', 'WORKER_HEALTH_PORT', 'port for probes and metrics; 0 takes a free one'),
+  flag(
+    '--health-port <port>',
+    'healthPort',
+    'WORKER_HEALTH_PORT',
+    'port for probes and metrics; 0 takes a free one (default: the first free one from 8081 on)',
+  ),
 ]
 
 /** Names of Celery's log levels that are called otherwise here. */

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { CommandError } from '../command-error.js'
-import { warn } from '../output.js'
+import { reportAs } from '../server-command.js'
 import { translateWorkerFlags, workerFlags } from './worker-flags.js'
 
 /** Flags of `celery worker` that mean nothing here: accepted, so that existing start scripts keep working. */
@@ -35,19 +35,19 @@ const ignoredFlags = [
   '--workdir <path>',
 ]
 
-/** `memoryguard worker`: one worker in this process, with the flags of Celery. */
-export function workerCommand(): Command {
+/** `memoryguard worker`: one worker in this process, with the flags of Celery. `note` is told of those without effect. */
+export function workerCommand(note: (line: string) => void): Command {
   const command = new Command('worker').description('run a worker')
   for (const { flags, description } of workerFlags) command.option(flags, description)
   for (const flags of ignoredFlags) {
     const option = new Option(flags).hideHelp()
     command.addOption(option)
-    command.on(`option:${option.name()}`, () => warn(`${option.long} has no meaning here and is ignored`))
+    command.on(`option:${option.name()}`, () => note(`${option.long} has no meaning here and is ignored`))
   }
   return command.action(async (values: Record<string, unknown>) => {
     const { MemoryGuardError, loadConfig, queueNames, readEnvironment } = await import('#libs/platform')
     const { variables, warnings } = translateWorkerFlags(values, queueNames)
-    for (const line of warnings) warn(line)
+    for (const line of warnings) await reportAs('worker', 'warn', line)
     const env = Object.assign(readEnvironment(), variables)
     try {
       loadConfig(env)
@@ -59,6 +59,8 @@ export function workerCommand(): Command {
       })
       throw new CommandError(`The worker cannot start:\n${lines.join('\n')}`, { cause: error })
     }
+    const { useRunningDatabase } = await import('../start/running-database.js')
+    useRunningDatabase(env)
     const { runWorker } = await import('../../../worker/src/run-worker.js')
     await runWorker(env)
   })

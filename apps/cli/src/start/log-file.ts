@@ -13,13 +13,34 @@ export interface LogFile {
 
 /** Opens the log at `path` for its owner alone. One that has grown large is first set aside as `<path>.1`. */
 export function openLogFile(path: string): LogFile {
-  const size = existsSync(path) ? statSync(path).size : 0
-  const isFull = size > limitBytes
-  if (isFull) renameSync(path, `${path}.1`)
-  return { path, descriptor: openSync(path, 'a', 0o600), start: isFull ? 0 : size }
+  setAsideIfLarge(path)
+  const start = sizeOf(path)
+  return { path, descriptor: openSync(path, 'a', 0o600), start }
 }
 
-/** The last lines that this run has written. */
+/** Renames a log that has grown large to `<path>.1`, in place of the last one; a server that writes it follows. */
+export function setAsideIfLarge(path: string): void {
+  if (sizeOf(path) > limitBytes) renameSync(path, `${path}.1`)
+}
+
+/** The last lines that this run has written: of JSON lines their message and error. */
 export function readLastLines({ path, start }: LogFile, count = 12): string {
-  return readFileSync(path).subarray(start).toString('utf8').trim().split('\n').slice(-count).join('\n')
+  if (!existsSync(path)) return ''
+  const lines = readFileSync(path).subarray(start).toString('utf8').trim().split('\n').slice(-count)
+  return lines.map(toPlainLine).join('\n')
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+function toPlainLine(line: string): string {
+  if (!line.startsWith('{')) return line
+  try {
+    const { level, msg, err } = JSON.parse(line) as { level?: string; msg?: string; err?: { message?: string } }
+    return [level, msg, err?.message].filter((part) => part !== undefined).join(': ')
+  } catch {
+    // Cut off in the middle.
+    return line
+  }
 }

@@ -41,6 +41,12 @@ export function acquireProcessLock(path: string): ProcessLock | LockHolder {
   }
 }
 
+/** The living process that holds the lock file at `path`, if there is one. */
+export function findLockHolder(path: string): number | undefined {
+  const holder = findRecord(path)
+  return holder && findProcessStart(holder.pid) === holder.start ? holder.pid : undefined
+}
+
 /** Moves the stale file away; a rival's fresh lock that took its place meanwhile is put back. */
 function discard(path: string, stale: LockRecord | undefined): void {
   const aside = `${path}.${process.pid}.stale`

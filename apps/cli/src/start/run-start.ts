@@ -3,20 +3,20 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { loadConfig, type Config } from '#libs/platform'
+import { findFreePort, findPortFrom, isPortFree, loadConfig, type Config } from '#libs/platform'
 import { announceUrl, baseUrl } from '../client/connect.js'
 import { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
 import { print, warn } from '../output.js'
 import { ensureAdminKey } from './admin-key.js'
 import { assertBrokerAnswers } from './broker-check.js'
-import { findFreePort, isPortFree } from './free-port.js'
 import { logFolder, openHome } from './home-folder.js'
 import { listenForInterruption } from './interruption.js'
 import { acquireProcessLock } from './process-lock.js'
+import { announceDatabase, startLockPath } from './running-database.js'
 import { SupervisedPostgres } from './supervised-postgres.js'
 import { SupervisedProcess, type SupervisedProgram } from './supervised-process.js'
-import { submitExample, summaryOf } from './worked-example.js'
+import { hasNothingStored, submitExample, summaryOf } from './worked-example.js'
 
 /** The program itself, which api and worker are commands of. */
 const program = join(dirname(createRequire(import.meta.url).resolve('#package.json')), 'bin/memoryguard.js')
@@ -25,7 +25,7 @@ const readyMs = 60_000
 const pollMs = 50
 
 /** How long the children of a killed run may take to notice and give the port back. */
-const orphanMs = 30_000
+const orphanMs = 15_000
 
 const apiStopMs = 10_000
 
@@ -71,7 +71,7 @@ async function run(
   const config = loadConfig(env)
   const home = openHome(config.home)
   const isAfterCrash = lockHome(home, undos)
-  const port = await reservePort(config, isAfterCrash ? orphanMs : 0)
+  const port = await reservePort(config, isAfterCrash)
   const url = baseUrl(config.http.host, port)
   const adminKey = config.adminApiKey ?? ensureAdminKey(home).key
   const adminKeySource =
@@ -81,18 +81,19 @@ async function run(
   const postgres = config.database.url === undefined ? await SupervisedPostgres.start(home, print) : undefined
   if (postgres) undos.push(() => postgres.stop())
   signal.throwIfAborted()
-  const shared = { ...env, MEMORYGUARD_HOME: home, DATABASE_URL: postgres?.url ?? config.database.url }
+  const shared = withSettings(env, { MEMORYGUARD_HOME: home, DATABASE_URL: postgres?.url ?? config.database.url })
   await migrate(shared, signal)
+  if (postgres) undos.push(announceDatabase(home, postgres.url))
   print('The database is ready')
 
-  const healthPort = env['WORKER_HEALTH_PORT'] ? config.worker.healthPort : await findFreePort(config.http.host)
+  const healthPort = config.worker.isHealthPortChosen ? config.worker.healthPort : await findFreePort(config.http.host)
   const supervise = (name: string, more: NodeJS.ProcessEnv, stopMs: number) => {
     const logPath = join(logFolder(home), `${name}.log`)
     const supervised = new SupervisedProcess({
       name,
       main: program,
       args: [name],
-      env: { ...shared, ...more },
+      env: withSettings(shared, more),
       logPath,
       stopMs,
       log: warn,
@@ -104,7 +105,8 @@ async function run(
   // Taken down in reverse: the api first, so that nothing new arrives while the worker finishes.
   const worker = supervise(
     'worker',
-    { WORKER_HEALTH_PORT: String(healthPort) },
+    // A worker started beside this one has the default name.
+    { WORKER_HEALTH_PORT: String(healthPort), WORKER_NAME: env['WORKER_NAME'] || 'start@%h' },
     (config.worker.drainSeconds + 10) * 1000,
   )
   const api = supervise('api', { PORT: String(port), ADMIN_API_KEY: adminKey }, apiStopMs)
@@ -118,7 +120,7 @@ async function run(
     ])
     undos.push(announceUrl(home, url))
     print('api and worker are ready')
-    const prediction = await submitExample(client, signal).catch((error: unknown) => {
+    const prediction = await showExample(client, postgres !== undefined, signal).catch((error: unknown) => {
       signal.throwIfAborted()
       warn(`The worked example failed. ${error instanceof Error ? error.message : String(error)}`)
       return undefined
@@ -131,9 +133,20 @@ async function run(
   await Promise.race(ends)
 }
 
+/** The environment with settings put into it; a file that names one of them has no say any more. */
+function withSettings(env: NodeJS.ProcessEnv, settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const files = Object.keys(settings).map((name) => `${name}_FILE`)
+  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !files.includes(name))), ...settings }
+}
+
+/** The worked example is of an invented person: it is computed where nothing is stored yet, in a database of our own. */
+async function showExample(client: RestClient, isEmbedded: boolean, signal: AbortSignal) {
+  return isEmbedded && (await hasNothingStored(client, signal)) ? submitExample(client, signal) : undefined
+}
+
 /** Makes this the only start on `home`; tells whether the last one was killed. */
 function lockHome(home: string, undos: Undo[]): boolean {
-  const lock = acquireProcessLock(join(home, 'start.lock'))
+  const lock = acquireProcessLock(startLockPath(home))
   if ('heldBy' in lock) {
     throw new CommandError(
       `MemoryGuard already runs on ${shown(home)} (process ${lock.heldBy}). Stop it with Ctrl-C in its terminal or\n` +
@@ -144,22 +157,31 @@ function lockHome(home: string, undos: Undo[]): boolean {
   return lock.isAfterCrash
 }
 
-async function reservePort({ http: { host, port } }: Config, patienceMs: number): Promise<number> {
+/** The port of the API: the one that was asked for, or the first free one from the default on. */
+async function reservePort({ http: { host, port, isPortChosen } }: Config, isAfterCrash: boolean): Promise<number> {
   if (port === 0) return findFreePort(host)
-  const deadline = Date.now() + patienceMs
-  const isFree = () =>
-    isPortFree(port, host).catch((cause: NodeJS.ErrnoException) => {
-      throw new CommandError(`The API cannot listen on ${host}, port ${port} (${cause.code}): see HOST and PORT.`, {
-        cause,
-      })
-    })
-  while (!(await isFree())) {
-    if (Date.now() > deadline) {
+  const deadline = Date.now() + (isAfterCrash ? orphanMs : 0)
+  const look = async () => {
+    try {
+      return await isPortFree(port, host)
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException
+      throw new CommandError(`The API cannot listen on ${host}, port ${port} (${code}): see HOST and PORT.`, { cause })
+    }
+  }
+  while (!(await look())) {
+    if (Date.now() <= deadline) {
+      await wait(pollMs)
+      continue
+    }
+    const next = await findPortFrom(port + 1, host)
+    if (isPortChosen || next === undefined) {
       throw new CommandError(
-        `Port ${port} on ${host} is in use by another program. Choose another: npm start -- --port ${port + 1}  (or set PORT).`,
+        `Port ${port} on ${host} is in use by another program. Choose another: npm start -- --port ${next ?? 0}  (or set PORT).`,
       )
     }
-    await wait(pollMs)
+    warn(`Port ${port} on ${host} is in use by another program: using ${next}. Choose one with --port or PORT.`)
+    return next
   }
   return port
 }

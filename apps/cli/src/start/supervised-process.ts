@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
-import { serverFlags } from '#libs/platform'
+import { reasonOf, serverFlags } from '#libs/platform'
 import { CommandError } from '../command-error.js'
-import { openLogFile, readLastLines, type LogFile } from './log-file.js'
+import { openLogFile, readLastLines, setAsideIfLarge, type LogFile } from './log-file.js'
 
 /** A program that `start` keeps running. */
 export interface SupervisedProgram {
@@ -24,6 +24,9 @@ const longestDelayMs = 10_000
 /** A process that lived this long was healthy: its next death is not part of a crash loop. */
 const healthyMs = 30_000
 
+/** Time between two checks of the size of the log, in milliseconds. */
+const logCheckMs = 10_000
+
 /** So many deaths in a row before the program was ever ready mean that it cannot start. */
 const startAttempts = 3
 
@@ -36,7 +39,8 @@ export class SupervisedProcess {
   private isProven = false
 
   constructor(readonly program: SupervisedProgram) {
-    this.ended = this.keepRunning()
+    const logCheck = setInterval(() => this.limitLog(), logCheckMs).unref()
+    this.ended = this.keepRunning().finally(() => clearInterval(logCheck))
   }
 
   /** Resolves once it is stopped. @throws {CommandError} if the program cannot start, with its last words. */
@@ -90,19 +94,38 @@ export class SupervisedProcess {
 
   private launch(): ChildProcess {
     const { main, args = [], env, logPath } = this.program
-    const logFile = openLogFile(logPath)
+    const logFile = this.openLog(logPath)
+    const output = logFile?.descriptor ?? 'ignore'
     const child = spawn(process.execPath, [...serverFlags, main, ...args], {
       env,
       // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().
       detached: true,
       windowsHide: true,
       // The channel carries nothing: its end tells the program that the supervisor is gone.
-      stdio: ['ignore', logFile.descriptor, logFile.descriptor, 'ipc'],
+      stdio: ['ignore', output, output, 'ipc'],
     })
-    closeSync(logFile.descriptor)
+    if (logFile) closeSync(logFile.descriptor)
     this.child = child
     this.logFile = logFile
     return child
+  }
+
+  /** A program without a log, for the disk is full or read-only, is better than none. */
+  private openLog(path: string): LogFile | undefined {
+    try {
+      return openLogFile(path)
+    } catch (error) {
+      this.program.log(`The log ${path} cannot be opened (${reasonOf(error)}): the ${this.program.name} runs without`)
+      return undefined
+    }
+  }
+
+  private limitLog(): void {
+    try {
+      setAsideIfLarge(this.program.logPath)
+    } catch (error) {
+      this.program.log(`The log ${this.program.logPath} cannot be set aside (${reasonOf(error)})`)
+    }
   }
 
   private describeFailure(): string {

@@ -4,7 +4,7 @@ import { CommandError } from '../command-error.js'
 import type { RestClient } from '../client/rest-client.js'
 import { styled } from '../output.js'
 
-/** The request that every start shows: an invented person. */
+/** The request that the first start shows: an invented person. */
 export const exampleRequest = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
 
 const predictionSchema = z.object({
@@ -43,6 +43,15 @@ export async function submitExample(client: RestClient, signal: AbortSignal): Pr
     prediction = predictionSchema.parse((await client.send({ path: `/v1/predictions/${prediction.id}`, signal })).body)
   }
   return prediction
+}
+
+/** Whether the database behind the API holds no prediction and no other task yet. */
+export async function hasNothingStored(client: RestClient, signal: AbortSignal): Promise<boolean> {
+  for (const path of ['/v1/predictions?limit=1', '/v1/tasks?limit=1', '/v1/batches?limit=1']) {
+    const { body } = await client.send({ path, signal })
+    if (z.object({ items: z.array(z.unknown()) }).parse(body).items.length > 0) return false
+  }
+  return true
 }
 
 /** What a summary tells besides the prediction. */

@@ -13,6 +13,17 @@ export async function isPortFree(port: number, host: string): Promise<boolean> {
   return (await tryToListen(port, host)) !== undefined
 }
 
+/** Ports tried after one that is taken. */
+const nextPorts = 100
+
+/** The first port from `port` on that is free now; undefined without any among the next hundred. */
+export async function findPortFrom(port: number, host: string): Promise<number | undefined> {
+  for (let next = port; next <= Math.min(port + nextPorts, 65_535); next += 1) {
+    if (await isPortFree(next, host)) return next
+  }
+  return undefined
+}
+
 async function tryToListen(port: number, host: string): Promise<number | undefined> {
   const server = createServer().listen({ port, host, exclusive: true })
   try {

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import type { InputFault } from './memory-guard-error.js'
+
+/**
+ * The text of a variable: itself, or for a secret the content of the file that `<NAME>_FILE` names, without the line
+ * break at its end. Empty means absent; the variable itself wins. Answers the fault of a file that cannot be used.
+ */
+export const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv): string | undefined | InputFault => {
+  const direct = env[name] || undefined
+  const file = isSecret ? env[`${name}_FILE`] : undefined
+  if (direct !== undefined || !file) return direct
+  const pointer = `${name}_FILE`
+  try {
+    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    return text === '' ? { pointer, message: 'names an empty file' } : text
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
+    return { pointer, message: `cannot be read (${reason})` }
+  }
+}
+
+/** Scheme, user information and the rest of a URL, in which a password need not be encoded. */
+const urlParts = /^([a-z]+:\/\/)(?:([^/?#]*)@)?(.*)$/is
+
+/** A URL with a password in it, encoded; undefined if the URL has another one. */
+export const urlWithPassword = (url: string, password: string): string | undefined => {
+  const [, scheme = '', userInfo = '', rest = ''] = urlParts.exec(url) ?? []
+  const encoded = encodeURIComponent(password)
+  const colon = userInfo.indexOf(':')
+  if (colon < 0) return `${scheme}${userInfo}:${encoded}@${rest}`
+  const given = userInfo.slice(colon + 1)
+  return given === '' || given === password || given === encoded
+    ? `${scheme}${userInfo.slice(0, colon)}:${encoded}@${rest}`
+    : undefined
+}
