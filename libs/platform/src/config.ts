@@ -201,7 +201,7 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
     if (parsed.success) values[name] = parsed.data
     else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
   }
-  faults.push(...addPasswords(values as Partial<Values>))
+  faults.push(...addPasswords(values))
   const { TASK_SOFT_TIME_LIMIT_SECONDS: soft, TASK_TIME_LIMIT_SECONDS: hard } = values as Partial<Values>
   // Of its own accord the soft limit's default may be above a hard one that was chosen; then only the hard one counts.
   if (env['TASK_SOFT_TIME_LIMIT_SECONDS'] && soft !== undefined && hard !== undefined && soft > hard) {
