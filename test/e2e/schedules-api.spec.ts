@@ -54,6 +54,14 @@ describe('schedules', () => {
     expect(all).toEqual(['another', 'explain', 'other'])
   })
 
+  it('A9: can be addressed by any name that they may have', async () => {
+    const name = `a${'b-_.'.repeat(40)}`.slice(0, 120)
+    await create({ ...far, name })
+    expect((await get(`/v1/schedules/${name}`)).body).toMatchObject({ name })
+    expect((await patch(name, { is_paused: true })).body).toMatchObject({ name, is_paused: true })
+    expect((await stack.request('DELETE', `/v1/schedules/${name}`)).status).toBe(204)
+  })
+
   describe('are refused', () => {
     it.each([
       [{ ...far, task: 'ml.nothing' }, ['/task']],

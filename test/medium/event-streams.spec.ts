@@ -6,11 +6,17 @@ import { ApiKeyRepository } from '#libs/database'
 import { createLogger } from '#libs/platform'
 import { fastify, type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { KeyCache } from '../../apps/api/src/access/key-cache.js'
+import { KeyCache, streamCheckMs } from '../../apps/api/src/access/key-cache.js'
 import { EventStreams } from '../../apps/api/src/events/event-streams.js'
 import { insertKey, query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
+
+/** Has no events. */
+async function* silentEvents() {
+  await new Promise<void>(() => undefined)
+  yield { event: 'task.running', data: {} }
+}
 
 /** Never silent for as long as a heartbeat. */
 async function* busyEvents() {
@@ -34,8 +40,11 @@ describe('a stream of events', () => {
   beforeAll(async () => {
     database = await createTestDatabase({ env: { EVENTS_HEARTBEAT_SECONDS: '0.2' } })
     keys = new KeyCache(new ApiKeyRepository(database.dataSource))
-    streams = new EventStreams(keys, database.config, createLogger('test', 'silent'))
+    const log = createLogger('test', 'silent')
+    streams = new EventStreams(keys, database.config, log)
     app.get('/events', (request, reply) => streams.serve(request, reply, start))
+    const silent = new EventStreams(keys, { ...database.config, events: { heartbeatSeconds: 600 } }, log)
+    app.get('/silent', (request, reply) => silent.serve(request, reply, () => ({ events: silentEvents() })))
     app.get('/late', async (request, reply) => {
       late.push(false)
       await once(reply.raw, 'close')
@@ -50,9 +59,9 @@ describe('a stream of events', () => {
     await database.drop()
   })
 
-  const ask = (path: string, key: string) => {
+  const ask = (path: string, key: string, scheme = 'Bearer ') => {
     const { port } = app.server.address() as AddressInfo
-    return send({ host: '127.0.0.1', port, path, headers: { authorization: `Bearer ${key}` } }).end()
+    return send({ host: '127.0.0.1', port, path, headers: { authorization: `${scheme}${key}` } }).end()
   }
 
   it('ends soon after its key was revoked, however busy it is', async () => {
@@ -66,6 +75,22 @@ describe('a stream of events', () => {
     keys.clear()
     await ended
   })
+
+  it.each(['Bearer ', 'Bearer  ', 'bearer \t'])(
+    'A9: ends within 5 s of its key being revoked elsewhere, however silent it is and after %j',
+    async (scheme) => {
+      const key = await insertKey(database.url, { role: 'viewer' })
+      const client = ask('/silent', key, scheme)
+      const [response] = await once(client, 'response')
+      const ended = once(response.resume(), 'end')
+      // Two checks of the key: the stream is let live while the key is valid.
+      await pause(2 * streamCheckMs)
+      expect(response.readableEnded).toBe(false)
+      await query(database.url, 'UPDATE api_keys SET revoked_at = now()')
+      await ended
+    },
+    5_000 + 2 * streamCheckMs,
+  )
 
   it('is not opened for a client that is gone', async () => {
     const before = opened

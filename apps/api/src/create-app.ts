@@ -14,6 +14,8 @@ import { ProblemFilter } from './http/problem.filter.js'
 import { slowBodyOptions } from './http/slow-bodies.js'
 import { createValidationPipe } from './http/validation.pipe.js'
 
+/** Longest part of a path, in characters. */
+const maxParamLength = 2_048
 /** Largest JSON body, in bytes. */
 const bodyLimit = 1_048_576
 
@@ -39,7 +41,8 @@ export const createApp = async (
     bodyLimit,
     genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
     forceCloseConnections: 'idle',
-    routerOptions: { ignoreTrailingSlash: true },
+    // Names of workers and schedules, with every character percent-encoded, are longer than the default of 100.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength },
   })
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(config, log, dataSource), adapter, {
     logger: nestLogger(log),

@@ -89,18 +89,28 @@ export class TaskClient {
   }
 
   /**
-   * Checks arguments against the contract and the database; stores nothing.
-   * @throws MemoryGuardError REQUEST_INVALID, MODEL_UNKNOWN or MODEL_INPUT_INVALID, with pointers below `/args`.
+   * Checks arguments against the contract and the database; stores nothing. `boundTo` is the one person whom the caller
+   * may call tasks about, or null; it is checked before anything is compared with what is stored.
+   * @throws MemoryGuardError REQUEST_INVALID, MODEL_UNKNOWN or MODEL_INPUT_INVALID, with pointers below `/args`;
+   * RESOURCE_NOT_FOUND for a prediction beyond `boundTo`, stored or not; ACCESS_ROLE_MISSING for another person.
    */
-  async prepare<Contract extends TaskContract>(contract: Contract, given: unknown): Promise<PreparedCall<Contract>> {
+  async prepare<Contract extends TaskContract>(
+    contract: Contract,
+    given: unknown,
+    boundTo: number | null = null,
+  ): Promise<PreparedCall<Contract>> {
     const parsed = contract.args.safeParse(given)
     if (!parsed.success) throw invalid(parsed.error.issues.flatMap(toFaults))
     // It would fail the calls that are stored along with it.
     if (holdsNul(parsed.data)) throw invalid([{ pointer: '/args', message: 'must not hold the character U+0000' }])
     const known = knownArgs.parse(parsed.data)
     const { health_metrics: healthMetrics, model, user_id: userId = null, prediction_id: predictionId, ...args } = known
-    if (predictionId !== undefined) {
+    if (predictionId === undefined) mustBeAbout(userId, boundTo)
+    else {
       const stored = await this.parts.predictions.find(predictionId)
+      if (boundTo !== null && ((userId ?? boundTo) !== boundTo || stored?.userId !== boundTo)) {
+        throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
+      }
       if (!stored || (userId !== null && stored.userId !== userId)) {
         throw invalid([
           { pointer: '/args/prediction_id', message: 'must be a prediction that is stored, of this person' },
@@ -182,6 +192,11 @@ export class TaskClient {
       throw invalid([{ pointer: '/args/health_metrics', message }])
     }
   }
+}
+
+const mustBeAbout = (userId: number | null, boundTo: number | null): void => {
+  if (boundTo === null || userId === boundTo) return
+  throw new MemoryGuardError('ACCESS_ROLE_MISSING', 'This key is bound to one person, and the task is not about them.')
 }
 
 /** The arguments that mean the same in every contract. */

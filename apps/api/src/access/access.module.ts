@@ -6,14 +6,14 @@ import { ApiKeyGuard } from './api-key.guard.js'
 import { ApiKeysController } from './api-keys.controller.js'
 import { AuditTrail } from './audit-trail.js'
 import { AuditController } from './audit.controller.js'
-import { MissingResources } from '../http/missing-resources.js'
 import { KeyCache } from './key-cache.js'
+import { ReachableRows } from './reachable-rows.js'
 
 /** Who may do what. Every route is refused unless it says who may use it. */
 @Module({
   controllers: [ApiKeysController, AuditController],
-  providers: [AuditTrail, KeyCache, MissingResources, { provide: APP_GUARD, useClass: ApiKeyGuard }],
-  exports: [AuditTrail, KeyCache, MissingResources],
+  providers: [AuditTrail, KeyCache, ReachableRows, { provide: APP_GUARD, useClass: ApiKeyGuard }],
+  exports: [AuditTrail, KeyCache, ReachableRows],
 })
 export class AccessModule implements OnApplicationBootstrap {
   constructor(

@@ -17,6 +17,13 @@ export type RequestWithPrincipal = FastifyRequest & { principal?: Principal }
 export const roleMetadata = 'memoryguard:role'
 export const publicMetadata = 'memoryguard:public'
 
+/** The scheme of RFC 6750, blanks and one word. */
+const bearer = /^Bearer[ \t]+(\S+)[ \t]*$/i
+
+/** The key of an Authorization header; undefined if it holds none. The one place that reads it. */
+export const parseBearer = (authorization: string | undefined): string | undefined =>
+  bearer.exec(authorization ?? '')?.[1]
+
 /** The least role that may use a route. A route with neither this nor `@Public()` is refused to everyone. */
 export const RequireRole = (role: Role) => SetMetadata(roleMetadata, role)
 

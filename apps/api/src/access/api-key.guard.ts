@@ -2,11 +2,8 @@ import type { Role } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
-import { mayActAs, publicMetadata, roleMetadata, type RequestWithPrincipal } from './access.js'
+import { mayActAs, parseBearer, publicMetadata, roleMetadata, type RequestWithPrincipal } from './access.js'
 import { KeyCache } from './key-cache.js'
-
-/** Credentials of RFC 6750: the scheme, spaces and one word. */
-const bearer = /^Bearer +(\S+)$/i
 
 /** Lets a request in by its key and the route's least role; what says nothing of access is refused. */
 @Injectable()
@@ -20,7 +17,7 @@ export class ApiKeyGuard implements CanActivate {
     const places = [context.getHandler(), context.getClass()]
     if (this.reflector.getAllAndOverride<boolean | undefined>(publicMetadata, places)) return true
     const request = context.switchToHttp().getRequest<RequestWithPrincipal>()
-    const key = bearer.exec(request.headers.authorization ?? '')?.[1]
+    const key = parseBearer(request.headers.authorization)
     if (!key) {
       throw new MemoryGuardError('ACCESS_KEY_MISSING', 'Send your key as `Authorization: Bearer mg_...`.')
     }

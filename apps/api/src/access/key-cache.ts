@@ -2,8 +2,13 @@ import { ApiKeyRepository } from '#libs/database'
 import { Injectable } from '@nestjs/common'
 import type { Principal } from './access.js'
 
-/** How long a look-up is believed, in milliseconds: a revoked key works no longer than this. */
-const ttlMs = 5_000
+/**
+ * How long a look-up is believed, in milliseconds. Together with `streamCheckMs` it keeps the promise that a revoked key
+ * works for 5 s at most.
+ */
+const ttlMs = 3_000
+/** How often the key of an open stream is looked up, in milliseconds. */
+export const streamCheckMs = 1_500
 /** Beyond this many keys the cache starts anew, so that guessing costs no memory. */
 const maxKeys = 1_000
 

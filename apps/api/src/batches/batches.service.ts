@@ -7,7 +7,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
-import { MissingResources } from '../http/missing-resources.js'
+import { ReachableRows } from '../access/reachable-rows.js'
 import { BatchIntake } from './batch-intake.js'
 import { writeResults } from './batch-results.js'
 import { jsonSource, recordedSource, type BatchSource } from './batch-source.js'
@@ -36,7 +36,7 @@ export class BatchesService {
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
-    private readonly missing: MissingResources,
+    private readonly reachable: ReachableRows,
     private readonly audit: AuditTrail,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -178,12 +178,7 @@ export class BatchesService {
   }
 
   private async getView(id: string, principal: Principal): Promise<BatchView> {
-    const view = await this.batches.find(id)
-    if (!view) throw await this.missing.task(id, 'There is no such batch.')
-    if (principal.userId !== null && principal.userId !== view.userId) {
-      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such batch.')
-    }
-    return view
+    return this.reachable.task(await this.batches.find(id), id, principal, 'There is no such batch.')
   }
 
   private toAnswer(view: BatchView): Omit<BatchAnswer, 'errors'> {

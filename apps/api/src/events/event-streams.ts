@@ -4,7 +4,8 @@ import { isDatabaseUnavailable } from '#libs/database'
 import { CONFIG, LOGGER, MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { KeyCache } from '../access/key-cache.js'
+import { parseBearer } from '../access/access.js'
+import { KeyCache, streamCheckMs } from '../access/key-cache.js'
 import { eventFrame, heartbeatFrame, openingFrame, type StreamEvent } from './event-frames.js'
 
 /** Where the events of a stream come from. */
@@ -81,25 +82,29 @@ export class EventStreams implements BeforeApplicationShutdown {
     closing: AbortController,
   ): AsyncGenerator<string> {
     const heartbeatMs = this.config.events.heartbeatSeconds * 1000
+    const key = parseBearer(authorization) ?? ''
     let checkedAt = performance.now()
+    let writtenAt = checkedAt
     try {
       yield openingFrame(position?.())
       let next = events.next()
       while (!closing.signal.aborted) {
-        const arrived = await this.orHeartbeat(next, heartbeatMs)
-        // A stream that is never silent sends no heartbeat.
-        if (arrived === 'heartbeat' || performance.now() - checkedAt >= heartbeatMs) {
-          if (!(await this.isStillLetIn(authorization))) return
-          checkedAt = performance.now()
+        const arrived = await nextOrSilence(next, Math.min(heartbeatMs, streamCheckMs))
+        const now = performance.now()
+        if (now - checkedAt >= streamCheckMs) {
+          if (!(await this.isStillLetIn(key))) return
+          checkedAt = now
         }
-        if (arrived === 'heartbeat') {
-          yield heartbeatFrame(position?.())
-        } else if (arrived.done) {
-          return
-        } else {
+        if (arrived !== 'silence') {
+          if (arrived.done) return
           yield eventFrame(arrived.value)
           next = events.next()
+        } else if (now - writtenAt < heartbeatMs) {
+          continue
+        } else {
+          yield heartbeatFrame(position?.())
         }
+        writtenAt = performance.now()
       }
     } catch (error) {
       // The client goes on from its last event; with the headers gone there is no other way to tell it.
@@ -109,25 +114,26 @@ export class EventStreams implements BeforeApplicationShutdown {
     }
   }
 
-  private async orHeartbeat(next: Promise<IteratorResult<StreamEvent>>, heartbeatMs: number) {
-    const timer = new AbortController()
-    const heartbeat = pause(heartbeatMs, 'heartbeat' as const, { signal: timer.signal })
-    // Cut short when an event came first.
-    heartbeat.catch(() => undefined)
-    try {
-      return await Promise.race([next, heartbeat])
-    } finally {
-      timer.abort()
-    }
-  }
-
   /** A stream outlives neither its key's expiry nor its revocation. While nobody can tell, it goes on. */
-  private async isStillLetIn(authorization: string | undefined): Promise<boolean> {
+  private async isStillLetIn(key: string): Promise<boolean> {
     try {
-      return (await this.keys.find(authorization?.split(' ')[1] ?? '')) !== null
+      return (await this.keys.find(key)) !== null
     } catch (error) {
       if (isDatabaseUnavailable(error)) return true
       throw error
     }
+  }
+}
+
+/** The next event, or `silence` after some milliseconds without one. */
+const nextOrSilence = async (next: Promise<IteratorResult<StreamEvent>>, silenceMs: number) => {
+  const timer = new AbortController()
+  const silence = pause(silenceMs, 'silence' as const, { signal: timer.signal })
+  // Cut short when an event came first.
+  silence.catch(() => undefined)
+  try {
+    return await Promise.race([next, silence])
+  } finally {
+    timer.abort()
   }
 }

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ProgressRepository, TaskEventRepository, type TaskHistory, type TaskProgress } from '#libs/database'
-import { MemoryGuardError, MicroBatcher } from '#libs/platform'
+import { MicroBatcher } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import { reaches, type Principal } from '../access/access.js'
-import { MissingResources } from '../http/missing-resources.js'
+import type { Principal } from '../access/access.js'
+import { ReachableRows } from '../access/reachable-rows.js'
 import type { StreamEvent } from './event-frames.js'
 import { toProgress } from '../operations/task-answers.js'
 import { toTaskEvent } from './events.schemas.js'
@@ -28,7 +28,7 @@ export class TaskFollower {
     repository: TaskEventRepository,
     progress: ProgressRepository,
     private readonly finished: FinishedTasks,
-    private readonly missing: MissingResources,
+    private readonly reachable: ReachableRows,
   ) {
     this.reads = new MicroBatcher({
       maxSize: 500,
@@ -48,11 +48,7 @@ export class TaskFollower {
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
   async find(id: string, principal: Principal): Promise<FollowedTask> {
     const found = await this.reads.add(id)
-    if (!found) throw await this.missing.task(id)
-    if (!reaches(principal, found.task.userId)) {
-      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
-    }
-    return found
+    return { task: await this.reachable.task(found?.task, id, principal), progress: found?.progress }
   }
 
   /**

@@ -5,8 +5,8 @@ import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import { celeryStateOf, generateExplanation, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import { reaches, type Principal } from '../access/access.js'
-import { MissingResources } from '../http/missing-resources.js'
+import type { Principal } from '../access/access.js'
+import { ReachableRows } from '../access/reachable-rows.js'
 import type { ExplanationAnswer } from './explanations.schemas.js'
 
 /** Has predictions explained and tells of it. */
@@ -18,7 +18,7 @@ export class ExplanationsService {
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
-    private readonly missing: MissingResources,
+    private readonly reachable: ReachableRows,
   ) {}
 
   /**
@@ -69,10 +69,7 @@ export class ExplanationsService {
   }
 
   private async getPrediction(id: number, principal: Principal): Promise<PredictionView> {
-    const prediction = await this.predictions.find(id)
-    if (!prediction) throw await this.missing.prediction(id)
-    if (reaches(principal, prediction.userId)) return prediction
-    throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
+    return this.reachable.prediction(await this.predictions.find(id), id, principal)
   }
 
   private async getView(predictionId: number, outputName: string): Promise<ExplanationView> {

@@ -20,7 +20,7 @@ const scheduleName = z
   .refine((name) => !z.uuid().safeParse(name).success, 'must not look like an id')
 
 /** The id or the name of a schedule, in a path. */
-export const scheduleKey = z.string().min(1).max(120)
+export const scheduleKey = z.union([z.uuid(), scheduleName], { error: 'must be the id or the name of a schedule' })
 
 const settings = {
   task: z.string().max(128).describe('Name of the task, for example `ml.update_forecasts`'),

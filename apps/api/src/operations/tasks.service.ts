@@ -12,9 +12,9 @@ import { Broker, Dispatcher, FinishedTasks, revokeTasks, TaskClient } from '#lib
 import { batchPredictions, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import { reaches, type Principal } from '../access/access.js'
+import type { Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
-import { MissingResources } from '../http/missing-resources.js'
+import { ReachableRows } from '../access/reachable-rows.js'
 import { toPage } from '../http/paging.js'
 import { toAnswer, toSummary } from './task-answers.js'
 import {
@@ -39,14 +39,14 @@ export class TasksService {
     private readonly finished: FinishedTasks,
     private readonly progress: ProgressRepository,
     private readonly batches: BatchRepository,
-    private readonly missing: MissingResources,
+    private readonly reachable: ReachableRows,
     private readonly audit: AuditTrail,
   ) {}
 
   /**
    * Checks, stores and queues a call; waits up to `waitSeconds` for its end.
    * @throws MemoryGuardError TASK_UNKNOWN, REQUEST_INVALID, MODEL_UNKNOWN, MODEL_INPUT_INVALID, ACCESS_ROLE_MISSING,
-   * IDEMPOTENCY_KEY_REUSED; then nothing was stored.
+   * RESOURCE_NOT_FOUND, IDEMPOTENCY_KEY_REUSED; then nothing was stored.
    */
   async send(
     { name, args, countdown, eta, expires, priority, queue }: TaskRequest,
@@ -55,13 +55,7 @@ export class TasksService {
     waitSeconds: number,
     signal: AbortSignal,
   ): Promise<TaskEntity> {
-    const call = await this.client.prepare(this.client.getContract(name), args)
-    if (!reaches(principal, call.userId)) {
-      throw new MemoryGuardError(
-        'ACCESS_ROLE_MISSING',
-        'This key is bound to one person, and the task is not about them.',
-      )
-    }
+    const call = await this.client.prepare(this.client.getContract(name), args, principal.userId)
     const result = await this.client.send(call, {
       countdownSeconds: countdown,
       eta: eta === undefined ? undefined : new Date(eta),
@@ -84,12 +78,7 @@ export class TasksService {
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
   async get(id: string, principal: Principal): Promise<TaskEntity> {
-    const task = await this.tasks.find(id)
-    if (!task) throw await this.missing.task(id)
-    if (!reaches(principal, task.userId === null ? null : Number(task.userId))) {
-      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
-    }
-    return task
+    return this.reachable.task(await this.tasks.find(id), id, principal)
   }
 
   /** The task with its attempts, its timeline, and the schedule that sent it. */

@@ -18,8 +18,8 @@ import {
 } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import { reaches, type Principal } from '../access/access.js'
-import { MissingResources } from '../http/missing-resources.js'
+import { mustReach, type Principal } from '../access/access.js'
+import { ReachableRows } from '../access/reachable-rows.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
@@ -40,7 +40,7 @@ export class PredictionsService {
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
     private readonly tasks: TaskRepository,
-    private readonly missing: MissingResources,
+    private readonly reachable: ReachableRows,
   ) {
     this.inserts = new MicroBatcher({ ...insertBatch, flush: (rows) => this.insert(rows) })
     this.flushes = new MicroBatcher({ ...flushBatch, flush: (waiting) => this.flush(waiting) })
@@ -57,11 +57,7 @@ export class PredictionsService {
     idempotencyKey: string | undefined,
     waitSeconds: number,
   ): Promise<PredictionAnswer> {
-    if (!reaches(principal, request.user_id)) {
-      throw new MemoryGuardError('ACCESS_ROLE_MISSING', 'This key is bound to another person.', {
-        faults: [{ pointer: '/user_id', message: 'must be the person that the key is bound to' }],
-      })
-    }
+    mustReach(principal, request.user_id)
     const { manifest, model, healthMetrics, warnings } = checkPrediction(
       this.catalogue,
       request.health_metrics,
@@ -121,12 +117,7 @@ export class PredictionsService {
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
   async get(id: number, principal: Principal): Promise<PredictionAnswer> {
-    const view = await this.predictions.find(id)
-    if (!view) throw await this.missing.prediction(id)
-    if (!reaches(principal, view.userId)) {
-      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such prediction.')
-    }
-    return this.toAnswer(view)
+    return this.toAnswer(await this.reachable.prediction(await this.predictions.find(id), id, principal))
   }
 
   async list(
@@ -134,7 +125,7 @@ export class PredictionsService {
     principal: Principal,
   ): Promise<{ items: PredictionAnswer[]; next_cursor: string | null }> {
     const userId = principal.userId ?? user_id
-    if (user_id !== undefined && !reaches(principal, user_id)) return { items: [], next_cursor: null }
+    if (user_id !== undefined && user_id !== userId) return { items: [], next_cursor: null }
     const before = cursor === undefined ? undefined : Number(cursor)
     const views = await this.predictions.list({ userId, state, batchId: batch_id, before, limit: limit + 1 })
     const items = views.slice(0, limit)

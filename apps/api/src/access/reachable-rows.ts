@@ -1,0 +1,58 @@
+import { RetentionRepository } from '#libs/database'
+import { CONFIG, MemoryGuardError, type Config } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { reaches, type Principal } from './access.js'
+
+/** A row and the person it is about; null if it is about nobody in particular. */
+interface OwnedRow {
+  readonly userId: number | string | null
+}
+
+const goneMessage = 'It was erased, or it is past the time for which results are kept.'
+
+/**
+ * The one way from a row that was looked up to a row that a caller may see. To a key that is bound to a person, rows of
+ * other people do not exist: whether a row is someone else's, was erased or never was, the error and its cost are the
+ * same.
+ */
+@Injectable()
+export class ReachableRows {
+  constructor(
+    private readonly retention: RetentionRepository,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND; RESOURCE_GONE to keys that are not bound. */
+  async prediction<Row extends OwnedRow>(row: Row | null | undefined, id: number, principal: Principal): Promise<Row> {
+    if (row && isWithinReach(principal, row)) return row
+    throw await missing(principal, 'There is no such prediction.', () => this.retention.wasPrediction(id))
+  }
+
+  /**
+   * A task, or with a `notFoundMessage` of its own what has the id of a task.
+   * @throws MemoryGuardError RESOURCE_NOT_FOUND; RESOURCE_GONE to keys that are not bound.
+   */
+  async task<Row extends OwnedRow>(
+    row: Row | null | undefined,
+    id: string,
+    principal: Principal,
+    notFoundMessage = 'There is no such task.',
+  ): Promise<Row> {
+    if (row && isWithinReach(principal, row)) return row
+    throw await missing(principal, notFoundMessage, () =>
+      this.retention.wasTask(id, this.config.retention.resultTtlSeconds),
+    )
+  }
+}
+
+const isWithinReach = (principal: Principal, { userId }: OwnedRow): boolean =>
+  reaches(principal, userId === null ? null : Number(userId))
+
+const missing = async (
+  { userId }: Principal,
+  notFoundMessage: string,
+  wasThere: () => Promise<boolean>,
+): Promise<MemoryGuardError> =>
+  userId === null && (await wasThere())
+    ? new MemoryGuardError('RESOURCE_GONE', goneMessage)
+    : new MemoryGuardError('RESOURCE_NOT_FOUND', notFoundMessage)
