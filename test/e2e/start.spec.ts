@@ -262,7 +262,7 @@ describe('memoryguard start', () => {
     const run = start({ BROKER_URL: `redis://user:canary@127.0.0.1:${await freePort()}` })
     await ended(run)
     expect(run.process.exitCode).toBe(1)
-    expect(run.output()).toMatch(/The broker does not answer \(connect ECONNREFUSED .*BROKER_URL/)
+    expect(run.output()).toMatch(/The broker at .* does not answer \(connect ECONNREFUSED .*BROKER_URL/)
     expect(run.output()).not.toMatch(/canary|\n +at /)
   })
 

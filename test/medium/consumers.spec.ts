@@ -38,6 +38,7 @@ describeOnBothBrokers('consumers', (kind) => {
         },
       },
       log,
+      broker,
     )
     const worker = new Worker('predictions', (job) => consumers.process('predictions', job), {
       ...brokerOptions(database.config, 'consumer'),

@@ -7,6 +7,8 @@ export interface TcpProxy {
   silence(): void
   /** From now on nothing passes on any connection, old or new, and neither side is told. */
   silenceAll(): void
+  /** From now on new connections lead to another port; those there are stay as they are. */
+  redirect(port: number): void
   close(): Promise<void>
 }
 
@@ -14,12 +16,13 @@ export interface TcpProxy {
 export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
   const sockets = new Set<Socket>()
   let isDead = false
+  let port = target
   const mute = (socket: Socket) => {
     socket.unpipe()
     socket.pause()
   }
   const server = createServer((near) => {
-    const far = connect(target, '127.0.0.1')
+    const far = connect(port, '127.0.0.1')
     const pair = [near, far]
     for (const socket of pair) {
       sockets.add(socket)
@@ -40,6 +43,9 @@ export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
     silenceAll: () => {
       isDead = true
       sockets.forEach(mute)
+    },
+    redirect: (next) => {
+      port = next
     },
     close: async () => {
       for (const socket of sockets) socket.destroy()

@@ -9,7 +9,7 @@ import {
   findPortFrom,
   type Config,
 } from '#libs/platform'
-import { FinishedTasks } from '#libs/tasks'
+import { checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { serveOpenApi } from './openapi.js'
@@ -43,6 +43,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   void asked.then(() => isStarting && process.exit(0))
   const dataSource = createDataSource(config)
   await connectWhenMigrated(dataSource, log)
+  await checkBrokerAtStart(config, log)
   const app = await createApp(config, log, dataSource)
   serveOpenApi(app)
   await app.get(FinishedTasks).start()

@@ -14,7 +14,7 @@ import {
   withinTime,
   type Logger,
 } from '#libs/platform'
-import { Broker } from '#libs/tasks'
+import { Broker, checkBrokerAtStart } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
@@ -88,6 +88,9 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
   routeProcessOutput(log)
   const asked = untilAskedToStop(log)
+  const isRedis = config.broker.url !== undefined
+  // Before anything connects to it; the queues in PostgreSQL are looked at when the database is there.
+  if (isRedis) await checkBrokerAtStart(config, log)
   const dataSource = createDataSource(config)
   const app = await NestFactory.createApplicationContext(WorkerModule.for(config, log, dataSource), {
     logger: nestLogger(log),
@@ -111,7 +114,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     faults: async () => {
       const [database, queues] = await Promise.all([
         faultOf('database', () => dataSource.query('SELECT 1')),
-        faultOf('broker', () => broker.depth('predictions')),
+        faultOf('broker', () => broker.assertWritable()),
       ])
       return {
         ...(state === 'draining' && { worker: 'draining' }),
@@ -128,7 +131,9 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const healthPort = await probes.listen(config.http.host, freePort ?? port)
   log.info({ healthPort }, 'probes and metrics')
 
-  await Promise.all([connectWhenMigrated(dataSource, log), registry.watch(config.models.folder)])
+  const connected = connectWhenMigrated(dataSource, log)
+  await Promise.all([connected, registry.watch(config.models.folder)])
+  if (!isRedis) await checkBrokerAtStart(config, log)
   collectGarbageOfStart()
   await app.get(RemoteControl).start()
   app.get(Shadows).start()

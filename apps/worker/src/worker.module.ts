@@ -13,6 +13,7 @@ import { ConsumerFactory } from './queues/consumer-factory.js'
 import { Schedules } from './maintenance/schedules.js'
 import { Retention } from './maintenance/retention.js'
 import { Consumers } from './queues/consumers.js'
+import { PacedWorker } from './queues/paced-worker.js'
 import { createQueueProcessor } from './queues/queue-processor.js'
 import { Autoscaler } from './runtime/autoscaler.js'
 import { FinishedLines } from './runtime/finished-lines.js'
@@ -37,6 +38,7 @@ const handlers = Object.values(handlerClasses)
 export class WorkerModule {
   static for(config: Config, log: Logger, dataSource: DataSource): DynamicModule {
     const { queues, name } = config.worker
+    BullModule.workerClass = PacedWorker
     return {
       module: WorkerModule,
       imports: [

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { parseBrokerUrl } from './broker-url.js'
 import { readText, urlWithPassword } from './config-text.js'
 import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
 
@@ -14,6 +15,10 @@ const url = (protocols: readonly string[], what: string) =>
   z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)) && URL.canParse(text), {
     error: `must be ${what}, starting with ${protocols.map((protocol) => `${protocol}://`).join(' or ')}`,
   })
+const brokerUrl = z.string().superRefine((text, context) => {
+  const parsed = parseBrokerUrl(text)
+  if ('fault' in parsed) context.addIssue({ code: 'custom', message: parsed.fault })
+})
 const seconds = (min: number, max = 31_536_000) => {
   const error = `must be a number of seconds from ${min} to ${max}`
   return z.coerce.number({ error }).min(min, { error }).max(max, { error })
@@ -69,7 +74,7 @@ export const variables = {
     'PostgreSQL 14 or newer. Empty: `memoryguard start` runs its own PostgreSQL in `MEMORYGUARD_HOME`.',
   ),
   BROKER_URL: secret(
-    url(['redis', 'rediss'], 'a Redis URL').optional(),
+    brokerUrl.optional(),
     'Redis or Valkey for the queues. Empty: the queues live in the same PostgreSQL.',
   ),
   DATABASE_PASSWORD: secret(

@@ -1,3 +1,4 @@
+export * from './broker-url.js'
 export * from './config.js'
 export * from './config-reference.js'
 export * from './config-print.js'

@@ -1,6 +1,8 @@
 export * from './async-result.js'
 export * from './broker/broker-options.js'
+export type { BrokerOutage } from './broker/broker-outage.js'
 export * from './broker/broker.js'
+export * from './broker/check-broker.js'
 export { jobPayload } from './broker/jobs.js'
 export * from './dispatcher.js'
 export * from './finished-tasks.js'

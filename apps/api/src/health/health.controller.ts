@@ -79,7 +79,7 @@ export class HealthController {
   /** With the broker down, submissions are taken all the same and dispatched later: no reason to send callers away. */
   private async brokerState(): Promise<'up' | 'down'> {
     try {
-      const asked = this.broker.depth('predictions').then(() => 'up' as const)
+      const asked = this.broker.assertWritable().then(() => 'up' as const)
       return await withinTime(asked, readinessCheckMs, 'down' as const)
     } catch {
       return 'down'

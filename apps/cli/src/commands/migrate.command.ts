@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { CommandError } from '../command-error.js'
-import { print } from '../output.js'
+import { print, warn } from '../output.js'
 
 /** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
 export function migrateCommand(): Command {
@@ -12,6 +12,7 @@ export function migrateCommand(): Command {
     const env = readEnvironment()
     useRunningDatabase(env)
     const config = loadConfig(env)
+    if (config.broker.url) await warnOfBroker(config.broker.url)
     const dataSource = createDataSource(config)
     try {
       await dataSource.initialize()
@@ -28,4 +29,17 @@ export function migrateCommand(): Command {
       await dataSource.destroy()
     }
   })
+}
+
+/** Without its broker the database can be migrated, but not with one that can never work. @throws MemoryGuardError */
+async function warnOfBroker(brokerUrl: string): Promise<void> {
+  const { probeRedis } = await import('#libs/tasks/broker-probe')
+  const { MemoryGuardError } = await import('#libs/platform')
+  try {
+    const { warnings } = await probeRedis(brokerUrl)
+    warnings.forEach(warn)
+  } catch (error) {
+    if (!(error instanceof MemoryGuardError && error.retryable)) throw error
+    warn(error.message)
+  }
 }

@@ -60,9 +60,10 @@ export class Maintenance {
     try {
       await withAdvisoryLock(this.dataSource, 'maintenance', () => this.doChores())
     } catch (error) {
-      const isOutage =
-        isDatabaseUnavailable(error) || (error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE')
-      this.log[isOutage ? 'warn' : 'error']({ err: error }, 'maintenance did not finish; it will be tried again')
+      // What is wrong with the broker is told by its connections.
+      const isOfBroker = error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE'
+      const level = isOfBroker ? 'debug' : isDatabaseUnavailable(error) ? 'warn' : 'error'
+      this.log[level]({ err: error }, 'maintenance did not finish; it will be tried again')
     }
   }
 }

@@ -1,9 +1,10 @@
 import { CONFIG, type Config, type QueueName } from '#libs/platform'
 import { brokerOptions } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import { Worker } from 'bullmq'
+import type { Worker } from 'bullmq'
 import { TaskRunner } from '../runtime/task-runner.js'
 import { Consumers, jobsAtOnce } from './consumers.js'
+import { PacedWorker } from './paced-worker.js'
 import { consumerOptions } from './queue-processor.js'
 
 /** Makes consumers while the process runs, each with a connection of its own. */
@@ -17,7 +18,7 @@ export class ConsumerFactory {
 
   /** A consumer for as many compute children as there are now. It does not take jobs yet. */
   create(queue: QueueName): Worker {
-    return new Worker(queue, (job) => this.consumers.process(queue, job), {
+    return new PacedWorker(queue, (job) => this.consumers.process(queue, job), {
       ...brokerOptions(this.config, 'consumer'),
       ...consumerOptions(queue, this.config),
       concurrency: jobsAtOnce(queue, this.runner.concurrency),

@@ -1,6 +1,6 @@
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import type { WorkerHost } from '@nestjs/bullmq'
-import { queueSettings } from '#libs/tasks'
+import { Broker, queueSettings, type BrokerOutage } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Job, Worker } from 'bullmq'
 import { TaskRunner, type JobOutcome } from '../runtime/task-runner.js'
@@ -22,6 +22,7 @@ export class Consumers {
   constructor(
     @Inject(TaskRunner) private readonly runner: Pick<TaskRunner, 'process'>,
     @Inject(LOGGER) private readonly log: Logger,
+    @Inject(Broker) private readonly broker: { readonly outage: Pick<BrokerOutage, 'failed'> },
   ) {}
 
   /** The queues that are consumed now. */
@@ -81,12 +82,15 @@ export class Consumers {
       outcome.catch((error: unknown) => this.log.debug({ err: error, queue, job: job.id }, 'a job failed'))
       this.begun.set(job, outcome)
     })
-    let said = ''
     worker.on('error', (error) => {
-      if (error.message !== said) this.log.warn({ err: error, queue }, 'the broker does not answer')
-      said = error.message
+      if (isOfJob(error)) this.log.debug({ err: error, queue }, 'a job had been taken from this worker')
+      else this.broker.outage.failed(error)
     })
     worker.on('stalled', (job) => this.log.info({ queue, job }, 'a job was redelivered: its worker fell silent'))
     worker.run().catch((error: unknown) => this.log.error({ err: error, queue }, 'a consumer has ended'))
   }
 }
+
+/** The broker works, but the job is not this worker's any more: BullMQ numbers these errors, or speaks of the lock. */
+const isOfJob = (error: Error): boolean =>
+  ('code' in error && typeof error.code === 'number') || error.message.startsWith('could not renew lock')

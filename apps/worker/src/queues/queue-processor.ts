@@ -5,6 +5,9 @@ import type { Type } from '@nestjs/common'
 import type { Job, WorkerOptions } from 'bullmq'
 import { Consumers, jobsAtOnce } from './consumers.js'
 
+/** Pause before a lost connection is used again, in milliseconds. */
+const retryMs = 1_000
+
 /** How a queue is consumed; the connection apart. */
 export const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
   const { maxStalledCount } = queueSettings[queue]
@@ -15,6 +18,9 @@ export const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
     lockDuration,
     stalledInterval: lockDuration,
     maxStalledCount,
+    runRetryDelay: retryMs,
+    // It has been checked at the start.
+    skipVersionCheck: true,
     // History is the database's; a finished job would only take memory.
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },

@@ -79,6 +79,8 @@ export class Watchdog {
   private async seeWork(): Promise<Pick<StallSight, 'isStarving' | 'isBrokerUp'>> {
     const queues = this.runner.hasFreeChild ? await this.listDueQueues() : []
     try {
+      // One that cannot be written to is out of order, though it answers how many jobs wait.
+      if (queues.length > 0) await this.broker.assertWritable()
       const depths = await Promise.all(queues.map((queue) => this.broker.depth(queue)))
       return { isStarving: depths.some(({ waiting }) => waiting > 0), isBrokerUp: true }
     } catch {

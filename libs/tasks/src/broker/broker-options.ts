@@ -1,49 +1,85 @@
 import { guardedConnections } from '#libs/database'
-import type { Config } from '#libs/platform'
+import { MemoryGuardError, parseBrokerUrl, type Config } from '#libs/platform'
 import {
   createPostgresBackend,
   PostgresConnection,
   setDefaultBackendFactory,
   type ConnectionOptions,
+  type PostgresConnectionOptions,
   type QueueOptions,
 } from 'bullmq'
+import { keyPrefix } from '../broker-probe/index.js'
+import { forgetFailedStart } from './postgres-start.js'
 
 /** Schema of BullMQ's own tables when PostgreSQL is the broker. */
 const queueSchema = 'memoryguard_queue'
-/** Prefix of every Redis key; the braces keep all keys in one slot of a Redis Cluster. */
-const keyPrefix = '{memoryguard}'
+/** Longest time until a Redis connection is made, and between two attempts, in milliseconds. */
+const connectMs = 5_000
+const longestRetryMs = 2_000
+/** Events of jobs that Redis keeps of each queue. Nobody reads them: what happens is told by the database. */
+const keptEvents = 100
 
 /** Who connects: a producer must fail fast when the broker is down, a consumer waits for it. */
 export type BrokerSide = 'producer' | 'consumer'
 
+/** How BullMQ connects to its tables in PostgreSQL. */
+export const queueConnection = (config: Config) => ({
+  ...guardedConnections(config),
+  ...(config.database.url !== undefined && { connectionString: config.database.url }),
+  schema: queueSchema,
+  // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
+  options: '-c synchronous_commit=off',
+})
+
 /**
  * BullMQ's options for the broker that the configuration names, and the choice of BullMQ's backend for this process:
  * Redis or Valkey by `BROKER_URL`, otherwise the same PostgreSQL as the data.
+ * @throws MemoryGuardError CONFIG_INVALID
  */
 export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions => {
   const { url } = config.broker
   if (url) {
     setDefaultBackendFactory()
-    const options = {
-      url,
-      enableOfflineQueue: side === 'consumer',
-      maxRetriesPerRequest: side === 'consumer' ? null : 1,
-      retryStrategy: (times: number) => Math.min(100 * times, 2_000),
+    return {
+      connection: redisOptions(url, side),
+      prefix: keyPrefix,
+      skipVersionCheck: true,
+      streams: { events: { maxLen: keptEvents } },
     }
-    return { connection: options, prefix: keyPrefix, skipVersionCheck: true }
   }
-  setDefaultBackendFactory(createPostgresBackend)
+  setDefaultBackendFactory((name, options: QueueOptions & { connection: PostgresConnectionOptions }, more) => {
+    const backend = createPostgresBackend(name, options, more)
+    forgetFailedStart(backend)
+    return backend
+  })
   // BullMQ types every connection as Redis's, whichever backend is chosen.
-  const connection: ConnectionOptions & { connectionString: string | undefined; schema: string; max: number } = {
-    ...guardedConnections(config),
-    connectionString: config.database.url,
-    schema: queueSchema,
+  const connection: ConnectionOptions & ReturnType<typeof queueConnection> & { max: number } = {
+    ...queueConnection(config),
     max: side === 'consumer' ? 4 : 2,
     application_name: `memoryguard-${side}`,
-    // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
-    options: '-c synchronous_commit=off',
   }
   return { connection }
+}
+
+const redisOptions = (url: string, side: BrokerSide) => {
+  const parsed = parseBrokerUrl(url)
+  if ('fault' in parsed) throw new MemoryGuardError('CONFIG_INVALID', `BROKER_URL ${parsed.fault}.`)
+  const { host, port, isSecure, username, password, database, family } = parsed.address
+  return {
+    host,
+    port,
+    family,
+    db: database,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(isSecure && { tls: {} }),
+    connectTimeout: connectMs,
+    enableOfflineQueue: side === 'consumer',
+    maxRetriesPerRequest: side === 'consumer' ? null : 1,
+    retryStrategy: (times: number) => Math.min(100 * times, longestRetryMs),
+    // A connection may outlive a failover: it leads to what is a replica now, and a new one to the new master.
+    reconnectOnError: ({ message }: Error) => /READONLY|UNBLOCKED/.test(message),
+  }
 }
 
 /** Makes or updates BullMQ's tables if PostgreSQL is the broker; part of `memoryguard migrate`. */

@@ -12,7 +12,9 @@ import {
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { Queue } from 'bullmq'
 import { queueSettings } from '../queue-settings.js'
+import { keyPrefix } from '../broker-probe/index.js'
 import { brokerOptions } from './broker-options.js'
+import { BrokerOutage } from './broker-outage.js'
 import { HeldJobs } from './held-jobs.js'
 import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs.js'
 
@@ -20,6 +22,8 @@ import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs
 const callTimeoutMs = 5_000
 /** Jobs that are taken out at one time. */
 const removedAtOnce = 500
+/** How long the key of a test of writing lives, in milliseconds. */
+const probeKeyMs = 60_000
 /** Up to this many jobs a queue is short enough for each to be looked for in it. */
 const shortQueue = 1_000
 
@@ -37,13 +41,15 @@ export interface QueueDepth {
  */
 @Injectable()
 export class Broker implements OnApplicationShutdown {
+  /** Where every connection of this process reports trouble. */
+  readonly outage: BrokerOutage
   private queues: ReadonlyMap<QueueName, Queue>
-  private said = ''
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
+    this.outage = new BrokerOutage(config, log)
     this.queues = this.connect()
   }
 
@@ -61,10 +67,7 @@ export class Broker implements OnApplicationShutdown {
     return new Map(
       queueNames.map((name) => {
         const queue = new Queue(name, options)
-        queue.on('error', (error) => {
-          if (error.message !== this.said) this.log.warn({ err: error }, 'the broker does not answer')
-          this.said = error.message
-        })
+        queue.on('error', (error) => this.outage.failed(error))
         return [name, queue]
       }),
     )
@@ -99,9 +102,10 @@ export class Broker implements OnApplicationShutdown {
       if (ofQueue) ofQueue.push(task)
       else members.set(task.queue, [task])
     }
-    await inTime(
+    await this.inTime(
       Promise.all([...members].map(([queue, ofQueue]) => this.addTo(queue, toJobs(ofQueue, tasksPerJob(queue))))),
     )
+    this.outage.worked()
   }
 
   /** One job alone costs the broker a fraction of a list of one: a sixth on PostgreSQL. */
@@ -123,24 +127,24 @@ export class Broker implements OnApplicationShutdown {
   private async remove(jobs: readonly { readonly queue: QueueName; readonly id: string }[]): Promise<void> {
     for (let start = 0; start < jobs.length; start += removedAtOnce) {
       const page = jobs.slice(start, start + removedAtOnce)
-      await inTime(Promise.all(page.map(({ queue, id }) => this.get(queue).remove(id))))
+      await this.inTime(Promise.all(page.map(({ queue, id }) => this.get(queue).remove(id))))
     }
   }
 
   /** Has the broker deliver nothing of a queue, or deliver again. @throws MemoryGuardError BROKER_UNAVAILABLE */
   async setPaused(name: QueueName, isPaused: boolean): Promise<void> {
     const queue = this.get(name)
-    if ((await inTime(queue.isPaused())) !== isPaused) await inTime(isPaused ? queue.pause() : queue.resume())
+    if ((await this.inTime(queue.isPaused())) !== isPaused) await this.inTime(isPaused ? queue.pause() : queue.resume())
   }
 
   /** Removes every job that is not being worked on. @throws MemoryGuardError BROKER_UNAVAILABLE */
   async drain(queue: QueueName): Promise<void> {
-    await inTime(this.get(queue).drain(true))
+    await this.inTime(this.get(queue).drain(true))
   }
 
   /** @throws MemoryGuardError BROKER_UNAVAILABLE */
   async depth(queue: QueueName): Promise<QueueDepth> {
-    const counts = await inTime(this.get(queue).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
+    const counts = await this.inTime(this.get(queue).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
     return {
       waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
       active: counts['active'] ?? 0,
@@ -154,19 +158,19 @@ export class Broker implements OnApplicationShutdown {
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async readHead(name: QueueName): Promise<{ readonly isEmpty: boolean; readonly task?: TaskJob | undefined }> {
-    const [jobId] = await inTime(this.get(name).getRanges(['waiting'], 0, 0, true))
+    const [jobId] = await this.inTime(this.get(name).getRanges(['waiting'], 0, 0, true))
     return jobId === undefined ? { isEmpty: true } : { isEmpty: false, task: firstTaskOf(jobId) }
   }
 
   /** @throws MemoryGuardError BROKER_UNAVAILABLE */
   async countUrgent(name: QueueName): Promise<number> {
-    const counts = await inTime(this.get(name).getJobCounts('prioritized'))
+    const counts = await this.inTime(this.get(name).getJobCounts('prioritized'))
     return counts['prioritized'] ?? 0
   }
 
   /** Reads what a queue holds, to find what it has lost. Its calls throw MemoryGuardError BROKER_UNAVAILABLE. */
   readHeld(name: QueueName): HeldJobs {
-    return new HeldJobs(this.get(name), inTime)
+    return new HeldJobs(this.get(name), this.inTime)
   }
 
   /**
@@ -185,27 +189,40 @@ export class Broker implements OnApplicationShutdown {
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async removeOrphans(name: QueueName): Promise<void> {
-    const counts = await inTime(this.get(name).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
+    const counts = await this.inTime(this.get(name).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
     const length = Object.values(counts).reduce((sum, count) => sum + count, 0)
-    if (length <= shortQueue) await inTime(this.get(name).removeOrphanedJobs())
+    if (length <= shortQueue) await this.inTime(this.get(name).removeOrphanedJobs())
+  }
+
+  /**
+   * Writes something harmless over the connection that adds jobs: a broker that only answers reads is of no use.
+   * @throws MemoryGuardError BROKER_UNAVAILABLE
+   */
+  async assertWritable(): Promise<void> {
+    const queue = this.get('predictions')
+    if (this.config.broker.url === undefined) return void (await this.depth('predictions'))
+    const written = queue.getBackend().client.then((client) => client.set(`${keyPrefix}:probe`, 1, { PX: probeKeyMs }))
+    await this.inTime(written)
+    this.outage.worked()
   }
 
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.queues.values()].map((queue) => queue.close()))
   }
-}
 
-/** BullMQ waits without end for a connection that was never there; a caller of ours does not. */
-const inTime = async <Answer>(call: Promise<Answer>): Promise<Answer> => {
-  try {
-    const outcome = await withinTime(
-      call.then((answer) => ({ answer })),
-      callTimeoutMs,
-      undefined,
-    )
-    if (outcome) return outcome.answer
-    throw new Error(`no answer within ${callTimeoutMs} ms`)
-  } catch (cause) {
-    throw new MemoryGuardError('BROKER_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true })
+  /** BullMQ waits without end for a connection that was never there; a caller of ours does not. */
+  private readonly inTime = async <Answer>(call: Promise<Answer>): Promise<Answer> => {
+    try {
+      const outcome = await withinTime(
+        call.then((answer) => ({ answer })),
+        callTimeoutMs,
+        undefined,
+      )
+      if (outcome) return outcome.answer
+      throw new Error(`no answer within ${callTimeoutMs} ms`)
+    } catch (cause) {
+      this.outage.failed(cause)
+      throw new MemoryGuardError('BROKER_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true })
+    }
   }
 }

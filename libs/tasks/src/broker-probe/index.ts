@@ -1,0 +1,2 @@
+export { keyPrefix } from './explain-failure.js'
+export * from './probe-redis.js'

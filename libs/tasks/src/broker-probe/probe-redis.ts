@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto'
+import { MemoryGuardError, parseBrokerUrl, reasonOf, type BrokerAddress } from '#libs/platform'
+import {
+  codeOf,
+  explain,
+  explainTls,
+  invalid,
+  isTlsRefusal,
+  keyPrefix,
+  neededRights,
+  probeMs,
+  unavailable,
+} from './explain-failure.js'
+import { neededCommands, probeScript } from './needed-commands.js'
+import { ClosedError, RedisDialog } from './redis-dialog.js'
+import { ForeignProtocolError, RedisReplyError, type RedisReply } from './redis-reply.js'
+
+/** How long a server may take to say why it closes a connection, in milliseconds. */
+const lastWordsMs = 1_000
+
+const oldestVersion = '6.2'
+
+/** What is known of a broker that works. */
+export interface BrokerFacts {
+  /** What should be otherwise: that it may lose data, for instance. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Connects as the queues will, signs in, chooses the database and tries each command that they need, all in bounded time.
+ * @throws MemoryGuardError CONFIG_INVALID for what does not pass by itself, BROKER_UNAVAILABLE for what may; one sentence
+ * with the server's own words.
+ */
+export const probeRedis = async (url: string): Promise<BrokerFacts> => {
+  const parsed = parseBrokerUrl(url)
+  if ('fault' in parsed) throw invalid(`BROKER_URL ${parsed.fault}.`)
+  const { address } = parsed
+  const where = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
+  const signal = AbortSignal.timeout(probeMs)
+  try {
+    return await converse(address, signal)
+  } catch (error) {
+    if (error instanceof MemoryGuardError) throw error
+    if (isCut(error)) throw await explainCut(address, where, error)
+    throw explain(error, where, address.isSecure)
+  }
+}
+
+const converse = async (address: BrokerAddress, signal: AbortSignal): Promise<BrokerFacts> => {
+  const dialog = await RedisDialog.open(address, signal)
+  try {
+    await signIn(dialog, address)
+    await dialog.ask('PING')
+    await chooseDatabase(dialog, address)
+    const facts = readFacts(await dialog.ask('INFO'))
+    await tryCommands(dialog)
+    const persistence = facts.isAppendOnly ? [] : await dialog.ask('CONFIG', 'GET', 'save').catch(() => [])
+    return { warnings: warningsOf(facts, persistence) }
+  } finally {
+    dialog.close()
+  }
+}
+
+const signIn = async (dialog: RedisDialog, { username, password }: BrokerAddress): Promise<void> => {
+  if (password === undefined) return
+  try {
+    await dialog.ask('AUTH', ...(username === undefined ? [] : [username]), password)
+  } catch (error) {
+    // A server without a password lets everyone in.
+    if (!(error instanceof RedisReplyError && /without any password|no password is set/.test(error.message)))
+      throw error
+  }
+}
+
+const chooseDatabase = async (dialog: RedisDialog, { database }: BrokerAddress): Promise<void> => {
+  if (database === 0) return
+  try {
+    await dialog.ask('SELECT', String(database))
+  } catch (error) {
+    if (!(error instanceof RedisReplyError)) throw error
+    throw invalid(
+      `The broker has no database ${database} for us (${error.message}). Choose another at the end of BROKER_URL.`,
+    )
+  }
+}
+
+interface Facts {
+  readonly evictionPolicy: string | undefined
+  readonly isAppendOnly: boolean
+}
+
+const readFacts = (info: RedisReply): Facts => {
+  const lines = new Map(
+    String(info)
+      .split('\r\n')
+      .map((line) => line.split(':', 2) as [string, string]),
+  )
+  const version = lines.get('redis_version')
+  if (lines.get('cluster_enabled') === '1') {
+    throw invalid(
+      'The broker is a Redis Cluster, which is not supported. Use a single Redis or Valkey, with replicas if you like.',
+    )
+  }
+  if (version !== undefined && version.localeCompare(oldestVersion, 'en', { numeric: true }) < 0) {
+    throw invalid(`The broker is Redis ${version}, which is too old. Use Redis ${oldestVersion} or newer, or Valkey.`)
+  }
+  const isLimited = (lines.get('maxmemory') ?? '0') !== '0'
+  return {
+    evictionPolicy: isLimited ? lines.get('maxmemory_policy') : undefined,
+    // Whoever may not know is not warned.
+    isAppendOnly: lines.get('aof_enabled') !== '0',
+  }
+}
+
+const tryCommands = async (dialog: RedisDialog): Promise<void> => {
+  const keys = `${keyPrefix}:probe:${randomUUID()}`
+  const reply = await dialog.ask('EVAL', probeScript, '1', keys, ...neededCommands)
+  await dialog.ask('EVALSHA', '0'.repeat(40), '0').catch((error: unknown) => {
+    if (!(error instanceof RedisReplyError && error.kind === 'NOSCRIPT')) throw error
+  })
+  // No script may block.
+  await dialog.ask('BZPOPMIN', `${keys}:z`, '0.001')
+  await dialog.ask('MULTI')
+  await dialog.ask('EXEC')
+  const [command, words] = Array.isArray(reply) ? (reply as readonly RedisReply[]) : []
+  if (typeof command !== 'string') return
+  const text = words instanceof RedisReplyError ? words.message : String(words)
+  if (/NOPERM|ACL failure|no permissions|user executing the script/i.test(text)) {
+    throw invalid(
+      `The user of BROKER_URL may not run ${command} on keys that start with ${keyPrefix} (${text}). Allow it: ${neededRights}`,
+    )
+  }
+  throw new RedisReplyError(text)
+}
+
+const warningsOf = ({ evictionPolicy, isAppendOnly }: Facts, persistence: RedisReply): readonly string[] => {
+  const [, save] = Array.isArray(persistence) ? (persistence as readonly RedisReply[]) : []
+  return [
+    ...(evictionPolicy !== undefined && evictionPolicy !== 'noeviction'
+      ? [
+          `The broker may evict queues (maxmemory-policy ${evictionPolicy}); lost tasks start late. Set it to noeviction.`,
+        ]
+      : []),
+    ...(!isAppendOnly && save === ''
+      ? ['The broker keeps nothing on disk; tasks that wait when it ends start late. Set appendonly to yes.']
+      : []),
+  ]
+}
+
+const isCut = (error: unknown): boolean =>
+  error instanceof ClosedError || ['ECONNRESET', 'EPIPE'].includes(codeOf(error))
+
+/** A server that cuts a connection may say why to one that is silent: what is sent meanwhile hides it. */
+const explainCut = async (address: BrokerAddress, where: string, cut: unknown): Promise<MemoryGuardError> => {
+  const words = await overheard(address, (dialog) => dialog.listen())
+  if (words instanceof RedisReplyError || words instanceof ForeignProtocolError) return explain(words, where)
+  if (!address.isSecure && (await speaksTls(address))) return explainTls(where, cut)
+  // PostgreSQL answers one letter to the question whether it speaks TLS.
+  const letter = await overheard(address, (dialog) => dialog.exchange(Buffer.from('0000000804d2162f', 'hex')))
+  if (letter instanceof Buffer && letter.length === 1 && /[SN]/.test(letter.toString('latin1'))) {
+    return invalid(`PostgreSQL answers at ${where}, not Redis. Correct host and port in BROKER_URL.`, cut)
+  }
+  return unavailable(
+    `The broker at ${where} does not answer (${reasonOf(cut)}). Is it a Redis, does it speak TLS?`,
+    cut,
+  )
+}
+
+const speaksTls = async (address: BrokerAddress): Promise<boolean> => {
+  const outcome = await overheard({ ...address, isSecure: true }, () => Promise.resolve(true))
+  return outcome === true || isTlsRefusal(codeOf(outcome))
+}
+
+const overheard = async (address: BrokerAddress, hear: (dialog: RedisDialog) => Promise<unknown>): Promise<unknown> => {
+  let dialog: RedisDialog | undefined
+  try {
+    dialog = await RedisDialog.open(address, AbortSignal.timeout(lastWordsMs))
+    return await hear(dialog)
+  } catch (error) {
+    return error
+  } finally {
+    dialog?.close()
+  }
+}

@@ -1,0 +1,91 @@
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectSecure } from 'node:tls'
+import type { BrokerAddress } from '#libs/platform'
+import { encodeCommand, readReply, RedisReplyError, type RedisReply } from './redis-reply.js'
+
+/** The server ended the connection before it had answered. */
+export class ClosedError extends Error {
+  constructor() {
+    super('the server closed the connection without an answer')
+  }
+}
+
+/**
+ * One connection to a Redis, one command after the other, and each thing that goes wrong told as it is: a client library
+ * connects again on its own, so that the first and telling error is lost behind the next.
+ */
+export class RedisDialog {
+  private received = Buffer.alloc(0)
+  private failure: Error | undefined
+  private wake: () => void = () => undefined
+
+  private constructor(private readonly socket: Socket) {
+    socket.on('data', (data: Buffer) => {
+      this.received = Buffer.concat([this.received, data])
+      this.wake()
+    })
+    socket.on('error', (error) => this.fail(error))
+    socket.on('close', () => this.fail(new ClosedError()))
+  }
+
+  /** @throws Error of the socket or of TLS */
+  static async open({ host, port, isSecure, family }: BrokerAddress, signal: AbortSignal): Promise<RedisDialog> {
+    const socket = isSecure
+      ? connectSecure({ host, port, ...(isIP(host) === 0 && { servername: host }) })
+      : connectPlain({ host, port, family })
+    const dialog = new RedisDialog(socket)
+    const abort = () => socket.destroy(signal.reason as Error)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    socket.once('close', () => signal.removeEventListener('abort', abort))
+    let isOpen = false
+    socket.once(isSecure ? 'secureConnect' : 'connect', () => {
+      isOpen = true
+      dialog.wake()
+    })
+    await dialog.until(() => isOpen)
+    return dialog
+  }
+
+  /** @throws RedisReplyError if the answer is an error; ForeignProtocolError; ClosedError; Error of the socket */
+  async ask(...words: readonly string[]): Promise<RedisReply> {
+    this.socket.write(encodeCommand(words))
+    return this.listen()
+  }
+
+  /** What the server says next, unasked perhaps. @throws as `ask` does */
+  async listen(): Promise<RedisReply> {
+    let answer: ReturnType<typeof readReply>
+    await this.until(() => {
+      answer = readReply(this.received)
+      return answer !== undefined
+    })
+    this.received = this.received.subarray(answer?.end ?? 0)
+    const reply = answer?.reply ?? null
+    if (reply instanceof RedisReplyError) throw reply
+    return reply
+  }
+
+  /** Sends bytes as they are; resolves with the first bytes of the answer. */
+  async exchange(bytes: Buffer): Promise<Buffer> {
+    this.socket.write(bytes)
+    await this.until(() => this.received.length > 0)
+    return this.received
+  }
+
+  close(): void {
+    this.socket.destroy()
+  }
+
+  private async until(isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      if (this.failure) throw this.failure
+      await new Promise<void>((resolve) => (this.wake = resolve))
+    }
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error
+    this.wake()
+  }
+}

@@ -1,0 +1,55 @@
+import { MemoryGuardError, reasonOf, type Config, type Logger } from '#libs/platform'
+import { checkBroker } from './check-broker.js'
+
+/** While the broker is out of order its reason is looked up this often at most, in milliseconds. */
+const lookMs = 5_000
+
+/**
+ * The one place that tells of trouble with the broker. Every connection of a process reports here, and one line is logged
+ * when the broker gets out of order, one when the reason changes, and one when it works again. What a connection fails
+ * with is seldom the reason (a reset, a time limit), so the broker is asked over a new one.
+ */
+export class BrokerOutage {
+  private reason: string | undefined
+  private lookedAt = -lookMs
+  private isLooking = false
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+    private readonly check: (config: Config) => Promise<unknown> = checkBroker,
+  ) {}
+
+  /** A call or a connection has failed. */
+  failed(error: unknown): void {
+    this.log.debug({ err: error }, 'broker call failed')
+    if (this.isLooking || performance.now() - this.lookedAt < lookMs) return
+    this.isLooking = true
+    void this.look(error)
+  }
+
+  /** Something was written. */
+  worked(): void {
+    if (this.reason === undefined) return
+    this.reason = undefined
+    this.log.info('broker available again')
+  }
+
+  private async look(error: unknown): Promise<void> {
+    const reason = await this.findReason(error)
+    this.isLooking = false
+    this.lookedAt = performance.now()
+    if (reason === this.reason) return
+    this.reason = reason
+    this.log.warn({ reason }, 'broker unavailable')
+  }
+
+  private async findReason(error: unknown): Promise<string> {
+    try {
+      await this.check(this.config)
+      return reasonOf(error instanceof MemoryGuardError && error.cause !== undefined ? error.cause : error)
+    } catch (found) {
+      return reasonOf(found)
+    }
+  }
+}

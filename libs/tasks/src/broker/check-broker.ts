@@ -1,0 +1,71 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { MemoryGuardError, reasonOf, withinTime, type Config, type Logger } from '#libs/platform'
+import { PostgresConnection, SchemaMigrationRequiredError, SchemaVersionMismatchError } from 'bullmq'
+import { probeRedis, type BrokerFacts } from '../broker-probe/index.js'
+import { queueConnection } from './broker-options.js'
+
+/** Longest time that a look at the queues of PostgreSQL takes, in milliseconds. */
+const lookMs = 5_000
+/** `migrate` makes the tables first and the queues a moment later: a process that starts meanwhile waits so long. */
+const migrationMs = 5_000
+const migrationPollMs = 500
+
+/**
+ * Tries whether the queues can be used, in bounded time.
+ * @throws MemoryGuardError CONFIG_INVALID for what does not pass by itself, BROKER_UNAVAILABLE for what may; one sentence.
+ */
+export const checkBroker = async (config: Config): Promise<BrokerFacts> =>
+  config.broker.url ? probeRedis(config.broker.url) : checkQueueTables(config)
+
+/**
+ * The check of a process that starts: what may pass is logged, for the process does what it can without the broker.
+ * @throws MemoryGuardError CONFIG_INVALID for what does not pass by itself.
+ */
+export const checkBrokerAtStart = async (config: Config, log: Logger): Promise<void> => {
+  for (const end = performance.now() + migrationMs; ; await pause(migrationPollMs)) {
+    try {
+      const { warnings } = await checkBroker(config)
+      for (const warning of warnings) log.warn(warning)
+      return
+    } catch (error) {
+      if (!(error instanceof MemoryGuardError)) throw error
+      if (error.code === 'BROKER_UNAVAILABLE') {
+        log.warn({ reason: error.message }, 'broker unavailable')
+        return
+      }
+      const isMigrating = error.cause instanceof SchemaMigrationRequiredError && performance.now() < end
+      if (!isMigrating) throw error
+    }
+  }
+}
+
+const checkQueueTables = async (config: Config): Promise<BrokerFacts> => {
+  const connection = new PostgresConnection({ ...queueConnection(config), max: 1 })
+  connection.on('error', () => undefined)
+  try {
+    const isReady = connection.waitUntilReady().then(() => true)
+    if (!(await withinTime(isReady, lookMs, false))) throw new Error(`no answer within ${lookMs / 1000} s`)
+    return { warnings: [] }
+  } catch (cause) {
+    if (cause instanceof SchemaMigrationRequiredError) {
+      throw new MemoryGuardError(
+        'CONFIG_INVALID',
+        'BROKER_URL is not set, and the database has no tables for queues. Set BROKER_URL, or run `npx memoryguard migrate` without it.',
+        { cause },
+      )
+    }
+    if (cause instanceof SchemaVersionMismatchError) {
+      throw new MemoryGuardError(
+        'CONFIG_INVALID',
+        'The tables for queues in the database were made by a newer version of MemoryGuard. Run that version or a newer one.',
+        { cause },
+      )
+    }
+    throw new MemoryGuardError('BROKER_UNAVAILABLE', `The queues in PostgreSQL do not answer (${reasonOf(cause)}).`, {
+      cause,
+      retryable: true,
+    })
+  } finally {
+    void connection.close().catch(() => undefined)
+  }
+}
