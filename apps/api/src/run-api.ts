@@ -1,4 +1,5 @@
 import { connectWhenMigrated, createDataSource } from '#libs/database'
+import { assertDefaultModel } from '#libs/ml/manifest'
 import {
   collectGarbageOfStart,
   createLogger,
@@ -37,6 +38,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
   routeProcessOutput(log)
+  assertDefaultModel(config)
   const asked = untilAskedToStop()
   let isStarting = true
   // Before it listens nothing is under way, and what it waits for may never come.

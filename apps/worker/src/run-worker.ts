@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
+import { assertDefaultModel } from '#libs/ml/manifest'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import {
   collectGarbageOfStart,
@@ -87,6 +88,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const config = loadConfig(env)
   const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
   routeProcessOutput(log)
+  assertDefaultModel(config)
   const asked = untilAskedToStop(log)
   const isRedis = config.broker.url !== undefined
   // Before anything connects to it; the queues in PostgreSQL are looked at when the database is there.

@@ -1,5 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { WorkerCommandRepository, WorkerRepository, type CommandOutcome, type SeenWorker } from '#libs/database'
+import {
+  WorkerCommandRepository,
+  WorkerRepository,
+  type CommandOutcome,
+  type SeenWorker,
+  type WorkerStats,
+} from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
 import { workerCommandNames, workerCommands, type WorkerCommandName } from '#libs/tasks'
 import { Body, Controller, Get, Param, Post, Req, Res } from '@nestjs/common'
@@ -26,6 +32,17 @@ const workerAnswer = z
     pool: z.string(),
     concurrency: z.int(),
     stats: z.record(z.string(), z.number()),
+    limits: z
+      .record(
+        z.string(),
+        z.strictObject({
+          rate_per_second: z.number().optional(),
+          soft_seconds: z.number().optional(),
+          hard_seconds: z.number().optional(),
+        }),
+      )
+      .describe('Limits set by the commands rate-limit and time-limit, by task'),
+    duplicates: z.int().describe('Other live processes with this name: commands do not reach them'),
     tasks: z.array(z.string()),
     models: z.array(z.string()),
     versions: z.record(z.string(), z.string()),
@@ -131,7 +148,12 @@ export class WorkersController {
   }
 }
 
-const toAnswer = ({ worker, isStale }: SeenWorker): WorkerAnswer => ({
+const countersOf = (stats: WorkerStats): Record<string, number> =>
+  Object.fromEntries(Object.entries(stats).filter((entry): entry is [string, number] => typeof entry[1] === 'number'))
+
+const limitsOf = ({ limits }: WorkerStats): WorkerAnswer['limits'] => (typeof limits === 'object' ? limits : {})
+
+const toAnswer = ({ worker, isStale, duplicates }: SeenWorker): WorkerAnswer => ({
   name: worker.name,
   id: worker.id,
   state: isStale ? 'stale' : worker.state,
@@ -140,7 +162,9 @@ const toAnswer = ({ worker, isStale }: SeenWorker): WorkerAnswer => ({
   queues: worker.queues,
   pool: worker.pool,
   concurrency: worker.concurrency,
-  stats: worker.stats,
+  stats: countersOf(worker.stats),
+  limits: limitsOf(worker.stats),
+  duplicates,
   tasks: worker.tasks,
   models: worker.models,
   versions: worker.versions,

@@ -10,7 +10,7 @@ export interface RestRequest {
   readonly signal?: AbortSignal
 }
 
-/** An answer of the API with a status below 400. */
+/** Status and body of a response. */
 export interface RestAnswer {
   readonly status: number
   readonly body: unknown
@@ -35,6 +35,12 @@ export class RestClient {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
     })
+    return { status: response.status, body: parse(await response.text()) }
+  }
+
+  /** Status and body of a probe, whatever its status. @throws {CommandError} that nothing responds. */
+  async probe(path: string): Promise<RestAnswer> {
+    const response = await this.fetch(path, { headers: { accept: 'application/json' } })
     return { status: response.status, body: parse(await response.text()) }
   }
 

@@ -1,4 +1,4 @@
-import { print, printJson } from '../output.js'
+import { print, printJson, warn } from '../output.js'
 import type { RestClient } from './rest-client.js'
 
 /** What the API says of a task's result. */
@@ -13,7 +13,23 @@ interface TaskResult {
 /** The API holds one request no longer than this. */
 const longestPollSeconds = 20
 
-/** Asks for a result until it is there or the time is over, and shows what is known then. */
+/** Exit codes by final state; 1 is a command that failed itself. */
+const exitCodes: Readonly<Record<string, number>> = { succeeded: 0, failed: 3, timed_out: 4, cancelled: 5, expired: 6 }
+/** It was waited for, and has not finished. */
+const unfinishedCode = 7
+
+/** The exit codes of commands that show a result, for their help. */
+export const resultExitCodes = `
+Exit codes:
+  0  succeeded, or not finished and --wait was not given
+  1  the command itself failed
+${Object.entries(exitCodes)
+  .filter(([, code]) => code > 0)
+  .map(([state, code]) => `  ${code}  ${state}`)
+  .join('\n')}
+  ${unfinishedCode}  not finished within --wait`
+
+/** Polls a result until it is there or the time is over, shows what is known then, and sets the exit code by its state. */
 export async function showResult(client: RestClient, id: string, waitSeconds: number, asJson = false): Promise<void> {
   const deadline = Date.now() + waitSeconds * 1000
   for (;;) {
@@ -22,13 +38,20 @@ export async function showResult(client: RestClient, id: string, waitSeconds: nu
     const { body } = await client.send({ path: `/v1/tasks/${encodeURIComponent(id)}/result?wait=${wait}` })
     const answer = body as TaskResult
     if (!answer.ready && remaining > 0) continue
+    process.exitCode = exitCodeOf(answer, waitSeconds)
     if (asJson) return printJson(answer)
     print(answer.state)
     if (answer.result !== null) printJson(answer.result)
     if (answer.error !== null) print(`${answer.error.code}: ${answer.error.message}`)
     if (hasRisk(answer.result)) print('Decision support, not diagnosis.')
+    if (process.exitCode === unfinishedCode) warn(`The task has not finished within ${waitSeconds} s.`)
     return
   }
+}
+
+function exitCodeOf({ state, ready }: TaskResult, waitSeconds: number): number {
+  if (ready) return exitCodes[state] ?? 1
+  return waitSeconds > 0 ? unfinishedCode : 0
 }
 
 function hasRisk(result: unknown): boolean {

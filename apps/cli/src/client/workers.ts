@@ -9,6 +9,10 @@ export interface WorkerRow {
   readonly tasks: readonly string[]
   readonly models: readonly string[]
   readonly stats: Readonly<Record<string, number>>
+  /** Limits set by commands, by task. */
+  readonly limits: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Other live processes of this name. */
+  readonly duplicates: number
   readonly versions: Readonly<Record<string, string>>
   readonly pool: string
   readonly concurrency: number
@@ -20,13 +24,18 @@ export interface WorkerRow {
 
 const isAlive = ({ state }: WorkerRow): boolean => state !== 'stopped'
 
+/** The workers that have not stopped. */
+export async function listLiveWorkers(client: RestClient): Promise<readonly WorkerRow[]> {
+  const { body } = await client.send({ path: '/v1/workers' })
+  return (body as { readonly items: readonly WorkerRow[] }).items.filter(isAlive)
+}
+
 /**
  * The workers that have not stopped, or those of `destination`: names separated by commas.
  * @throws {CommandError} without any, or for a name that no worker has.
  */
 export async function findWorkers(client: RestClient, destination?: string): Promise<readonly WorkerRow[]> {
-  const { body } = await client.send({ path: '/v1/workers' })
-  const alive = (body as { readonly items: readonly WorkerRow[] }).items.filter(isAlive)
+  const alive = await listLiveWorkers(client)
   if (destination === undefined) {
     if (alive.length === 0) throw new CommandError('No worker has reported. Start one: memoryguard worker')
     return alive

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { ConnectionFlags } from '../client/connect.js'
+import { resultExitCodes } from '../client/task-result.js'
 import { print, printJson } from '../output.js'
 import { withConnection } from './connection-options.js'
 import { parseJson, parseNumber, parseSeconds } from './parse-flags.js'
@@ -19,6 +20,7 @@ interface CallFlags extends ConnectionFlags {
 export function callCommand(): Command {
   const command = new Command('call')
     .description('send a task by its name, for example ml.process_prediction')
+    .addHelpText('after', resultExitCodes)
     .argument('<name>', 'name of the task')
     .option('-a, --args <json>', 'arguments, as a JSON object', parseJson, {})
     .option('-Q, --queue <queue>', "queue, if not the task's own")

@@ -44,9 +44,11 @@ const inspections: Readonly<Record<string, readonly [description: string, inspec
   revoked: ['tasks that were revoked', (client) => listTasks(client, { state: 'cancelled' })],
   registered: ['tasks it can run', (_, { tasks }) => tasks],
   stats: [
-    'counters and pool',
-    (_, { stats, pool, concurrency, pid, hostname, started_at: startedAt }) => ({
+    'counters, pool and limits set by control',
+    (_, { stats, limits, duplicates, pool, concurrency, pid, hostname, started_at: startedAt }) => ({
       ...stats,
+      limits,
+      duplicates,
       pool,
       concurrency,
       pid,

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { ConnectionFlags } from '../client/connect.js'
+import { resultExitCodes } from '../client/task-result.js'
 import { withConnection } from './connection-options.js'
 import { parseSeconds } from './parse-flags.js'
 
@@ -12,6 +13,7 @@ interface ResultFlags extends ConnectionFlags {
 export function resultCommand(): Command {
   const command = new Command('result')
     .description('show the state and the result of a task')
+    .addHelpText('after', resultExitCodes)
     .argument('<id>', 'id of the task')
     .option('-w, --wait <seconds>', 'wait this long for it to finish', parseSeconds, 0)
   return withConnection(command).action(async (id: string, flags: ResultFlags) => {

@@ -22,6 +22,7 @@ export class Presence {
   private readonly loopDelay = monitorEventLoopDelay({ resolution: 10 })
   private readonly timer: NodeJS.Timeout
   private state: WorkerState = 'starting'
+  private duplicates = 0
 
   constructor(
     private readonly workers: WorkerRepository,
@@ -53,6 +54,13 @@ export class Presence {
     await this.become('stopped')
   }
 
+  /** Once for each time that another one appears. */
+  private reportDuplicates(duplicates: number): void {
+    if (duplicates > this.duplicates)
+      this.log.warn({ duplicates }, 'another live worker has the same name: give each its own with --hostname')
+    this.duplicates = duplicates
+  }
+
   /** Writes the row now. */
   async beat(): Promise<void> {
     const { autoscale } = this.config.worker
@@ -72,6 +80,7 @@ export class Presence {
         ...(autoscale && { autoscale_max: autoscale.max, autoscale_min: autoscale.min }),
         loop_delay_p99_ms: this.loopDelay.percentile(99) / 1e6,
         loop_delay_max_ms: this.loopDelay.max / 1e6,
+        limits: this.runner.limitsSet,
       },
       models: [...this.models.readyReferences],
       modelStates: Object.fromEntries(
@@ -81,7 +90,7 @@ export class Presence {
     }
     this.loopDelay.reset()
     try {
-      await this.workers.beat(heartbeat)
+      this.reportDuplicates(await this.workers.beat(heartbeat))
     } catch (error) {
       this.log.warn({ err: error }, 'the heartbeat was not written')
     }

@@ -1,3 +1,5 @@
+import type { WorkerTaskLimits } from '#libs/database'
+
 /** Seconds of the units of Celery's rates. */
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 
@@ -15,6 +17,11 @@ export class RateLimits {
     else this.limits.delete(task)
   }
 
+  /** Starts a second, by task that has a limit. */
+  get perSecond(): ReadonlyMap<string, number> {
+    return new Map([...this.limits].map(([task, { intervalMs }]) => [task, 1000 / intervalMs]))
+  }
+
   /** The tasks that have a limit. */
   get names(): readonly string[] {
     return [...this.limits.keys()]
@@ -30,3 +37,27 @@ export class RateLimits {
     return startsAt - now
   }
 }
+
+/** Limits of a task, in seconds. */
+export interface TimeLimits {
+  readonly soft: number
+  readonly hard: number
+}
+
+/** The limits that are set, by task, as heartbeats carry them. */
+export const limitsByTask = (
+  rates: ReadonlyMap<string, number>,
+  times: ReadonlyMap<string, TimeLimits>,
+): Readonly<Record<string, WorkerTaskLimits>> =>
+  Object.fromEntries(
+    [...new Set([...rates.keys(), ...times.keys()])].map((task) => {
+      const [rate, time] = [rates.get(task), times.get(task)]
+      return [
+        task,
+        {
+          ...(rate !== undefined && { rate_per_second: rate }),
+          ...(time && { soft_seconds: time.soft, hard_seconds: time.hard }),
+        },
+      ]
+    }),
+  )

@@ -1,5 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { isDatabaseUnavailable, TaskRepository, type AttemptEnd, type ClaimedTask, type TaskJob } from '#libs/database'
+import {
+  isDatabaseUnavailable,
+  TaskRepository,
+  type AttemptEnd,
+  type ClaimedTask,
+  type TaskJob,
+  type WorkerTaskLimits,
+} from '#libs/database'
 import {
   CONFIG,
   LOGGER,
@@ -17,7 +24,7 @@ import { FinishedLines } from './finished-lines.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { ProgressReports } from './progress-reports.js'
-import { RateLimits } from './rate-limits.js'
+import { limitsByTask, RateLimits, type TimeLimits } from './rate-limits.js'
 import { RetryPolicy } from './retry-policy.js'
 import { RunningGroup } from './running-group.js'
 import type { TaskHandler } from './task-handler.js'
@@ -35,12 +42,6 @@ const earlyRevokeMs = 10_000
 export interface QueuedJob {
   readonly name: string
   readonly data: unknown
-}
-
-/** Limits of a task, in seconds. */
-interface TimeLimits {
-  readonly soft: number
-  readonly hard: number
 }
 
 /** What became of a job: `skipped` means that its task was not waiting for this attempt. */
@@ -155,6 +156,11 @@ export class TaskRunner {
     const limits = { soft: soft ?? this.timeLimitsOf(task).soft, hard: hard ?? this.timeLimitsOf(task).hard }
     this.timeLimits.set(task, limits)
     return limits
+  }
+
+  /** What operators have limited on this worker, by task. */
+  get limitsSet(): Readonly<Record<string, WorkerTaskLimits>> {
+    return limitsByTask(this.rateLimits.perSecond, this.timeLimits)
   }
 
   private timeLimitsOf(task: string): TimeLimits {

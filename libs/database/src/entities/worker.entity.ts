@@ -9,6 +9,16 @@ export interface WorkerModelState {
   readonly reason: string | null
 }
 
+/** Limits of one task on one worker, as operators have set them: starts a second, and seconds. */
+export interface WorkerTaskLimits {
+  readonly rate_per_second?: number
+  readonly soft_seconds?: number
+  readonly hard_seconds?: number
+}
+
+/** Counters and gauges by name, and the limits by task under `limits`. */
+export type WorkerStats = Readonly<Record<string, number | Readonly<Record<string, WorkerTaskLimits>>>>
+
 /** The heartbeat of one worker process: a hung worker shows as stale, not as missing. */
 @Entity('workers')
 export class WorkerEntity {
@@ -37,9 +47,9 @@ export class WorkerEntity {
   @Column('integer')
   concurrency!: number
 
-  /** Counters and gauges of the process. */
+  /** Counters and gauges of the process, and under `limits` what operators have limited. */
   @Column('jsonb')
-  stats!: Record<string, number>
+  stats!: WorkerStats
 
   /** Names of the tasks it can run. */
   @Column('text', { array: true })

@@ -8,26 +8,40 @@ export type Heartbeat = Omit<WorkerEntity, 'startedAt' | 'heartbeatAt'>
 /** A worker is stale when it has not been heard of for this long. */
 const staleSeconds = 15
 
+/**
+ * SQL: whether `twin` is another live process with the name of `worker`. One that was killed has no heartbeat after its
+ * successor's start, so a restart is no duplicate.
+ */
+const livesBeside = (twin: string, worker: string): string =>
+  `${twin}.name = ${worker}.name AND ${twin}.id <> ${worker}.id AND ${twin}.state <> 'stopped'
+     AND ${twin}.heartbeat_at > greatest(now() - interval '${staleSeconds} s', ${worker}.started_at)`
+
 /** A worker as it was last heard of. */
 export interface SeenWorker {
   readonly worker: WorkerEntity
   /** It should have been heard of since: it hangs, or it died without a word. */
   readonly isStale: boolean
+  /** Other processes of its name that live at the same time. */
+  readonly duplicates: number
 }
 
 @Injectable()
 export class WorkerRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Writes the row of a worker; the first write sets its start, each sets the time of the heartbeat. */
-  async beat(worker: Heartbeat): Promise<void> {
-    await this.dataSource.query(
+  /**
+   * Writes the row of a worker; the first write sets its start, each sets the time of the heartbeat. Answers how many
+   * other processes of its name live.
+   */
+  async beat(worker: Heartbeat): Promise<number> {
+    const rows: { duplicates: number }[] = await this.dataSource.query(
       `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, stats, models, versions,
          model_states, tasks)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, queues = excluded.queues,
          concurrency = excluded.concurrency, stats = excluded.stats, models = excluded.models,
-         model_states = excluded.model_states, heartbeat_at = now()`,
+         model_states = excluded.model_states, heartbeat_at = now()
+       RETURNING (SELECT count(*)::int FROM workers twin WHERE ${livesBeside('twin', 'workers')}) AS duplicates`,
       [
         worker.id,
         worker.name,
@@ -44,6 +58,7 @@ export class WorkerRepository {
         worker.tasks,
       ],
     )
+    return rows[0]?.duplicates ?? 0
   }
 
   /** Every worker seen within the last `withinSeconds`, by name. */
@@ -60,15 +75,17 @@ export class WorkerRepository {
   /** The last incarnation of every worker name seen within the last day, by name; or of one name. */
   async listLast(name?: string): Promise<readonly SeenWorker[]> {
     const rows: WorkerRow[] = await this.dataSource.query(
-      `SELECT DISTINCT ON (name) id, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale FROM workers
+      `SELECT DISTINCT ON (name) id, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale,
+         (SELECT count(*)::int FROM workers twin WHERE ${livesBeside('twin', 'workers')}) AS duplicates
+       FROM workers
        WHERE heartbeat_at > now() - interval '1 day' AND ($1::text IS NULL OR name = $1)
        ORDER BY name, started_at DESC`,
       [name ?? null],
     )
     const workers = await this.dataSource.getRepository(WorkerEntity).findBy({ id: In(rows.map(({ id }) => id)) })
-    return rows.flatMap(({ id, is_stale: isSilent }) => {
+    return rows.flatMap(({ id, is_stale: isSilent, duplicates }) => {
       const worker = workers.find((candidate) => candidate.id === id)
-      return worker ? [{ worker, isStale: isSilent && worker.state !== 'stopped' }] : []
+      return worker ? [{ worker, isStale: isSilent && worker.state !== 'stopped', duplicates }] : []
     })
   }
 }
@@ -76,4 +93,5 @@ export class WorkerRepository {
 interface WorkerRow {
   id: string
   is_stale: boolean
+  duplicates: number
 }

@@ -1,3 +1,4 @@
+export * from './default-model.js'
 export * from './check-metrics.js'
 export * from './folder-scanner.js'
 export * from './known-metrics.js'

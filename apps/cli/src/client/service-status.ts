@@ -1,0 +1,60 @@
+import { CommandError } from '../command-error.js'
+import type { RestClient } from './rest-client.js'
+import { listLiveWorkers, type WorkerRow } from './workers.js'
+
+/** Whether the parts of the service can do their work. */
+export interface ServiceStatus {
+  readonly api: 'ready' | 'not ready'
+  readonly broker: string
+  /** The workers that have not stopped. */
+  readonly items: readonly WorkerRow[]
+  /** One sentence for each thing that is wrong. */
+  readonly faults: readonly string[]
+}
+
+/** What the API's readiness says, as far as it is read here. */
+interface Readiness {
+  readonly broker?: unknown
+  readonly error?: Readonly<Record<string, { readonly message?: string }>>
+}
+
+/** Reads the status of api, broker, database and workers. @throws {CommandError} if no API responds. */
+export async function readServiceStatus(client: RestClient): Promise<ServiceStatus> {
+  const { isReady, readiness } = await readReadiness(client)
+  const broker = typeof readiness.broker === 'string' ? readiness.broker : 'unknown'
+  const faults = Object.entries(readiness.error ?? {}).map(
+    ([name, { message }]) => `The api is not ready: ${name} ${message ?? 'does not work'}.`,
+  )
+  if (!isReady && faults.length === 0) faults.push('The api is not ready.')
+  if (broker === 'down') faults.push('The broker is down: work is accepted, but none is started.')
+  const items = await listWorkers(client, isReady)
+  return { api: isReady ? 'ready' : 'not ready', broker, items, faults: [...faults, ...faultsOfWorkers(items)] }
+}
+
+async function readReadiness(client: RestClient): Promise<{ isReady: boolean; readiness: Readiness }> {
+  const { status, body } = await client.probe('/readyz')
+  return { isReady: status === 200, readiness: (typeof body === 'object' && body !== null ? body : {}) as Readiness }
+}
+
+/** Without its database the api knows no worker, and has said so. */
+async function listWorkers(client: RestClient, isReady: boolean): Promise<readonly WorkerRow[]> {
+  try {
+    return await listLiveWorkers(client)
+  } catch (error) {
+    if (isReady || !(error instanceof CommandError)) throw error
+    return []
+  }
+}
+
+function faultsOfWorkers(items: readonly WorkerRow[]): readonly string[] {
+  const sick = items.flatMap(({ name, state, duplicates }) => [
+    ...(state === 'stale' ? [`${name} has not been heard of for 15 s: it hangs, or it died.`] : []),
+    ...(duplicates > 0
+      ? [
+          `${duplicates + 1} live workers have the name ${name}: commands reach one of them. Give each its own with --hostname.`,
+        ]
+      : []),
+  ])
+  const hasReady = items.some(({ state }) => state === 'ready')
+  return hasReady ? sick : [...sick, 'No worker is ready: nothing is computed. Start one: memoryguard worker']
+}

@@ -1,0 +1,314 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findFreePort, serverFlags } from '#libs/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { query } from '../support/query.js'
+import { hasRedis } from '../support/redis-server.js'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const main = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
+
+type LogLine = Readonly<Record<string, unknown>>
+
+/** Every line of an output of servers, which must be JSON; the migration before them is a command for people. */
+const parseLines = (text: string): readonly LogLine[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('Applied '))
+    .map((line) => JSON.parse(line) as LogLine)
+
+describe.runIf(hasRedis())('what an operator sees', () => {
+  let stack: Stack
+  let folder: string
+  const servers: ChildProcess[] = []
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'memoryguard-operating-'))
+    stack = await startStack({ broker: 'redis', logs: 'keep', env: { LOG_LEVEL: 'info', MEMORYGUARD_HOME: folder } })
+  })
+  afterAll(async () => {
+    for (const server of servers) {
+      if (server.exitCode !== null || server.signalCode !== null) continue
+      server.kill('SIGTERM')
+      await once(server, 'exit')
+    }
+    await stack.stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  const run = async (...args: readonly string[]) => {
+    const env = { PATH: process.env['PATH'] ?? '', MEMORYGUARD_HOME: folder, MEMORYGUARD_API_KEY: stack.key }
+    const child = spawn(process.execPath, [main, ...args, '--url', stack.url], { env })
+    const output = { out: '', err: '' }
+    child.stdout.on('data', (data: Buffer) => (output.out += data.toString()))
+    child.stderr.on('data', (data: Buffer) => (output.err += data.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    return { code, ...output }
+  }
+  const lineOf = (find: (line: LogLine) => boolean) =>
+    waitFor(() => parseLines(stack.readLogs()).find(find), { what: 'the line of the log' })
+
+  /** A second api whose output goes where the test says. */
+  const startApi = async (output: number) => {
+    const port = await findFreePort('127.0.0.1')
+    const env = { ...stack.env, PORT: String(port), LOG_LEVEL: 'trace' }
+    const child = spawn(process.execPath, [...serverFlags, main, 'api'], { env, stdio: ['ignore', output, output] })
+    servers.push(child)
+    const url = `http://127.0.0.1:${port}`
+    await waitFor(async () => (await fetch(`${url}/readyz`)).ok, { what: 'the second api' })
+    return { child, url }
+  }
+  const reject = (url: string) => fetch(`${url}/v1/nothing-${'x'.repeat(300)}`).then(({ status }) => status)
+
+  describe('B8: when its log cannot be written', () => {
+    it('an api whose disk is full goes on, and ends in order', async () => {
+      const full = openSync('/dev/full', 'w')
+      const { child, url } = await startApi(full)
+      closeSync(full)
+      for (let index = 0; index < 20; index += 1) expect(await reject(url)).toBeGreaterThanOrEqual(400)
+      const posted = await fetch(`${url}/v1/predictions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'application/json', prefer: 'wait=20' },
+        body: JSON.stringify({ user_id: 1, health_metrics: { mmse_score: 24, age: 72 } }),
+      })
+      expect(posted.status).toBe(200)
+      child.kill('SIGTERM')
+      expect((await once(child, 'exit'))[0]).toBe(0)
+    })
+
+    it('an api whose reader has stopped responds, and goes on logging when it reads on; one that is gone is no end', async () => {
+      const path = join(folder, 'pipe')
+      expect(spawnSync('mkfifo', [path]).status).toBe(0)
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      const writer = openSync(path, 'w')
+      // Full to the last byte: the next one that waits for its reader waits for ever.
+      const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+      const { child, url } = await startApi(writer)
+      closeSync(writer)
+      expect(
+        spawnSync('sh', ['-c', 'yes >&3 2>/dev/null || true'], { stdio: ['ignore', 'ignore', 'ignore', filler] }).error,
+      ).toBeUndefined()
+      closeSync(filler)
+      for (let index = 0; index < 20; index += 1) {
+        expect(await reject(url)).toBeGreaterThanOrEqual(400)
+        expect((await fetch(`${url}/livez`)).status).toBe(200)
+      }
+      let text = ''
+      const read = () => {
+        const chunk = Buffer.alloc(65_536)
+        try {
+          text += chunk.toString('utf8', 0, readSync(reader, chunk))
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'EAGAIN' })
+        }
+        return text
+      }
+      await waitFor(() => read().includes('request rejected'), { what: 'what waited' })
+      closeSync(reader)
+      expect(await reject(url)).toBeGreaterThanOrEqual(400)
+      expect((await fetch(`${url}/livez`)).status).toBe(200)
+      child.kill('SIGTERM')
+      expect((await once(child, 'exit'))[0]).toBe(0)
+    })
+  })
+
+  describe('E5: in the log', () => {
+    it('a request_id leads to the request that was rejected, and to the task of one that was accepted', async () => {
+      const refused = await stack.request('POST', '/v1/predictions', {
+        user_id: 1,
+        health_metrics: { canary_metric: 7 },
+      })
+      expect(await lineOf((line) => line['request_id'] === refused.body['request_id'])).toMatchObject({
+        msg: 'request rejected',
+        method: 'POST',
+        route: '/v1/predictions',
+        status: 422,
+        code: refused.body['code'],
+      })
+      const { status, body, headers } = await stack.request('POST', '/v1/predictions', {
+        user_id: 1,
+        health_metrics: { mmse_score: 24, age: 72 },
+      })
+      expect(status).toBe(202)
+      const id = headers.get('x-request-id')
+      expect(await lineOf((line) => line['request_id'] === id)).toMatchObject({
+        msg: 'request accepted',
+        location: `/v1/predictions/${String(body['id'])}`,
+      })
+      const finished = await lineOf((line) => line['task'] === body['task_id'] && line['msg'] === 'task finished')
+      expect(finished).toMatchObject({
+        level: 'info',
+        service: 'worker',
+        worker: 'worker1@test',
+        name: 'ml.process_prediction',
+        queue: 'predictions',
+        state: 'succeeded',
+        attempt: 1,
+        prediction: body['id'],
+        wait_ms: expect.any(Number) as number,
+        duration_ms: expect.any(Number) as number,
+      })
+    })
+
+    it('much work is summed up', async () => {
+      const items = Array.from({ length: 300 }, (_, index) => ({
+        user_id: index + 1,
+        health_metrics: { mmse_score: 24 },
+      }))
+      const sent = items.map((item) => stack.request('POST', '/v1/predictions', item))
+      expect((await Promise.all(sent)).every(({ status }) => status === 202)).toBe(true)
+      await lineOf(({ msg, leftOut }) => msg === 'further tasks finished within a second' && Number(leftOut) > 0)
+    })
+  })
+
+  describe('E5: by the command line', () => {
+    const call = (...args: readonly string[]) =>
+      run('call', 'ml.health_check', '--json', ...args).then(({ out }) => JSON.parse(out) as { id: string })
+
+    it('a result that is none has an exit code of its own, which --help lists', async () => {
+      const { id: cancelled } = await call('--countdown', '600')
+      expect((await run('result', cancelled)).code).toBe(0)
+      expect((await run('result', cancelled, '--wait', '0.1')).code).toBe(7)
+      await run('control', 'revoke', cancelled)
+      expect(await run('result', cancelled)).toMatchObject({
+        code: 5,
+        out: expect.stringMatching(/^cancelled\n/) as string,
+      })
+      const ends = { succeeded: 0, failed: 3, timed_out: 4, expired: 6 }
+      for (const [state, code] of Object.entries(ends)) {
+        const { id } = await call('--wait', '20').then(async () => call('--countdown', '600'))
+        await query(stack.databaseUrl, 'UPDATE tasks SET state = $2, finished_at = now() WHERE id = $1', [id, state])
+        expect([state, (await run('result', id, '--json')).code]).toEqual([state, code])
+      }
+      for (const command of ['result', 'call']) {
+        const { out } = await run(command, '--help')
+        expect(out).toMatch(
+          /3 {2}failed\n {2}4 {2}timed_out\n {2}5 {2}cancelled\n {2}6 {2}expired\n {2}7 {2}not finished/,
+        )
+      }
+    })
+
+    it.each([['worker'], ['result', '--help'], ['config', 'print'], ['inspect', 'report'], ['events'], ['status']])(
+      'a reader that has seen enough of %s %s ends it quietly',
+      async (...args) => {
+        const options = args.includes('--help') || args[0] === 'config' ? [] : ['--url', stack.url]
+        const command = args[0] === 'worker' ? ['worker', '--help'] : [...args, ...options]
+        const env = { PATH: process.env['PATH'] ?? '', MEMORYGUARD_HOME: folder, MEMORYGUARD_API_KEY: stack.key }
+        const child = spawn(process.execPath, [main, ...command], { env })
+        child.stdout.destroy()
+        let words = ''
+        child.stderr.on('data', (data: Buffer) => (words += data.toString()))
+        // What follows events writes when there is one.
+        const nudge = setInterval(
+          () => void stack.request('POST', '/v1/tasks', { name: 'ml.health_check', args: {} }),
+          200,
+        )
+        await once(child, 'close')
+        clearInterval(nudge)
+        expect(words).toBe('')
+        expect(child.exitCode).toBe(0)
+      },
+    )
+
+    it('output that cannot be written is one sentence and exit code 1', async () => {
+      const full = openSync('/dev/full', 'w')
+      const child = spawn(process.execPath, [main, 'config', 'print'], {
+        env: { PATH: process.env['PATH'] ?? '' },
+        stdio: ['ignore', full, 'pipe'],
+      })
+      closeSync(full)
+      let words = ''
+      child.stderr?.on('data', (data: Buffer) => (words += data.toString()))
+      await once(child, 'close')
+      expect(words).toMatch(/^The output could not be written: ENOSPC.*\n$/)
+      expect(child.exitCode).toBe(1)
+    })
+
+    it('limits that were set are shown', async () => {
+      await run('control', 'rate_limit', 'ml.update_forecasts', '30/m')
+      await run('control', 'time_limit', 'ml.update_forecasts', '5', '6')
+      const stats = JSON.parse((await run('inspect', 'stats', '--json')).out) as Record<string, LogLine>
+      expect(stats['worker1@test']).toMatchObject({
+        limits: { 'ml.update_forecasts': { rate_per_second: 0.5, soft_seconds: 5, hard_seconds: 6 } },
+        concurrency: 2,
+        duplicates: 0,
+      })
+      const { body } = await stack.request('GET', '/v1/workers/worker1@test')
+      expect(body['limits']).toMatchObject({ 'ml.update_forecasts': { rate_per_second: 0.5 } })
+      expect(Object.values(body['stats'] as object).every((value) => typeof value === 'number')).toBe(true)
+    })
+
+    it('two live workers of one name are named, in the status and in the log', async () => {
+      expect(await run('status')).toEqual({ code: 0, out: 'worker1@test: ready\n', err: '' })
+      const twin = await stack.startWorker({ WORKER_NAME: 'worker1@test' })
+      const seen = await waitFor(
+        async () => {
+          const status = await run('status')
+          return status.code === 1 && status
+        },
+        { what: 'the twin to be noticed' },
+      )
+      expect(seen.err).toContain('2 live workers have the name worker1@test')
+      await lineOf(({ msg }) => String(msg).startsWith('another live worker has the same name'))
+      await twin.kill('SIGKILL')
+      // A successor of one that was killed is no twin.
+      await query(stack.databaseUrl, `UPDATE workers SET state = 'stopped' WHERE pid = $1`, [twin.pid])
+      await waitFor(async () => (await run('status')).code === 0, { what: 'the twin to be gone' })
+    })
+
+    it('the status says what does not work: a stale worker, no ready worker, the broker', async () => {
+      const [worker] = stack.workers
+      worker?.signal('SIGSTOP')
+      await query(stack.databaseUrl, `UPDATE workers SET heartbeat_at = now() - interval '16 s' WHERE pid = $1`, [
+        worker?.pid,
+      ])
+      const stale = await run('status')
+      worker?.signal('SIGCONT')
+      expect([stale.code, stale.out]).toEqual([1, 'worker1@test: stale\n'])
+      expect(stale.err).toMatch(/worker1@test has not been heard of for 15 s.*\nNo worker is ready/)
+      await waitFor(async () => (await run('status')).code === 0, { what: 'the worker to be ready again' })
+
+      await stack.redis?.kill()
+      const down = await waitFor(
+        async () => {
+          const status = await run('status', '--json')
+          return status.code === 1 && (JSON.parse(status.out) as { broker: string; faults: string[] })
+        },
+        { what: 'the outage of the broker' },
+      )
+      await stack.redis?.restart()
+      expect(down.broker).toBe('down')
+      expect(down.faults.join('\n')).toContain('The broker is down')
+      await waitFor(async () => (await run('status')).code === 0, { what: 'the broker to be back' })
+    })
+  })
+
+  it('E5: every line of api and worker is JSON, also through an outage and at a start that fails', async () => {
+    const env = { ...stack.env, DEFAULT_MODEL: 'nope', CELERY_BROKER_URL: 'redis://celery', BROKER_ULR: 'x' }
+    for (const name of ['api', 'worker']) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [main, name], { env, encoding: 'utf8' })
+      expect(status).toBe(1)
+      const lines = parseLines(stdout + stderr)
+      expect(lines.filter(({ level }) => level === 'fatal')).toMatchObject([
+        {
+          service: name,
+          code: 'CONFIG_INVALID',
+          msg: expect.stringMatching(/^DEFAULT_MODEL: there is no such model/) as string,
+        },
+      ])
+      const warnings = lines.filter(({ level }) => level === 'warn').map(({ msg }) => String(msg))
+      expect(warnings).toEqual([
+        expect.stringMatching(/^CELERY_BROKER_URL has no effect: the gateway .* not part of this version/),
+        'BROKER_ULR has no effect. Did you mean BROKER_URL?',
+      ])
+    }
+    const levels = new Set(parseLines(stack.readLogs()).map(({ level }) => level))
+    expect(levels).toContain('info')
+    expect(stack.readLogs()).not.toContain('canary')
+  })
+})
