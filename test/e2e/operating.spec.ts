@@ -256,8 +256,9 @@ describe.runIf(hasRedis())('what an operator sees', () => {
       expect(seen.err).toContain('2 live workers have the name worker1@test')
       await lineOf(({ msg }) => String(msg).startsWith('another live worker has the same name'))
       await twin.kill('SIGKILL')
-      // A successor of one that was killed is no twin.
-      await query(stack.databaseUrl, `UPDATE workers SET state = 'stopped' WHERE pid = $1`, [twin.pid])
+      await query(stack.databaseUrl, `UPDATE workers SET heartbeat_at = now() - interval '16 s' WHERE pid = $1`, [
+        twin.pid,
+      ])
       await waitFor(async () => (await run('status')).code === 0, { what: 'the twin to be gone' })
     })
 

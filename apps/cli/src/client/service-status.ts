@@ -33,7 +33,8 @@ export async function readServiceStatus(client: RestClient): Promise<ServiceStat
 
 async function readReadiness(client: RestClient): Promise<{ isReady: boolean; readiness: Readiness }> {
   const { status, body } = await client.probe('/readyz')
-  return { isReady: status === 200, readiness: (typeof body === 'object' && body !== null ? body : {}) as Readiness }
+  const readiness: Readiness = typeof body === 'object' && body !== null ? body : {}
+  return { isReady: status === 200, readiness }
 }
 
 /** Without its database the api knows no worker, and has said so. */

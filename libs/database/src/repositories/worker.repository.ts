@@ -72,14 +72,14 @@ export class WorkerRepository {
       .getMany()
   }
 
-  /** The last incarnation of every worker name seen within the last day, by name; or of one name. */
+  /** Of every worker name seen within the last day, or of one name: the last process that lives, or else the last. */
   async listLast(name?: string): Promise<readonly SeenWorker[]> {
     const rows: WorkerRow[] = await this.dataSource.query(
       `SELECT DISTINCT ON (name) id, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale,
          (SELECT count(*)::int FROM workers twin WHERE ${livesBeside('twin', 'workers')}) AS duplicates
        FROM workers
        WHERE heartbeat_at > now() - interval '1 day' AND ($1::text IS NULL OR name = $1)
-       ORDER BY name, started_at DESC`,
+       ORDER BY name, state <> 'stopped' AND heartbeat_at > now() - interval '${staleSeconds} s' DESC, started_at DESC`,
       [name ?? null],
     )
     const workers = await this.dataSource.getRepository(WorkerEntity).findBy({ id: In(rows.map(({ id }) => id)) })
