@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import type { HealthMetricsRepository } from '#libs/database'
 import type { ModelCatalogue, RiskManifest } from '#libs/ml/manifest'
 import type { BatchRequest } from './batches.schemas.js'
+import type { MissingValues } from './cells.js'
 import { isEntityId } from './check-row.js'
 import { readCsvRows, readNdjsonRows, toItem, type RawRow } from './row-sources.js'
+import { readBytes, readFileBytes } from './upload-bytes.js'
+import type { Upload } from './upload-parsers.js'
 import { readUploadText } from './upload-text.js'
-import type { uploadTypes } from './upload-parsers.js'
 
 /** Where the rows of a batch come from. It can be read once. */
 export interface BatchSource {
@@ -68,15 +69,22 @@ const nothingRecorded = (model: string): string =>
   `nothing that ${model} uses is recorded of this person. Send health_metrics_list, or record it with ` +
   'POST /v1/users/{user_id}/health-metrics'
 
-export const uploadSource = (stream: Readable, format: keyof typeof uploadTypes): BatchSource => {
-  const hash = createHash('sha256').update(format)
+/** The rows of an upload. Its digest is that of the file, however it was packed. */
+export const uploadSource = ({ stream, format, charset, isGzip }: Upload, missing: MissingValues): BatchSource => {
+  const hash = createHash('sha256').update(`${format} ${charset} ${missing.wish} `)
+  const pieces = async function* () {
+    for await (const bytes of readFileBytes(readBytes(stream), isGzip)) {
+      hash.update(bytes)
+      yield bytes
+    }
+  }
   return {
     rows: (manifest, catalogue) => {
-      const text = readUploadText(stream, (bytes) => hash.update(bytes))
-      return format === 'csv' ? readCsvRows(text, manifest, catalogue) : readNdjsonRows(text)
+      const text = readUploadText(pieces(), charset)
+      return format === 'csv' ? readCsvRows(text, manifest, catalogue, missing) : readNdjsonRows(text, missing)
     },
     async drain() {
-      for await (const bytes of stream) hash.update(bytes)
+      for await (const bytes of pieces()) if (bytes.length === 0) break
     },
     digest: () => hash.copy().digest('hex'),
   }

@@ -27,10 +27,12 @@ import {
   type BatchAnswer,
   type BatchQuery,
   type BatchRequest,
+  type BatchSubmitQuery,
   type ResultFormat,
 } from './batches.schemas.js'
 import { BatchesService } from './batches.service.js'
-import { uploadTypes } from './upload-parsers.js'
+import { MissingValues } from './cells.js'
+import { acceptedTypes, openUpload, uploadTypes } from './upload-parsers.js'
 
 /** An upload that sends nothing for this long is ended. */
 const idleUploadMs = 60_000
@@ -49,33 +51,36 @@ export class BatchesController {
     summary: 'Submit many people at once',
     description:
       'JSON, or an upload of up to 1,000,000 rows: CSV with a header of `user_id` and metrics, or NDJSON with ' +
-      '`{"user_id": 1, "health_metrics": {...}}` on each line. A row that does not fit fails alone, with its line.',
+      '`{"user_id": 1, "health_metrics": {...}}` on each line, as the body or as the file of a form, packed with gzip or ' +
+      'not. A row that does not fit fails alone, with its line. A batch none of whose rows has a result ends as `failed`.',
   })
-  @ApiConsumes('application/json', ...Object.values(uploadTypes))
+  @ApiConsumes('application/json', ...acceptedTypes)
   @ApiBody({ schema: documentedBatch })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one batch' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: batchAnswer })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: batchAnswer })
   async submit(
-    @Query({ schema: batchSubmitQuery }) query: { readonly model?: string | undefined },
+    @Query({ schema: batchSubmitQuery }) query: BatchSubmitQuery,
     @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BatchAnswer> {
     const { headers, body, raw } = request
     const waitSeconds = waitSecondsOf(headers.prefer)
     const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
+    const missing = new MissingValues(query.missing_values)
     const submission = { model: query.model, principal: principalOf(request), idempotencyKey, waitSeconds }
     raw.setTimeout(idleUploadMs, () => raw.destroy())
     allowUpload(request)
     try {
       const answer = await (body instanceof Readable
-        ? this.batches.submit(uploadSource(body, isCsv(headers['content-type']) ? 'csv' : 'ndjson'), submission)
+        ? this.batches.submit(uploadSource(await openUpload(body, request), missing), submission)
         : this.batches.submitPeople(toRequest(body), submission))
       answerSubmission(reply, { location: `/v1/batches/${answer.id}`, state: answer.state, waitSeconds })
       return answer
     } finally {
       raw.setTimeout(0)
+      raw.unpipe()
       // What is left of a refused upload is read and thrown away, so that its sender gets to see the answer.
       raw.resume()
     }
@@ -127,9 +132,6 @@ export class BatchesController {
     return this.batches.cancel(id, principalOf(request), request.id)
   }
 }
-
-const isCsv = (contentType: string | undefined): boolean =>
-  contentType?.trim().toLowerCase().startsWith(uploadTypes.csv) ?? false
 
 const toRequest = (body: unknown): BatchRequest => {
   const parsed = batchRequest.safeParse(body)

@@ -69,7 +69,17 @@ export const documentedBatch = {
 
 export const batchSubmitQuery = strictInput({
   model: z.string().max(128).optional().describe('`name` or `name@version`; default: the service chooses'),
+  missing_values: z
+    .string()
+    .max(200)
+    .optional()
+    .describe(
+      'What stands for a missing value in an uploaded file, beside an empty cell. `usual` (default): NA, N/A, #N/A, NaN, ' +
+        'NULL, None, nil, `.`, `?`, `-`, `\\N`; `empty`: nothing else; or your own list, such as `-9,unknown`',
+    ),
 })
+
+export type BatchSubmitQuery = z.infer<typeof batchSubmitQuery>
 
 const count = z.int().nonnegative()
 

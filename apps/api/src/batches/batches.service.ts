@@ -13,6 +13,7 @@ import { writeResults } from './batch-results.js'
 import { jsonSource, recordedSource, type BatchSource } from './batch-source.js'
 import type { BatchAnswer, BatchPage, BatchQuery, BatchRequest, ResultFormat } from './batches.schemas.js'
 import { checkRow, isRowError } from './check-row.js'
+import { Slices } from './slices.js'
 
 /** Most errors in the answer about a batch. */
 const maxErrors = 100
@@ -134,8 +135,10 @@ export class BatchesService {
   ): Promise<void> {
     try {
       await this.batches.begin(intake.id, referenceOf(manifest), principal.userId)
+      const slices = new Slices()
       for await (const rows of source.rows(manifest, this.catalogue)) {
         for (const raw of rows) {
+          if (slices.isOver()) await slices.next()
           const row = checkRow(raw, manifest, this.catalogue)
           const subject = isRowError(row) ? row.user_id : row.userId
           if (subject !== null && !reaches(principal, subject)) {

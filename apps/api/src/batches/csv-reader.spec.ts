@@ -30,7 +30,7 @@ describe('CSV reader', () => {
   it('gives a record with a misplaced quote as faulty and goes on at the next line', () => {
     expect(readAll('a,b"c\n"d"e,f\n1,2\n')).toEqual([
       { line: 1, fields: [], fault: 'a quote may stand only around a whole field' },
-      { line: 2, fields: [], fault: 'after a closing quote comes a comma or the line end' },
+      { line: 2, fields: [], fault: 'after a closing quote comes a separator or the line end' },
       { line: 3, fields: ['1', '2'] },
     ])
   })
@@ -45,20 +45,57 @@ describe('CSV reader', () => {
     expect(() => reader.push('x'.repeat(maxRecordLength))).toThrow('Line 2: The record is longer than')
   })
 
+  it('D6: reads any separator, and CR line ends', () => {
+    const reader = new CsvReader({ separator: ';', lineEnd: '\r' }, 2)
+    expect([...reader.push('1;"a;\rb";2\r\r3;;'), ...reader.end()]).toEqual([
+      { line: 2, fields: ['1', 'a;\rb', '2'] },
+      { line: 5, fields: ['3', '', ''] },
+    ])
+  })
+
   it('reads back whatever was written, however it is cut into pieces', () => {
-    const field = fc.string({ unit: fc.constantFrom('a', '1', '"', ',', '\n', '\r', ' ', 'é', '😀'), maxLength: 6 })
+    const field = fc.string({
+      unit: fc.constantFrom('a', '1', '"', ',', ';', '\n', '\r', ' ', 'é', '😀'),
+      maxLength: 6,
+    })
     // A record of one empty field is a blank line, which is passed over.
     const record = fc.array(field, { minLength: 2, maxLength: 4 })
+    const separator = fc.constantFrom(',', ';', '\t')
+    const lineEnd = fc.constantFrom('\n', '\r\n', '\r')
     fc.assert(
-      fc.property(fc.array(record, { maxLength: 8 }), fc.array(fc.nat(60)), fc.boolean(), (records, cuts, crlf) => {
-        const needsQuotes = (text: string) => /[",\r\n]/.test(text)
-        const text = records
-          .map((fields) => fields.map((one) => (needsQuotes(one) ? quoted(one) : one)).join(','))
-          .join(crlf ? '\r\n' : '\n')
-        const edges = [0, ...cuts.filter((cut) => cut < text.length).sort((a, b) => a - b), text.length]
-        const pieces = edges.slice(1).map((edge, index) => text.slice(edges[index], edge))
-        expect(readAll(...pieces).map(({ fields }) => fields)).toEqual(records)
-      }),
+      fc.property(
+        fc.array(record, { maxLength: 8 }),
+        fc.array(fc.nat(60)),
+        separator,
+        lineEnd,
+        (records, cuts, by, end) => {
+          const needsQuotes = (text: string) => /["\r\n]/.test(text) || text.includes(by)
+          const text = records
+            .map((fields) => fields.map((one) => (needsQuotes(one) ? quoted(one) : one)).join(by))
+            .join(end)
+          const edges = [0, ...cuts.filter((cut) => cut < text.length).sort((a, b) => a - b), text.length]
+          const pieces = edges.slice(1).map((edge, index) => text.slice(edges[index], edge))
+          const reader = new CsvReader({ separator: by, lineEnd: end === '\r' ? '\r' : '\n' })
+          const read = [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end()]
+          expect(read.map(({ fields }) => fields)).toEqual(records)
+        },
+      ),
     )
+  })
+
+  it('A3: looks at each character of a hostile record once, however small the pieces', () => {
+    const record = `"${'""'.repeat(1_000)}"${',"x"'.repeat(15_000)}\n`
+    const read = (size: number) => {
+      const reader = new CsvReader()
+      const start = performance.now()
+      let count = 0
+      for (let at = 0; at < record.length; at += size) count += reader.push(record.slice(at, at + size)).length
+      expect(count).toBe(1)
+      return performance.now() - start
+    }
+    read(65_536)
+    // Quadratic reading took seconds.
+    expect(read(65_536)).toBeLessThan(200)
+    expect(read(1)).toBeLessThan(500)
   })
 })

@@ -1,3 +1,4 @@
+import type { CsvDialect } from './csv-dialect.js'
 import { maxRecordLength, unreadable } from './upload-text.js'
 
 /** One record with the line on which it starts, from 1; or what keeps it from being one. */
@@ -7,115 +8,145 @@ export interface CsvRecord {
   readonly fault?: string
 }
 
-const openQuote = 'The quote that is opened here is never closed.'
+/** Where in a record the reader stands; `closed`: after a quote inside quotes, which may be the first of a doubled one. */
+type Place = 'open' | 'plain' | 'quoted' | 'closed' | 'ended' | 'faulty'
 
 /**
- * Reads CSV (RFC 4180) piece by piece: commas, quotes doubled inside quotes, line ends LF or CRLF, line breaks inside
- * quotes; blank lines are passed over. A record with a misplaced quote is given with its fault, and reading goes on
- * at the next line. Lines without quotes, which are nearly all, are split without looking at each character.
+ * Reads CSV (RFC 4180, with any separator) piece by piece: quotes doubled inside quotes, line breaks inside quotes;
+ * blank lines are passed over. A record with a misplaced quote is given with its fault, and reading goes on at the next
+ * line. Lines without quotes, which are nearly all, are split without looking at each character; of the others each
+ * character is looked at once, however the pieces are cut.
  */
 export class CsvReader {
-  private rest = ''
-  private line = 1
+  /** Line on which the record starts that is being read. */
+  private line: number
+  private place: Place = 'open'
+  /** Characters of the record that stand in earlier pieces. */
+  private length = 0
+  private fields: string[] = []
+  private field = ''
+  private fault: string | undefined
+  /** Line ends inside the quotes of the record. */
+  private lineEnds = 0
+  private isQuoted = false
+
+  constructor(
+    private readonly dialect: CsvDialect = { separator: ',', lineEnd: '\n' },
+    line = 1,
+  ) {
+    this.line = line
+  }
 
   /** @throws MemoryGuardError REQUEST_MALFORMED where a record has no end within reach. */
   push(text: string): CsvRecord[] {
-    return this.read(this.rest + text, false)
+    const { separator, lineEnd } = this.dialect
+    const records: CsvRecord[] = []
+    let position = 0
+    let quote = text.indexOf('"')
+    while (position < text.length) {
+      const isFresh = this.length === 0
+      const end = isFresh ? text.indexOf(lineEnd, position) : -1
+      if (quote >= 0 && quote < position) quote = text.indexOf('"', position)
+      if (end < 0 || (quote >= 0 && quote < end)) {
+        position = this.read(text, position, records)
+        continue
+      }
+      if (end - position > maxRecordLength) throw this.tooLong()
+      const row = text.slice(position, end > position && text[end - 1] === '\r' ? end - 1 : end)
+      if (row !== '') records.push({ line: this.line, fields: row.split(separator) })
+      this.line += 1
+      position = end + 1
+    }
+    return records
   }
 
   /** The last record, if it has no line end. */
   end(): CsvRecord[] {
-    return this.rest === '' ? [] : this.read(`${this.rest}\n`, true)
+    if (this.length === 0) return []
+    if (this.place === 'quoted') throw unreadable(this.line, 'The quote that is opened here is never closed.')
+    return this.push(this.dialect.lineEnd)
   }
 
-  private read(text: string, isEnd: boolean): CsvRecord[] {
-    const records: CsvRecord[] = []
-    let position = 0
-    let quote = text.indexOf('"')
-    for (;;) {
-      const lineEnd = text.indexOf('\n', position)
-      if (lineEnd < 0) break
-      if (quote >= 0 && quote < position) quote = text.indexOf('"', position)
-      if (quote < 0 || quote > lineEnd) {
-        const row = text.slice(position, lineEnd > position && text[lineEnd - 1] === '\r' ? lineEnd - 1 : lineEnd)
-        if (row !== '') records.push({ line: this.line, fields: row.split(',') })
-        this.line += 1
-        position = lineEnd + 1
+  /** Reads a record, or what there is of it, character by character. @returns where the text after it starts. */
+  private read(text: string, start: number, records: CsvRecord[]): number {
+    const { separator, lineEnd } = this.dialect
+    // What belongs to the field and is not taken yet starts here.
+    let from = start
+    for (let at = start; at < text.length; at += 1) {
+      const char = text[at]
+      if (this.place === 'quoted') {
+        if (char === lineEnd) this.lineEnds += 1
+        if (char !== '"') continue
+        this.field += text.slice(from, at)
+        this.place = 'closed'
+      } else if (char === lineEnd) {
+        if (this.place === 'plain') this.field = withoutCr(this.field + text.slice(from, at))
+        this.finish(records)
+        return at + 1
+      } else if (this.place === 'faulty') {
         continue
+      } else if (char === separator) {
+        if (this.place === 'plain') this.field += text.slice(from, at)
+        this.fields.push(this.field)
+        this.field = ''
+        this.place = 'open'
+        from = at + 1
+      } else {
+        from = this.step(char, at, text) ?? from
       }
-      const found = readQuoted(text, position)
-      if (!found) {
-        if (isEnd) throw unreadable(this.line, openQuote)
-        break
-      }
-      records.push({ line: this.line, fields: found.fields, ...(found.fault && { fault: found.fault }) })
-      this.line += countLines(text, position, found.end)
-      position = found.end
     }
-    this.rest = text.slice(position)
-    if (this.rest.length > maxRecordLength) {
-      throw unreadable(this.line, `The record is longer than ${maxRecordLength} characters. Is a quote left open?`)
+    if (this.place === 'plain' || this.place === 'quoted') this.field += text.slice(from)
+    this.length += text.length - start
+    if (this.length > maxRecordLength) throw this.tooLong()
+    return text.length
+  }
+
+  /** Takes a character that ends neither field nor record. @returns where the field's text starts anew. */
+  private step(char: string | undefined, at: number, text: string): number | undefined {
+    if (this.place === 'open') {
+      this.place = char === '"' ? 'quoted' : 'plain'
+      this.isQuoted ||= char === '"'
+      return char === '"' ? at + 1 : at
     }
-    return records
+    if (this.place === 'plain') {
+      if (char === '"') this.fail('a quote may stand only around a whole field')
+      return undefined
+    }
+    if (this.place === 'closed' && char === '"') {
+      this.field += '"'
+      this.place = 'quoted'
+      return at + 1
+    }
+    if (this.place === 'closed' && char === '\r' && (text[at + 1] ?? this.dialect.lineEnd) === this.dialect.lineEnd) {
+      this.place = 'ended'
+      return undefined
+    }
+    this.fail('after a closing quote comes a separator or the line end')
+    return undefined
+  }
+
+  private fail(fault: string): void {
+    this.fault = fault
+    this.place = 'faulty'
+  }
+
+  private finish(records: CsvRecord[]): void {
+    const { line, fields, field, fault } = this
+    if (fault !== undefined) records.push({ line, fields: [], fault })
+    else if (fields.length > 0 || field !== '' || this.isQuoted) records.push({ line, fields: [...fields, field] })
+    this.line += 1 + this.lineEnds
+    this.place = 'open'
+    this.length = 0
+    this.fields = []
+    this.field = ''
+    this.fault = undefined
+    this.lineEnds = 0
+    this.isQuoted = false
+  }
+
+  private tooLong() {
+    return unreadable(this.line, `The record is longer than ${maxRecordLength} characters. Is a quote left open?`)
   }
 }
 
-interface QuotedRecord {
-  readonly fields: string[]
-  /** Where the next record starts. */
-  readonly end: number
-  readonly fault?: string
-}
-
-/** A record that holds quotes; nothing if its end is not in the text. */
-const readQuoted = (text: string, start: number): QuotedRecord | undefined => {
-  const fields: string[] = []
-  let position = start
-  for (;;) {
-    let field = ''
-    if (text[position] === '"') {
-      position += 1
-      for (;;) {
-        const close = text.indexOf('"', position)
-        if (close < 0) return undefined
-        field += text.slice(position, close)
-        position = close + 1
-        if (text[position] !== '"') break
-        field += '"'
-        position += 1
-      }
-      if (text[position] === '\r') position += 1
-    } else {
-      const stop = endOfField(text, position)
-      if (stop < 0) return undefined
-      field = text.slice(position, stop)
-      if (field.includes('"')) return faulty(text, position, 'a quote may stand only around a whole field')
-      position = stop
-      if (text[position] === '\n' && field.endsWith('\r')) field = field.slice(0, -1)
-    }
-    fields.push(field)
-    const next = text[position]
-    if (next === undefined) return undefined
-    if (next !== ',' && next !== '\n')
-      return faulty(text, position, 'after a closing quote comes a comma or the line end')
-    position += 1
-    if (next === '\n') return { fields, end: position }
-  }
-}
-
-const endOfField = (text: string, position: number): number => {
-  const lineEnd = text.indexOf('\n', position)
-  const comma = text.indexOf(',', position)
-  return comma >= 0 && (lineEnd < 0 || comma < lineEnd) ? comma : lineEnd
-}
-
-const faulty = (text: string, position: number, fault: string): QuotedRecord | undefined => {
-  const lineEnd = text.indexOf('\n', position)
-  return lineEnd < 0 ? undefined : { fields: [], end: lineEnd + 1, fault }
-}
-
-const countLines = (text: string, start: number, end: number): number => {
-  let lines = 0
-  for (let at = text.indexOf('\n', start); at >= 0 && at < end; at = text.indexOf('\n', at + 1)) lines += 1
-  return lines
-}
+const withoutCr = (text: string): string => (text.endsWith('\r') ? text.slice(0, -1) : text)

@@ -1,9 +1,12 @@
 import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import { ModelCatalogue, readModelFolder } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { MissingValues } from './cells.js'
 import { checkRow } from './check-row.js'
 import { readCsvRows, readNdjsonRows, toItem, type RawRow } from './row-sources.js'
+import { readBytes, readFileBytes } from './upload-bytes.js'
 import { maxRecordLength, readUploadText } from './upload-text.js'
 
 let catalogue: ModelCatalogue
@@ -16,12 +19,12 @@ beforeAll(async () => {
 const manifestOf = (model?: string) => catalogue.getRiskModel(model).manifest
 
 /** Bytes cut in pieces of seven, so that characters and line ends fall apart. */
-const upload = (bytes: Buffer | string): AsyncGenerator<string> => {
+const upload = (bytes: Buffer | string, size = 7): AsyncGenerator<string> => {
   const buffer = Buffer.from(bytes)
-  const pieces = Array.from({ length: Math.ceil(buffer.length / 7) }, (_, index) =>
-    buffer.subarray(index * 7, index * 7 + 7),
+  const pieces = Array.from({ length: Math.ceil(buffer.length / size) }, (_, index) =>
+    buffer.subarray(index * size, index * size + size),
   )
-  return readUploadText(Readable.from(pieces), () => undefined)
+  return readUploadText(readFileBytes(readBytes(Readable.from(pieces)), false))
 }
 
 const collect = async (source: AsyncIterable<readonly RawRow[]>): Promise<RawRow[]> => {
@@ -30,8 +33,8 @@ const collect = async (source: AsyncIterable<readonly RawRow[]>): Promise<RawRow
   return rows
 }
 
-const readCsv = (bytes: Buffer | string, model?: string) =>
-  collect(readCsvRows(upload(bytes), manifestOf(model), catalogue))
+const readCsv = (bytes: Buffer | string, model?: string, missing?: string, size?: number) =>
+  collect(readCsvRows(upload(bytes, size), manifestOf(model), catalogue, new MissingValues(missing)))
 const readNdjson = (bytes: string) => collect(readNdjsonRows(upload(bytes)))
 
 const failure = async (work: Promise<unknown>): Promise<MemoryGuardError> => {
@@ -62,11 +65,17 @@ describe('rows of a CSV file', () => {
   })
 
   it.each([
-    ['a column twice', 'user_id,age,age\n', '/3 the column stands here twice'],
-    ['an unknown column', 'user_id,age,mood\n', /^\/3 the column is no known metric. Known are user_id, .*mmse_score/],
+    ['a column twice', 'user_id,age,age\n', '/3 the column "age" stands here twice'],
+    [
+      'an unknown column',
+      'user_id,age,mood\n',
+      /^\/3 the column "mood" is no known metric. Known are user_id, .*mmse_score/,
+    ],
     ['no user_id', 'age\n70\n', '/ a column user_id is needed'],
     ['no column the model uses', 'user_id,bmi\n', /^\/ a column is needed that impairment-screen uses: mmse_score/],
-    ['other separators', 'user_id;age\n', '/1 separate columns with commas'],
+    ['no header', '1,72,24\n', '/ the first line must name the columns: user_id and metrics'],
+    ['a value in it', 'user_id,72.5 canary\n', /^\/2 the column is no known metric/],
+    ['an unknown column among unnamed ones', ',user_id,age,,mood', /^\/5 the column "mood" is no known metric/],
   ])('need a header they can be read by: %s', async (_name, text, expected) => {
     const error = await failure(readCsv(text))
     expect(error.code).toBe('REQUEST_INVALID')
@@ -81,8 +90,11 @@ describe('rows of a CSV file', () => {
 
   it.each([
     ['Latin-1', Buffer.from('user_id,age\n1,70\xe9\n', 'latin1'), 'It is no UTF-8'],
-    ['UTF-16', Buffer.from('\ufeffuser_id,age\n1,70\n', 'utf16le'), 'It is no UTF-8'],
-    ['a binary file', Buffer.from('PK\x03\x04\x00\x00\x00', 'latin1'), 'it is a binary file'],
+    ['UTF-16 without a mark', Buffer.from('user_id,age\n1,70\n', 'utf16le'), 'UTF-16 without a byte order mark'],
+    ['a workbook', Buffer.from('PK\x03\x04\x00\x00\x00', 'latin1'), 'an Excel workbook (.xlsx)'],
+    ['an old workbook', Buffer.from('d0cf11e0a1b11ae1', 'hex'), 'an old Excel workbook (.xls)'],
+    ['nothing but blank lines', '\n'.repeat(70_000), 'nothing but blank lines'],
+    ['a header without end', `user_id${',age'.repeat(20_000)}`, 'The header is longer than'],
     ['an end inside a character', Buffer.from([0x61, 0xc3]), 'It is no UTF-8'],
     ['a quote in the header that never closes', 'user_id,"age\n1,2\n', 'Line 1: The quote'],
     ['a misplaced quote in the header', 'user_id,a"ge\n1,2\n', 'Line 1: a quote'],
@@ -93,16 +105,93 @@ describe('rows of a CSV file', () => {
     expect(error.message).toContain('Nothing was kept.')
   })
 
+  it.each([
+    ['semicolons', 'user_id;age;nwbv\n1;72;0,72\n2;80;0.7\n'],
+    ['tabs', 'user_id\tage\tnwbv\n1\t72\t0,72\n2\t80\t0.7\n'],
+    ['bars', 'user_id|age|nwbv\n1|72|0.72\n2|80|,7\n'],
+    ['a sep line', 'sep=;\nuser_id;age;nwbv\n1;72;0,72\n2;80;0.7\n'],
+    ['a quoted sep line', '"sep=,"\r\nuser_id,age,nwbv\r\n1,72,0.72\r\n2,80,0.7\r\n'],
+    ['CR line ends', 'user_id,age,nwbv\r1,72,0.72\r2,80,0.7'],
+    ['UTF-16, little end first', Buffer.from('\ufeffuser_id;age;nwbv\n1;72;0,72\n2;80;0.7\n', 'utf16le')],
+    ['UTF-16, big end first', Buffer.from('\ufeffuser_id;age;nwbv\n1;72;0,72\n2;80;0.7\n', 'utf16le').swap16()],
+    ['gzip', gzipSync('user_id,age,nwbv\n1,72,0.72\n2,80,0.7\n')],
+    ['row names', '"","user_id","age","nwbv"\n"1",1,72,0.72\n"2",2,80,0.7\n'],
+    ['an index', 'Unnamed: 0,user_id,age,nwbv\n0,1,72,0.72\n1,2,80,0.7\n'],
+    ['a nameless empty column', 'user_id,age,nwbv,\n1,72,0.72,\n2,80,0.7, \n'],
+    ['capitals in the header', 'User_ID,Age,nWBV\n1,72,0.72\n2,80,0.7\n'],
+    ['decimals and signs', 'user_id,age,nwbv\n1.0, +72 ,7.2e-1\n2e0,80.0,.7\n'],
+  ])('D4, D6: are read from a file with %s', async (_name, bytes) => {
+    const rows = await readCsv(bytes)
+    expect(rows.map((row) => ('metrics' in row ? [row.userId, row.metrics] : row))).toEqual([
+      [1, { age: 72, nwbv: 0.72 }],
+      [2, { age: 80, nwbv: 0.7 }],
+    ])
+  })
+
+  it('D4: take the usual markers of a missing value for missing', async () => {
+    const markers = [
+      'NA',
+      'N/A',
+      '#N/A',
+      'NaN',
+      'nan',
+      'null',
+      'NULL',
+      'None',
+      '.',
+      '?',
+      '-',
+      '',
+      '  ',
+      '<NA>',
+      '\\N',
+      '"NA"',
+    ]
+    const rows = await readCsv(`user_id,age,sex\n${markers.map((marker) => `1,70,${marker}\n`).join('')}`)
+    expect(rows).toEqual(markers.map((_, index) => ({ line: index + 2, userId: 1, metrics: { age: 70 } })))
+  })
+
+  it('D4: take other markers for missing, or none, if asked to', async () => {
+    const text = 'user_id,age,sex\n1,70,NA\n1,-9,unknown\n'
+    const metricsWith = async (wish: string) =>
+      (await readCsv(text, undefined, wish)).map((row) => ('metrics' in row ? row.metrics : row.fault))
+    expect(await metricsWith('empty')).toEqual([
+      { age: 70, sex: 'NA' },
+      { age: -9, sex: 'unknown' },
+    ])
+    expect(await metricsWith('-9, Unknown')).toEqual([{ age: 70, sex: 'NA' }, {}])
+  })
+
+  it.each([
+    ['"1,234"', 'etiv must be written without thousands separators'],
+    ["1'234", 'etiv must be written without thousands separators'],
+    ['"72,5"', 'with a decimal point (a decimal comma only where semicolons'],
+    ['1 234', 'etiv must be written without thousands separators'],
+    ['x'.repeat(257), 'etiv must have at most 256 characters'],
+  ])('D4: say how a number is to be written: %s', async (cell, words) => {
+    const [row] = await readCsv(`user_id,etiv\n7,${cell}\n`)
+    expect(row).toEqual({ line: 2, userId: 7, fault: expect.stringContaining(words) })
+  })
+
+  it('D6: fail alone if they have a value where the header has no name', async () => {
+    expect(await readCsv('user_id,age,\n1,70,canary\n')).toEqual([
+      { line: 2, userId: 1, fault: 'has a value in column 3, which has no name in the header' },
+    ])
+  })
+
+  it('A3: of 60,000 digits and an x are refused at once', async () => {
+    const row = `1,${'9'.repeat(60_000)}x\n`
+    const start = performance.now()
+    const rows = await readCsv(Buffer.from(`user_id,age\n${row.repeat(20)}`), undefined, undefined, 65_536)
+    expect(performance.now() - start).toBeLessThan(1_000)
+    expect(rows).toHaveLength(20)
+    expect(rows[0]).toEqual({ line: 2, userId: 1, fault: 'age must have at most 256 characters' })
+  })
+
   it('end with an upload that is cut off', async () => {
     const stream = new Readable({ read: () => undefined })
     const work = failure(
-      collect(
-        readCsvRows(
-          readUploadText(stream, () => undefined),
-          manifestOf(),
-          catalogue,
-        ),
-      ),
+      collect(readCsvRows(readUploadText(readFileBytes(readBytes(stream), false)), manifestOf(), catalogue)),
     )
     stream.push('user_id,age\n1,')
     stream.destroy(new Error('aborted'))
@@ -118,6 +207,25 @@ describe('rows of an NDJSON file', () => {
       { line: 3, fault: 'is no JSON' },
       { line: 4, fault: 'must be an object with user_id, health_metrics' },
       { line: 5, fault: 'may have only user_id, health_metrics' },
+    ])
+  })
+
+  it('D4: may have null and the usual markers for what is missing', async () => {
+    const text =
+      '{"user_id":1,"health_metrics":{"age":70,"sex":null,"ses":"NA"}}\n{"user_id":2,"health_metrics":null}\n'
+    expect(await readNdjson(text)).toEqual([
+      { line: 1, userId: 1, metrics: { age: 70 } },
+      { line: 2, userId: 2, metrics: null },
+    ])
+  })
+
+  it('A3: of great depth are refused at once', async () => {
+    const line = `{"user_id":1,"health_metrics":${'['.repeat(30_000)}${']'.repeat(30_000)}}\n`
+    const rows = await readNdjson(line.repeat(3))
+    expect(rows.map((row) => checkRow(row, manifestOf(), catalogue))).toMatchObject([
+      { message: expect.stringContaining('must be an object') },
+      {},
+      {},
     ])
   })
 
@@ -137,6 +245,17 @@ describe('a checked row', () => {
       metrics: { sex: 1, mmse_score: 20, cdr: 1 },
       warnings: ['cdr is stored but not used by impairment-screen'],
     })
+  })
+
+  it.each(['f', 'F', 'Female', ' female ', 'woman', 'WOMEN', 0])(
+    'D4: knows the common words of a category: %s',
+    (sex) => {
+      expect(check(7, { sex, age: 70 })).toMatchObject({ metrics: { sex: 0 } })
+    },
+  )
+
+  it.each(['constructor', '__proto__', 'toString', 'x'])('D4: knows no other word: %s', (sex) => {
+    expect(check(7, { sex, age: 70 })).toMatchObject({ message: expect.stringContaining('(or female, male)') })
   })
 
   it.each([[0], [-1], [1.5], ['1'], [null], [undefined], [2 ** 53]])('names no person by %s', (userId) => {

@@ -1,138 +1,159 @@
-import type { ModelCatalogue, RiskManifest } from '#libs/ml/manifest'
-import { MemoryGuardError, type InputFault } from '#libs/platform'
-import { CsvReader } from './csv-reader.js'
+import { numberOfWord, type ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
+import { cellFault, MissingValues, toNumber } from './cells.js'
+import { findDialect, type FoundDialect } from './csv-dialect.js'
+import { readHeader, type CsvColumn } from './csv-header.js'
+import { CsvReader, type CsvRecord } from './csv-reader.js'
 import { maxRecordLength, unreadable } from './upload-text.js'
 
 /** A row as it came in, unchecked, or what is wrong with it already. */
 export type RawRow =
   | { readonly line: number; readonly userId: unknown; readonly metrics: unknown }
-  | { readonly line: number; readonly fault: string; readonly userId?: number }
+  | { readonly line: number; readonly fault: string; readonly userId?: number | undefined }
 
-/** Most columns of a CSV file, many times what is known. */
-const maxColumns = 200
-
-const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
-
-/** A cell as a number; words are left to the model's manifest, which may know them. */
-const toMetric = (cell: string): number | string => (decimal.test(cell) ? Number(cell) : cell)
+/** How the cells of a file are read. */
+interface CellRules {
+  readonly missing: MissingValues
+  readonly hasDecimalComma: boolean
+}
 
 /**
- * Rows of a CSV file. Its first record names the columns: `user_id` and metrics. An empty cell is a missing metric.
+ * Rows of a CSV file. Its first record names the columns: `user_id` and metrics. An empty cell and what `missing` has
+ * are missing metrics. A decimal comma is read where commas do not separate the columns.
  * @throws MemoryGuardError REQUEST_INVALID for a header that cannot be used, REQUEST_MALFORMED for what is no CSV.
  */
 export async function* readCsvRows(
   text: AsyncIterable<string>,
   manifest: RiskManifest,
   catalogue: ModelCatalogue,
+  missing = new MissingValues(),
 ): AsyncGenerator<RawRow[]> {
-  const reader = new CsvReader()
-  let columns: readonly string[] | undefined
-  const toRows = (records: ReturnType<CsvReader['push']>): RawRow[] => {
-    const [first] = records
-    let start = 0
-    if (!columns && first) {
-      if (first.fault) throw unreadable(first.line, `${first.fault}.`)
-      columns = checkHeader(first.fields, manifest, catalogue)
-      start = 1
-    }
-    const rows: RawRow[] = []
-    for (let index = start; index < records.length; index += 1) {
-      const record = records[index]
-      if (record) rows.push(toRow(record, columns ?? []))
-    }
-    return rows
+  let begin = ''
+  let reader: CsvReader | undefined
+  let columns: readonly CsvColumn[] | undefined
+  let rules: CellRules = { missing, hasDecimalComma: false }
+  const open = (found: FoundDialect): CsvReader => {
+    rules = { missing, hasDecimalComma: found.separator !== ',' }
+    return new CsvReader(found, found.line)
   }
-  for await (const piece of text) yield toRows(reader.push(piece))
+  const toRows = (records: readonly CsvRecord[]): RawRow[] => {
+    const [first, ...rest] = records
+    if (columns || !first) return records.map((record) => toRow(record, columns ?? [], rules))
+    if (first.fault) throw unreadable(first.line, `${first.fault}.`)
+    const known = readHeader(first.fields, manifest, catalogue)
+    columns = known
+    return rest.map((record) => toRow(record, known, rules))
+  }
+  for await (const piece of text) {
+    if (reader) {
+      yield toRows(reader.push(piece))
+      continue
+    }
+    begin += piece
+    // Only a line end can complete the header.
+    const found = begin.length > maxRecordLength || /[\r\n]/.test(piece) ? findDialect(begin, false) : undefined
+    if (!found && begin.length > maxRecordLength) throw unreadable(1, 'The file begins with nothing but blank lines.')
+    if (!found) continue
+    reader = open(found)
+    yield toRows(reader.push(begin.slice(found.start)))
+  }
+  if (!reader) {
+    const found = findDialect(begin, true)
+    if (!found) return
+    reader = open(found)
+    yield toRows(reader.push(begin.slice(found.start)))
+  }
   yield toRows(reader.end())
 }
 
-const toRow = ({ line, fields, fault }: ReturnType<CsvReader['push']>[number], columns: readonly string[]): RawRow => {
+const toRow = ({ line, fields, fault }: CsvRecord, columns: readonly CsvColumn[], rules: CellRules): RawRow => {
   if (fault) return { line, fault }
   if (fields.length !== columns.length) {
     return { line, fault: `has ${fields.length} fields, and the header has ${columns.length}` }
   }
   const metrics: Record<string, number | string> = {}
-  let userId: unknown
+  let userId: number | undefined
+  let wrong: string | undefined
   for (let index = 0; index < columns.length; index += 1) {
-    const name = columns[index] ?? ''
+    const column = columns[index]
     const cell = fields[index]?.trim() ?? ''
-    if (name === 'user_id') userId = /^\d{1,16}$/.test(cell) ? Number(cell) : null
-    else if (cell !== '') metrics[name] = toMetric(cell)
+    if (!column || cell === '' || column.kind === 'row names') continue
+    if (column.kind === 'unnamed') {
+      wrong ??= `has a value in column ${index + 1}, which has no name in the header`
+      continue
+    }
+    const value = readCell(cell, column.kind === 'metric' ? column.words : undefined, rules)
+    if (typeof value === 'object') wrong ??= `${column.kind === 'metric' ? column.name : 'user_id'} ${value.fault}`
+    else if (column.kind === 'metric' && value !== undefined) metrics[column.name] = value
+    else if (typeof value === 'number') userId = value
   }
-  return { line, userId, metrics }
+  if (wrong === undefined) return { line, userId: userId ?? null, metrics }
+  return { line, fault: wrong, userId: Number.isSafeInteger(userId) ? userId : undefined }
 }
 
-const checkHeader = (
-  fields: readonly string[],
-  manifest: RiskManifest,
-  catalogue: ModelCatalogue,
-): readonly string[] => {
-  const columns = fields.map((field) => field.trim())
-  const inputs = manifest.inputs.map(({ name }) => name)
-  if (columns.length > maxColumns) {
-    throw new MemoryGuardError('REQUEST_INVALID', `A CSV file may have at most ${maxColumns} columns.`)
-  }
-  const faults: InputFault[] = []
-  if (columns.length === 1 && /[;\t]/.test(columns[0] ?? '')) {
-    faults.push({ pointer: '/1', message: 'separate columns with commas' })
-  }
-  columns.forEach((column, index) => {
-    const pointer = `/${index + 1}`
-    if (columns.indexOf(column) !== index) faults.push({ pointer, message: 'the column stands here twice' })
-    else if (column !== 'user_id' && !catalogue.findMetric(column)) {
-      const known = catalogue.metricNames.join(', ')
-      faults.push({ pointer, message: `the column is no known metric. Known are user_id, ${known}` })
-    }
-  })
-  if (!columns.includes('user_id')) faults.push({ pointer: '/', message: 'a column user_id is needed' })
-  if (!columns.some((column) => inputs.includes(column))) {
-    faults.push({ pointer: '/', message: `a column is needed that ${manifest.name} uses: ${inputs.join(', ')}` })
-  }
-  for (const { name, required } of manifest.inputs) {
-    if (required && !columns.includes(name)) faults.push({ pointer: '/', message: `a column ${name} is needed` })
-  }
-  if (faults.length > 0) {
-    throw new MemoryGuardError(
-      'REQUEST_INVALID',
-      'The header of the CSV file cannot be used; see `errors`, with columns counted from 1. Nothing was kept.',
-      { faults },
-    )
-  }
-  return columns
+/** A cell that is not empty: a number, a word that the manifest may know, nothing if it is missing, or its fault. */
+const readCell = (
+  cell: string,
+  words: Readonly<Record<string, number>> | undefined,
+  { missing, hasDecimalComma }: CellRules,
+): number | string | undefined | { readonly fault: string } => {
+  if (missing.hasNumbers && missing.has(cell)) return undefined
+  const number = toNumber(cell, hasDecimalComma)
+  if (number !== undefined) return number
+  if (missing.has(cell) && numberOfWord(words, cell) === undefined) return undefined
+  const fault = cellFault(cell)
+  return fault === undefined ? cell : { fault }
 }
 
 /**
- * Rows of newline-delimited JSON: on each line `{"user_id": 1, "health_metrics": {...}}`. Blank lines are passed over.
+ * Rows of newline-delimited JSON: on each line `{"user_id": 1, "health_metrics": {...}}`. Blank lines are passed over;
+ * a metric that is null or that `missing` has is missing.
  * @throws MemoryGuardError REQUEST_MALFORMED for a line without end.
  */
-export async function* readNdjsonRows(text: AsyncIterable<string>): AsyncGenerator<RawRow[]> {
+export async function* readNdjsonRows(
+  text: AsyncIterable<string>,
+  missing = new MissingValues(),
+): AsyncGenerator<RawRow[]> {
   let rest = ''
   let line = 1
   const toRows = (lines: readonly string[]): RawRow[] => {
     const rows: RawRow[] = []
     for (const content of lines) {
-      if (content.trim() !== '') rows.push(parseLine(line, content))
+      if (content.length > maxRecordLength) throw tooLong(line)
+      if (content.trim() !== '') rows.push(parseLine(line, content, missing))
       line += 1
     }
     return rows
   }
   for await (const piece of text) {
-    const lines = (rest + piece).split('\n')
+    const lines = piece.split('\n')
+    lines[0] = rest + (lines[0] ?? '')
     rest = lines.pop() ?? ''
-    if (rest.length > maxRecordLength) {
-      throw unreadable(line + lines.length, `The line is longer than ${maxRecordLength} characters.`)
-    }
+    if (rest.length > maxRecordLength) throw tooLong(line + lines.length)
     yield toRows(lines)
   }
   yield toRows([rest])
 }
 
-const parseLine = (line: number, content: string): RawRow => {
+const tooLong = (line: number) => unreadable(line, `The line is longer than ${maxRecordLength} characters.`)
+
+const parseLine = (line: number, content: string, missing: MissingValues): RawRow => {
+  let item: unknown
   try {
-    return toItem(line, JSON.parse(content))
+    item = JSON.parse(content)
   } catch {
     return { line, fault: 'is no JSON' }
   }
+  return withoutMissing(toItem(line, item), missing)
+}
+
+/** The row without metrics that are null or say that they are missing, as files of other programs have them. */
+const withoutMissing = (row: RawRow, missing: MissingValues): RawRow => {
+  if ('fault' in row || typeof row.metrics !== 'object' || row.metrics === null || Array.isArray(row.metrics))
+    return row
+  const isMissing = (value: unknown) => value === null || (typeof value === 'string' && missing.has(value.trim()))
+  const entries = Object.entries(row.metrics)
+  if (!entries.some(([, value]) => isMissing(value))) return row
+  return { ...row, metrics: Object.fromEntries(entries.filter(([, value]) => !isMissing(value))) }
 }
 
 /** One item as JSON has it: `{user_id, health_metrics}` and nothing else. */

@@ -14,6 +14,7 @@ import { withConnection } from './connection-options.js'
 interface BatchFlags extends ConnectionFlags {
   readonly out?: string
   readonly model?: string
+  readonly missingValues?: string
   readonly json?: true
 }
 
@@ -39,16 +40,17 @@ const shownErrors = 10
 export function batchCommand(): Command {
   const command = new Command('batch')
     .description('compute a CSV or NDJSON file of people')
-    .argument('<file>', 'CSV with a header of user_id and metrics, or NDJSON (.ndjson, .jsonl)')
+    .argument('<file>', 'CSV with a header of user_id and metrics, or NDJSON (.ndjson, .jsonl); packed (.gz) or not')
     .option('-o, --out <file>', 'write the results here, as CSV or by its name as NDJSON')
     .option('-m, --model <model>', 'model, as name or name@version')
+    .option('--missing-values <list>', 'what stands for a missing value: usual, empty, or a list such as "NA,-9"')
   return withConnection(command).action(async (file: string, flags: BatchFlags) => {
     const { connect } = await import('../client/connect.js')
     const client = connect(flags)
     const progress = new Progress(process.stderr)
     let batch: Batch
     try {
-      batch = await finish(client, await upload(client, file, flags.model, progress), progress)
+      batch = await finish(client, await upload(client, file, flags, progress), progress)
     } finally {
       progress.end()
     }
@@ -59,7 +61,7 @@ export function batchCommand(): Command {
   })
 }
 
-async function upload(client: RestClient, file: string, model: string | undefined, progress: Progress): Promise<Batch> {
+async function upload(client: RestClient, file: string, flags: BatchFlags, progress: Progress): Promise<Batch> {
   const size = sizeOf(file)
   let sent = 0
   async function* pieces() {
@@ -69,7 +71,12 @@ async function upload(client: RestClient, file: string, model: string | undefine
       yield piece
     }
   }
-  const response = await client.open(`/v1/batches${model === undefined ? '' : `?model=${encodeURIComponent(model)}`}`, {
+  const { model, missingValues } = flags
+  const query = new URLSearchParams({
+    ...(model !== undefined && { model }),
+    ...(missingValues !== undefined && { missing_values: missingValues }),
+  }).toString()
+  const response = await client.open(`/v1/batches${query === '' ? '' : `?${query}`}`, {
     method: 'POST',
     headers: { 'content-type': isNdjson(file) ? 'application/x-ndjson' : 'text/csv' },
     body: Readable.from(pieces()),
@@ -113,4 +120,5 @@ function sizeOf(file: string): number {
   }
 }
 
-const isNdjson = (file: string): boolean => ['.ndjson', '.jsonl'].includes(extname(file).toLowerCase())
+const isNdjson = (file: string): boolean =>
+  ['.ndjson', '.jsonl'].includes(extname(file.toLowerCase().replace(/\.gz$/, '')))

@@ -1,6 +1,7 @@
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import type { MetricRange } from './known-metrics.js'
 import type { ModelInput, RiskManifest } from './manifest.schema.js'
+import { numberOfWord } from './metric-words.js'
 import type { ModelCatalogue } from './model-catalogue.js'
 
 /** Metrics as they are stored: numbers by name, and what the caller should know of them. */
@@ -37,7 +38,7 @@ const isExtrapolated = ({ typical }: ModelInput, value: number): boolean =>
 
 /** The value as a number, or what is wrong with it. The value itself never stands in the message. */
 const checkInput = (input: MetricRange, raw: number | string): number | { readonly message: string } => {
-  const value = typeof raw === 'string' ? input.words?.[raw.toLowerCase()] : raw
+  const value = typeof raw === 'string' ? numberOfWord(input.words, raw) : raw
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
     const why = input.description ? ` ${input.description}` : ''
