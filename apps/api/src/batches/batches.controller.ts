@@ -80,8 +80,10 @@ export class BatchesController {
       return answer
     } finally {
       raw.setTimeout(0)
+      // What is left of a refused upload is read and thrown away, so that its sender gets to see the answer and the
+      // connection can be used again. Nothing flows as long as someone waits for pieces.
       raw.unpipe()
-      // What is left of a refused upload is read and thrown away, so that its sender gets to see the answer.
+      raw.removeAllListeners('readable')
       raw.resume()
     }
   }

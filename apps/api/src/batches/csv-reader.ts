@@ -42,18 +42,16 @@ export class CsvReader {
     const { separator, lineEnd } = this.dialect
     const records: CsvRecord[] = []
     let position = 0
-    let quote = text.indexOf('"')
     while (position < text.length) {
-      const isFresh = this.length === 0
-      const end = isFresh ? text.indexOf(lineEnd, position) : -1
-      if (quote >= 0 && quote < position) quote = text.indexOf('"', position)
-      if (end < 0 || (quote >= 0 && quote < end)) {
+      const end = this.length === 0 ? text.indexOf(lineEnd, position) : -1
+      if (end - position > maxRecordLength) throw this.tooLong()
+      // Looked for in the line alone: a search through the rest of the text for each line would be quadratic.
+      const row = text.slice(position, Math.max(end, position))
+      if (end < 0 || row.includes('"')) {
         position = this.read(text, position, records)
         continue
       }
-      if (end - position > maxRecordLength) throw this.tooLong()
-      const row = text.slice(position, end > position && text[end - 1] === '\r' ? end - 1 : end)
-      if (row !== '') records.push({ line: this.line, fields: row.split(separator) })
+      if (row !== '' && row !== '\r') records.push({ line: this.line, fields: withoutCr(row).split(separator) })
       this.line += 1
       position = end + 1
     }

@@ -28,6 +28,7 @@ export async function* readCsvRows(
   missing = new MissingValues(),
 ): AsyncGenerator<RawRow[]> {
   let begin = ''
+  let looked = 0
   let reader: CsvReader | undefined
   let columns: readonly CsvColumn[] | undefined
   let rules: CellRules = { missing, hasDecimalComma: false }
@@ -49,8 +50,10 @@ export async function* readCsvRows(
       continue
     }
     begin += piece
-    // Only a line end can complete the header.
-    const found = begin.length > maxRecordLength || /[\r\n]/.test(piece) ? findDialect(begin, false) : undefined
+    // Looked at again when there is twice as much: small pieces must not cost a look each.
+    if (begin.length < 2 * looked) continue
+    looked = begin.length
+    const found = findDialect(begin, false)
     if (!found && begin.length > maxRecordLength) throw unreadable(1, 'The file begins with nothing but blank lines.')
     if (!found) continue
     reader = open(found)
