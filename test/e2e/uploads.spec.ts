@@ -203,12 +203,12 @@ describe('an uploaded file', () => {
     ['50,000 rows of one request', `user_id,age,mmse_score\n${'1,NA,31\n'.repeat(50_000)}`, 'text/csv'],
     [
       '20 lines of great depth',
-      `${`{"user_id":1,"health_metrics":${'['.repeat(30_000)}${']'.repeat(30_000)}}\n`.repeat(20)}`,
+      `{"user_id":1,"health_metrics":${'['.repeat(30_000)}${']'.repeat(30_000)}}\n`.repeat(20),
       'application/x-ndjson',
     ],
     [
       '20 lines of many names',
-      `${`{"user_id":1,"health_metrics":{${Array.from({ length: 5_000 }, (_, i) => `"a${i}":1`).join()}}}\n`.repeat(20)}`,
+      `{"user_id":1,"health_metrics":{${Array.from({ length: 5_000 }, (_, i) => `"a${i}":1`).join()}}}\n`.repeat(20),
       'application/x-ndjson',
     ],
   ])('A3: of %s lets other requests have their turn', async (_name, body, type) => {

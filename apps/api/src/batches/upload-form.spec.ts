@@ -18,7 +18,7 @@ describe('D6: a form', () => {
   it('gives its one file, however it is cut', async () => {
     const expected = { name: 'a.csv', type: 'text/csv', text: 'user_id,age\n1,70\n' }
     expect(await read(`${file}--XX--\r\n`)).toEqual(expected)
-    expect(await read(...`${file}--XX--\r\n`)).toEqual(expected)
+    expect(await read(...Array.from(`${file}--XX--\r\n`))).toEqual(expected)
   })
 
   it.each([

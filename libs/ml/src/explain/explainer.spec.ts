@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { writeOnnx } from '../../../../test/support/onnx-writer.js'
 import { ensembleAttributes, makeRows, makeTree, type MadeTree } from '../../../../test/support/random-ensembles.js'
@@ -8,6 +7,7 @@ import { goldenSchema, manifestSchema, type RiskManifest } from '../manifest/ind
 import { createExplainer } from './explainer.js'
 import { globalImportance } from './global-importance.js'
 import { seededRandom } from './seeded-random.js'
+import { OnnxSession, OnnxTensor } from '../runtime/onnxruntime.js'
 
 const output = { tensor: 'Y', column: 0 }
 
@@ -272,10 +272,10 @@ describe('a model of a user', () => {
     const golden = goldenSchema.parse(JSON.parse(read(name, 'golden.json').toString()))
     const inputs = manifest.inputs.length
     const modelBytes = read(name, manifest.graph.file)
-    const session = await InferenceSession.create(modelBytes)
+    const session = await OnnxSession.create(modelBytes)
     const outputColumn = { tensor: 'probabilities', column: 1 }
     const predict = async (rows: Float64Array, count: number): Promise<Float64Array> => {
-      const feed = new Tensor('float32', Float32Array.from(rows), [count, inputs])
+      const feed = new OnnxTensor('float32', Float32Array.from(rows), [count, inputs])
       const { probabilities } = await session.run({ X: feed }, ['probabilities'])
       return Float64Array.from({ length: count }, (_, row) => Number(probabilities?.data[2 * row + 1]))
     }

@@ -1,4 +1,3 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { writeOnnx, type WrittenModel } from '../../../../test/support/onnx-writer.js'
 import { ensembleAttributes, makeRows, makeTree, type MadeShape } from '../../../../test/support/random-ensembles.js'
@@ -6,6 +5,7 @@ import { readOnnxModel } from '../onnx/index.js'
 import { evaluateSum } from './additive-sum.js'
 import { seededRandom } from './seeded-random.js'
 import { traceGraph } from './trace-graph.js'
+import { OnnxSession, OnnxTensor } from '../runtime/onnxruntime.js'
 
 const people = 300
 
@@ -17,11 +17,11 @@ const run = async (
   tensor: string,
   dtype: 'float32' | 'float64',
 ) => {
-  const session = await InferenceSession.create(bytes, { intraOpNumThreads: 1 })
+  const session = await OnnxSession.create(bytes, { intraOpNumThreads: 1 })
   const feed =
     dtype === 'float32'
-      ? new Tensor('float32', Float32Array.from(rows), [people, inputs])
-      : new Tensor('float64', rows, [people, inputs])
+      ? new OnnxTensor('float32', Float32Array.from(rows), [people, inputs])
+      : new OnnxTensor('float64', rows, [people, inputs])
   const answer = (await session.run({ X: feed }, [tensor]))[tensor]
   await session.release()
   return { data: Array.from(answer?.data ?? [], Number), width: answer?.dims[1] ?? 1 }

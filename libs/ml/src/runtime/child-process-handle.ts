@@ -46,7 +46,7 @@ export class ChildProcessHandle implements ComputeChild {
   /** `onExit` is called once, after every unanswered request has been rejected. */
   constructor(entry: URL, onExit: (reason: string) => void) {
     // The child gets no secret: it needs nothing of this process's environment.
-    const env = { PATH: process.env['PATH'] ?? '', OMP_NUM_THREADS: '1' }
+    const env = { PATH: process.env['PATH'] ?? '', OMP_NUM_THREADS: '1', ORT_DISABLE_TELEMETRY: '1' }
     this.process = fork(entry, { serialization: 'advanced', execArgv: childFlags, env, stdio: ['ignore', 2, 2, 'ipc'] })
     this.process.on('message', (reply: ChildReply) => this.onReply(reply))
     this.exited = new Promise((resolve) => {

@@ -1,5 +1,5 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { GraphSpec, OutputTensor, OutputTensors } from './compute-pool.js'
+import { OnnxSession, OnnxTensor, type InferenceSession } from './onnxruntime.js'
 
 interface LoadedGraph {
   readonly spec: GraphSpec
@@ -15,7 +15,7 @@ export class OnnxEngine {
    * @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors.
    */
   async load(spec: GraphSpec): Promise<OutputTensors> {
-    const session = await InferenceSession.create(spec.file, {
+    const session = await OnnxSession.create(spec.file, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -46,8 +46,8 @@ export class OnnxEngine {
     const shape = [count, spec.width]
     const input =
       spec.dtype === 'float32'
-        ? new Tensor('float32', rows, shape)
-        : new Tensor('float64', Float64Array.from(rows), shape)
+        ? new OnnxTensor('float32', rows, shape)
+        : new OnnxTensor('float64', Float64Array.from(rows), shape)
     const answer = await session.run({ [spec.input]: input }, [...spec.outputs]).catch(throwWithoutNumbers)
     const outputs: Record<string, OutputTensor> = {}
     for (const name of spec.outputs) {
