@@ -76,7 +76,7 @@ describe('the metrics of a person', () => {
     ['not a number', { mmse_score: NaN }, 'must be a whole number from 0 to 30, in points'],
     ['text', { mmse_score: 'twenty' }, 'must be a whole number from 0 to 30, in points'],
     ['a number as text', { mmse_score: '24' }, 'must be a whole number from 0 to 30, in points'],
-    ['an unknown word', { sex: 'f' }, 'must be a whole number from 0 to 1 (or female, male), in 0 or 1'],
+    ['an unknown word', { sex: 'x' }, 'must be a whole number from 0 to 1 (or female, male), in 0 or 1'],
     [
       'a name of the prototype',
       { sex: 'constructor' },
