@@ -240,18 +240,4 @@ describe('an erasure', () => {
     expect(await batches.accept({ id: batchId, userId: null })).toHaveLength(2)
     expect(await batches.find(batchId)).toMatchObject({ total: 3 })
   })
-
-  it('names a person by the same pseudonym, which tells nothing without the key', async () => {
-    const [one, other] = [newPerson(), newPerson()]
-    const name = await erasures.pseudonymOf(one)
-    expect(await erasures.pseudonymOf(one)).toBe(name)
-    expect(await erasures.pseudonymOf(other)).not.toBe(name)
-    const second = await createTestDatabase({ empty: true })
-    try {
-      await second.dataSource.runMigrations()
-      expect(await new ErasureRepository(second.dataSource).pseudonymOf(one)).not.toBe(name)
-    } finally {
-      await second.drop()
-    }
-  })
 })

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { apiKeysCommand } from './commands/api-keys.command.js'
 import { apiCommand } from './commands/api.command.js'
+import { auditCommand } from './commands/audit.command.js'
 import { batchCommand } from './commands/batch.command.js'
 import { callCommand } from './commands/call.command.js'
 import { configCommand } from './commands/config.command.js'
@@ -52,6 +53,7 @@ export function createProgram(): Command {
     .addCommand(webhooksCommand())
     .addCommand(modelsCommand())
     .addCommand(usersCommand())
+    .addCommand(auditCommand())
     .addCommand(schedulesCommand())
 }
 

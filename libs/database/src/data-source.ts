@@ -12,6 +12,7 @@ import { ScheduleEntity } from './entities/schedule.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
+import { AuditChain1764000008000 } from './migrations/1764000008000-audit-chain.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
 import { Batches1764000004000 } from './migrations/1764000004000-batches.js'
 import { HealthMetricsAndForecasts1764000002000 } from './migrations/1764000002000-health-metrics-and-forecasts.js'
@@ -75,6 +76,7 @@ export const createDataSource = (config: Config): DataSource => {
       Schedules1764000005000,
       Retention1764000006000,
       EventsAndWebhooks1764000007000,
+      AuditChain1764000008000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

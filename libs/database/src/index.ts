@@ -1,6 +1,7 @@
 export * from './advisory-lock.js'
 export * from './connection-guard.js'
 export * from './data-source.js'
+export type { Database } from './database.js'
 export * from './database.module.js'
 export * from './batch-progress.js'
 export * from './database-unavailable.js'

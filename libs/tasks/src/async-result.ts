@@ -3,6 +3,7 @@ import {
   ProgressRepository,
   TaskCallRepository,
   TaskRepository,
+  type RevokedTask,
   type TaskEntity,
   type TaskProgress,
 } from '#libs/database'
@@ -143,19 +144,28 @@ export type ResultOf<Contract extends TaskContract> = AsyncResult<z.output<Contr
  * nothing to start. A batch is cancelled with its chunks.
  */
 export const revokeTasks = async (
-  { calls, batches, broker }: Pick<ResultParts, 'calls' | 'batches' | 'broker'>,
+  { broker, ...repositories }: Pick<ResultParts, 'calls' | 'batches' | 'broker'>,
   ids: readonly string[],
   terminate: boolean,
-): Promise<readonly { readonly id: string; readonly state: TaskState }[]> => {
+): Promise<void> => removeRevoked(broker, await storeRevokes(repositories, ids, terminate))
+
+/** The half of `revokeTasks` that the database decides; returns the tasks whose jobs `removeRevoked` takes out. */
+export const storeRevokes = async (
+  { calls, batches }: Pick<ResultParts, 'calls' | 'batches'>,
+  ids: readonly string[],
+  terminate: boolean,
+): Promise<readonly RevokedTask[]> => {
   const cancelled = new Set(await batches.cancel(ids))
-  const revoked = await calls.revoke(
+  return calls.revoke(
     ids.filter((id) => !cancelled.has(id)),
     terminate,
   )
-  await broker.removeIfThere(
+}
+
+/** Takes the jobs of revoked tasks that waited out of the broker, as far as it answers. */
+export const removeRevoked = (broker: Broker, revoked: readonly RevokedTask[]): Promise<void> =>
+  broker.removeIfThere(
     revoked.filter(({ state }) => state === 'cancelled').map((task) => ({ ...task, taskId: task.id })),
   )
-  return [...revoked, ...[...cancelled].map((id) => ({ id, state: 'cancelled' as const }))]
-}
 
 const codeOf = ({ errorCode }: TaskEntity): ErrorCode => errorCodes.find((code) => code === errorCode) ?? 'TASK_FAILED'

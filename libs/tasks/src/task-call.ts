@@ -30,6 +30,8 @@ export interface CallOptions {
   readonly limits?: TaskLimits | undefined
   /** The task that calls it. */
   readonly parentId?: string | undefined
+  /** Id of the API key that calls it. */
+  readonly submittedBy?: string | undefined
 }
 
 /** Health metrics checked against a model, as they are stored. */
@@ -61,7 +63,7 @@ export const toNewTask = (
   const faults: InputFault[] = []
   const start = startOf(options, faults)
   const end = endOf(options, start, faults)
-  const { priority = 0, taskId, idempotencyKey, idempotencyScope = '', limits, parentId } = options
+  const { priority = 0, taskId, idempotencyKey, idempotencyScope = '', limits, parentId, submittedBy } = options
   const queue = queueOf(contract, options.queue, faults)
   if (!(Number.isInteger(priority) && priority >= 0 && priority <= maxPriority)) {
     faults.push({
@@ -86,6 +88,7 @@ export const toNewTask = (
     ...end,
     ...(limits && { limits }),
     ...(parentId !== undefined && { parentId }),
+    ...(submittedBy !== undefined && { submittedBy }),
     ...(idempotencyKey !== undefined && {
       idempotency: {
         scope: idempotencyScope,
@@ -97,7 +100,7 @@ export const toNewTask = (
           predictionId,
           prediction?.healthMetrics,
           prediction?.model,
-          options,
+          { ...options, submittedBy: undefined },
         ]),
       },
     }),

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { problemSchema } from '../http/problem.js'
 import { strictInput } from '../http/strict-input.js'
 import { principalOf, RequireRole, type RequestWithPrincipal } from './access.js'
-import { AuditTrail } from './audit-trail.js'
+import { AuditTrail, callerOf } from './audit-trail.js'
 import { KeyCache } from './key-cache.js'
 
 const instant = z.iso.datetime()
@@ -80,11 +80,13 @@ export class ApiKeysController {
     @Body({ schema: keyRequest }) { name, role, user_id, expires_at }: KeyRequest,
     @Req() request: RequestWithPrincipal,
   ): Promise<NewKeyAnswer> {
-    const { row, key } = await this.keys.create({ name, role, userId: user_id ?? null, expiresAt: expires_at ?? null })
-    await this.audit.record(principalOf(request), request.id, 'api_key.create', row.id, {
-      role,
-      ...(user_id !== undefined && { user_id }),
-    })
+    const values = { name, role, userId: user_id ?? null, expiresAt: expires_at ?? null }
+    const person = user_id === undefined ? undefined : await this.audit.pseudonymOf(user_id)
+    const { row, key } = await this.audit.change(
+      callerOf(request),
+      (database) => new ApiKeyRepository(database).create(values),
+      ({ row: { id } }) => ({ action: 'api_key.create', target: id, details: { role, ...(person && { person }) } }),
+    )
     return { ...toAnswer(row), key }
   }
 
@@ -101,9 +103,15 @@ export class ApiKeysController {
     if (principal.id === id) {
       throw new MemoryGuardError('REQUEST_INVALID', 'A key does not revoke itself: use another admin key.')
     }
-    if (!(await this.keys.revoke(id))) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such key.')
+    await this.audit.change(
+      callerOf(request),
+      async (database) => {
+        const isKnown = await new ApiKeyRepository(database).revoke(id)
+        if (!isKnown) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such key.')
+      },
+      () => ({ action: 'api_key.revoke', target: id }),
+    )
     this.cache.clear()
-    await this.audit.record(principal, request.id, 'api_key.revoke', id)
   }
 }
 

@@ -1,20 +1,59 @@
-import { AuditRepository } from '#libs/database'
+import { AuditRepository, type Database } from '#libs/database'
 import { Injectable } from '@nestjs/common'
-import type { Principal } from './access.js'
+import { principalOf, type Principal, type RequestWithPrincipal } from './access.js'
 
-/** Records what operators and administrators do. */
+/** Who makes a change, and by which request. */
+export interface Caller {
+  readonly principal: Principal
+  readonly requestId: string
+}
+
+export const callerOf = (request: RequestWithPrincipal): Caller => ({
+  principal: principalOf(request),
+  requestId: request.id,
+})
+
+/** What was done. `details` hold identifiers, counts and pseudonyms only, never health data or the number of a person. */
+export interface AuditedAction {
+  /** `noun.verb`, for example `task.revoke`. */
+  readonly action: string
+  /** What it was done to: an id or a name. */
+  readonly target: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** Has what callers change recorded with the change itself. */
 @Injectable()
 export class AuditTrail {
   constructor(private readonly entries: AuditRepository) {}
 
-  /** `details` hold identifiers and counts only, never health data. */
-  record(
-    { id: apiKeyId }: Principal,
-    requestId: string,
-    action: string,
-    target: string,
-    details: Readonly<Record<string, unknown>> = {},
-  ): Promise<void> {
-    return this.entries.record({ apiKeyId, requestId, action, target, details })
+  /**
+   * Makes a change and records it in one transaction: if one of them fails, neither is stored. What `change` throws
+   * undoes it. Nothing is told outside the database before this resolves.
+   */
+  change<Outcome>(
+    caller: Caller,
+    change: (database: Database) => Promise<Outcome>,
+    describe: (outcome: Outcome) => AuditedAction,
+  ): Promise<Outcome> {
+    return this.entries.recordChange(change, (outcome) => toEntry(caller, describe(outcome)))
+  }
+
+  /** Records what is no change of rows, or is about to become one. */
+  record(caller: Caller, action: AuditedAction): Promise<void> {
+    return this.entries.record(toEntry(caller, action))
+  }
+
+  /** The name of a person in the trail. */
+  pseudonymOf(userId: number): Promise<string> {
+    return this.entries.pseudonymOf(userId)
   }
 }
+
+const toEntry = ({ principal, requestId }: Caller, { action, target, details = {} }: AuditedAction) => ({
+  apiKeyId: principal.id,
+  requestId,
+  action,
+  target,
+  details,
+})

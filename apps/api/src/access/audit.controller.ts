@@ -31,12 +31,57 @@ const auditQuery = strictInput({
   limit: pageLimit,
 })
 
+const checkpoint = z.strictObject({
+  id: z.int().nonnegative(),
+  hash: z.string().describe('SHA-256 in hexadecimal digits; empty before the first entry'),
+})
+
+const verificationAnswer = z
+  .strictObject({
+    is_intact: z.boolean().describe('Every entry fits the one before it, and none is missing at the end'),
+    entries: z.int().nonnegative(),
+    first_broken_id: z.int().nullable().describe('The first entry that was changed, or follows one that is missing'),
+    is_tail_there: z.boolean().describe('false: the newest entries are missing'),
+    is_checkpoint_there: z.boolean().nullable().describe('Whether the given checkpoint is part of the chain'),
+    head: checkpoint.describe('The newest entry: keep it outside the database and give it to the next check'),
+  })
+  .meta({ id: 'AuditVerification' })
+
+const verificationQuery = strictInput({
+  checkpoint_id: z.coerce.number().int().nonnegative().optional().describe('`head.id` of an earlier check'),
+  checkpoint_hash: z
+    .string()
+    .regex(/^([0-9a-f]{64})?$/, 'must be `head.hash` of an earlier check')
+    .optional(),
+})
+
+type VerificationQuery = z.infer<typeof verificationQuery>
+
 @ApiTags('access')
 @ApiBearerAuth()
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/audit')
 export class AuditController {
   constructor(private readonly entries: AuditRepository) {}
+
+  @Get('verification')
+  @RequireRole('admin')
+  @ApiOperation({ summary: 'Check that no entry was changed, removed or moved. Reads the whole trail' })
+  @ApiResponse({ status: 200, description: 'What was found', standardSchema: verificationAnswer })
+  async verify(
+    @Query({ schema: verificationQuery }) { checkpoint_id: id, checkpoint_hash: hash }: VerificationQuery,
+  ): Promise<z.infer<typeof verificationAnswer>> {
+    const known = id === undefined || hash === undefined ? undefined : { id, hash }
+    const { entries, firstBrokenId, isTailThere, isCheckpointThere, head } = await this.entries.verify(known)
+    return {
+      is_intact: firstBrokenId === null && isTailThere && isCheckpointThere !== false,
+      entries,
+      first_broken_id: firstBrokenId,
+      is_tail_there: isTailThere,
+      is_checkpoint_there: isCheckpointThere,
+      head,
+    }
+  }
 
   @Get()
   @RequireRole('admin')

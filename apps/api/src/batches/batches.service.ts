@@ -1,4 +1,11 @@
-import { batchProgress, BatchRepository, HealthMetricsRepository, TaskRepository, type BatchView } from '#libs/database'
+import {
+  batchProgress,
+  BatchRepository,
+  HealthMetricsRepository,
+  TaskRepository,
+  type BatchView,
+  type Database,
+} from '#libs/database'
 import { ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
 import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
 import { Dispatcher, FinishedTasks } from '#libs/tasks'
@@ -69,6 +76,8 @@ export class BatchesService {
       const tasks = await this.batches.accept({
         id: intake.id,
         userId: principal.userId,
+        // A batch that is called as a task has the caller's scope, which may be empty, for a principal.
+        submittedBy: principal.id || undefined,
         idempotency: key === undefined ? undefined : { scope: principal.id, key, hash: hashOf() },
       })
       if (key !== undefined && tasks.length === 0) {
@@ -105,13 +114,14 @@ export class BatchesService {
    */
   async cancel(id: string, principal: Principal, requestId: string): Promise<BatchAnswer> {
     await this.getView(id, principal)
-    if ((await this.batches.cancel([id])).length === 0) {
+    const cancel = async (database: Database) => {
+      if ((await new BatchRepository(database, this.tasks).cancel([id])).length > 0) return
       const { state } = await this.getView(id, principal)
       if (state !== 'cancelled') {
         throw new MemoryGuardError('TASK_STATE_CONFLICT', `The batch has ended: it is ${state}.`)
       }
     }
-    await this.audit.record(principal, requestId, 'batch.cancel', id)
+    await this.audit.change({ principal, requestId }, cancel, () => ({ action: 'batch.cancel', target: id }))
     return this.get(id, principal)
   }
 

@@ -38,7 +38,7 @@ export class ExplanationsService {
     const outputName = this.outputNameOf(prediction, output)
     const known = await this.explanations.find(predictionId, outputName)
     const mayStand = known && (!isTerminal(known.state) || known.state === 'succeeded')
-    if (!mayStand) await this.create(prediction, outputName, known?.taskId)
+    if (!mayStand) await this.create(prediction, outputName, known?.taskId, principal.id)
     const view = await this.getView(predictionId, outputName)
     if (isTerminal(view.state) || waitSeconds === 0) return this.toAnswer(view, prediction)
     await this.finished.wait(view.taskId, waitSeconds)
@@ -55,6 +55,7 @@ export class ExplanationsService {
     prediction: PredictionView,
     outputName: string,
     failedTaskId: string | undefined,
+    submittedBy: string,
   ): Promise<void> {
     if (isTerminal(prediction.state) && prediction.state !== 'succeeded') {
       const why = `The prediction has ended as ${prediction.state}: there is no answer to explain.`
@@ -62,7 +63,14 @@ export class ExplanationsService {
     }
     const taskId = uuidv7()
     const { id, userId } = prediction
-    const isNew = await this.explanations.request({ taskId, predictionId: id, userId, outputName, failedTaskId })
+    const isNew = await this.explanations.request({
+      taskId,
+      predictionId: id,
+      userId,
+      outputName,
+      failedTaskId,
+      submittedBy,
+    })
     if (!isNew) return
     const { name } = generateExplanation
     void this.dispatcher.dispatch({ taskId, attempt: 1, name, queue: 'explanations', priority: 0, delayMs: 0 })

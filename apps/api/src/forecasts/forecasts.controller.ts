@@ -35,8 +35,7 @@ export class ForecastsController {
     mustReach(principal, person)
     const waitSeconds = waitSecondsOf(request.headers.prefer)
     const key = parseIdempotencyKey(request.headers['idempotency-key'])
-    const idempotency = key === undefined ? undefined : { scope: principal.id, key }
-    const answer = await this.forecasts.request(person, horizons_months, waitSeconds, idempotency)
+    const answer = await this.forecasts.request(person, horizons_months, waitSeconds, principal.id, key)
     answerSubmission(reply, { location: `/v1/users/${person}/forecasts/latest`, state: answer.state, waitSeconds })
     return answer
   }

@@ -21,14 +21,16 @@ export class ForecastsService {
   ) {}
 
   /**
-   * Has a person's forecast made, unless the same one already waits; waits up to `waitSeconds` for it.
+   * Has a person's forecast made, unless the same one already waits; waits up to `waitSeconds` for it. `submittedBy` is
+   * the API key that asks, in whose scope the idempotency key counts.
    * @throws MemoryGuardError MODEL_NOT_READY if there is no forecast model; IDEMPOTENCY_KEY_REUSED; then nothing was stored.
    */
   async request(
     userId: number,
     horizonsMonths: readonly number[] | undefined,
     waitSeconds: number,
-    idempotency: { readonly scope: string; readonly key: string } | undefined,
+    submittedBy: string,
+    idempotencyKey: string | undefined,
   ): Promise<ForecastAnswer> {
     const manifest = this.getManifest()
     // The same horizons in another order are the same forecast.
@@ -41,10 +43,11 @@ export class ForecastsService {
       queue: 'forecasts',
       userId,
       horizonsMonths: horizons,
-      idempotency: idempotency && { ...idempotency, hash },
+      submittedBy,
+      idempotency: idempotencyKey === undefined ? undefined : { scope: submittedBy, key: idempotencyKey, hash },
     } as const
     const { taskId, isNew, hash: firstHash } = await this.forecasts.request(row)
-    if (idempotency && firstHash !== hash) {
+    if (idempotencyKey !== undefined && firstHash !== hash) {
       throw new MemoryGuardError(
         'IDEMPOTENCY_KEY_REUSED',
         'This Idempotency-Key was used with another request. Use a new key for a new request.',

@@ -1,10 +1,11 @@
 import { HealthMetricsRepository, type Measurement } from '#libs/database'
 import { checkMeasurement, ModelCatalogue } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentPrincipal, mustReach, RequireRole, type Principal } from '../access/access.js'
+import { AuditTrail } from '../access/audit-trail.js'
 import { pathId } from '../http/path-id.js'
 import { problemSchema } from '../http/problem.js'
 import {
@@ -32,6 +33,7 @@ export class HealthMetricsController {
   constructor(
     private readonly measurements: HealthMetricsRepository,
     private readonly catalogue: ModelCatalogue,
+    private readonly audit: AuditTrail,
   ) {}
 
   @Post()
@@ -48,7 +50,8 @@ export class HealthMetricsController {
   ): Promise<MeasurementAnswer> {
     mustReach(principal, userId)
     const metrics = checkMeasurement(this.catalogue, body.health_metrics)
-    const recording = await this.measurements.record({ userId, recordedAt: new Date(body.recorded_at), metrics })
+    const recordedAt = new Date(body.recorded_at)
+    const recording = await this.measurements.record({ userId, recordedAt, metrics, recordedBy: principal.id })
     if (!('measurement' in recording)) {
       throw new MemoryGuardError('MEASUREMENT_CONFLICT', 'The person has another measurement of that time.', {
         faults: [{ pointer: '/recorded_at', message: conflicts[recording.kind] }],
@@ -87,11 +90,18 @@ export class HealthMetricsController {
     @Param('user_id', { schema: pathId }) userId: number,
     @Param('id', { schema: pathId }) id: number,
     @CurrentPrincipal() principal: Principal,
+    @Req() { id: requestId }: FastifyRequest,
   ): Promise<void> {
     mustReach(principal, userId)
-    if (!(await this.measurements.remove(userId, id))) {
-      throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'This person has no such measurement.')
-    }
+    const person = await this.audit.pseudonymOf(userId)
+    await this.audit.change(
+      { principal, requestId },
+      async (database) => {
+        if (await new HealthMetricsRepository(database).remove(userId, id)) return
+        throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'This person has no such measurement.')
+      },
+      () => ({ action: 'measurement.delete', target: String(id), details: { person } }),
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 import { Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { callerOf } from '../access/audit-trail.js'
 import { problemSchema } from '../http/problem.js'
 import {
   activationAnswer,
@@ -21,10 +21,7 @@ import { ModelsService } from './models.service.js'
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/models')
 export class ModelsController {
-  constructor(
-    private readonly models: ModelsService,
-    private readonly audit: AuditTrail,
-  ) {}
+  constructor(private readonly models: ModelsService) {}
 
   @Get()
   @RequireRole('viewer')
@@ -55,9 +52,7 @@ export class ModelsController {
     @Param('version', { schema: namePart }) version: string,
     @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    const answer = await this.models.activate(name, version)
-    await this.audit.record(principalOf(request), request.id, 'model.activate', `${name}@${version}`, toDetails(answer))
-    return answer
+    return this.models.activate(name, version, callerOf(request))
   }
 
   @Post(':name/rollback')
@@ -69,9 +64,7 @@ export class ModelsController {
     @Param('name', { schema: namePart }) name: string,
     @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    const answer = await this.models.rollback(name)
-    await this.audit.record(principalOf(request), request.id, 'model.rollback', name, toDetails(answer))
-    return answer
+    return this.models.rollback(name, callerOf(request))
   }
 
   @Post(':name/:version/shadow')
@@ -84,9 +77,7 @@ export class ModelsController {
     @Param('version', { schema: namePart }) version: string,
     @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    const answer = await this.models.startShadow(name, version)
-    await this.audit.record(principalOf(request), request.id, 'model.shadow', `${name}@${version}`, toDetails(answer))
-    return answer
+    return this.models.startShadow(name, version, callerOf(request))
   }
 
   @Delete(':name/:version/shadow')
@@ -98,15 +89,7 @@ export class ModelsController {
     @Param('version', { schema: namePart }) version: string,
     @Req() request: RequestWithPrincipal,
   ): Promise<ActivationAnswer> {
-    const answer = await this.models.stopShadow(name, version)
-    await this.audit.record(
-      principalOf(request),
-      request.id,
-      'model.stop_shadow',
-      `${name}@${version}`,
-      toDetails(answer),
-    )
-    return answer
+    return this.models.stopShadow(name, version, callerOf(request))
   }
 
   @Get(':name/:version/shadow')
@@ -120,6 +103,3 @@ export class ModelsController {
     return this.models.getShadowReport(name, version)
   }
 }
-
-/** The versions in use after a change. */
-const toDetails = ({ active, previous, shadow }: ActivationAnswer) => ({ active, previous, shadow })

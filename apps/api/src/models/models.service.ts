@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { ModelActivationRepository, type ShadowDifferences } from '#libs/database'
+import { ModelActivationRepository, type Database, type ShadowDifferences } from '#libs/database'
 import { ModelCatalogue, modelFilePath, referenceOf, type Manifest, type ModelFolder } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
+import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { ModelStates } from './model-states.js'
 import type { ActivationAnswer, ModelAnswer, ModelDetail, ModelPage, ShadowReport } from './models.schemas.js'
 
@@ -13,6 +14,7 @@ export class ModelsService {
     private readonly catalogue: ModelCatalogue,
     private readonly states: ModelStates,
     private readonly activations: ModelActivationRepository,
+    private readonly audit: AuditTrail,
   ) {}
 
   async list(): Promise<ModelPage> {
@@ -35,21 +37,29 @@ export class ModelsService {
    * Has a version serve where none is named. Tasks that were submitted before keep the version they were given.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready.
    */
-  async activate(name: string, version: string): Promise<ActivationAnswer> {
+  async activate(name: string, version: string, caller: Caller): Promise<ActivationAnswer> {
     await this.getReady(name, version)
-    await this.activations.activate(name, version, this.catalogue.activeVersionOf(name) ?? version)
+    const previous = this.catalogue.activeVersionOf(name) ?? version
+    await this.audit.change(
+      caller,
+      (database) => new ModelActivationRepository(database).activate(name, version, previous),
+      () => ({ action: 'model.activate', target: `${name}@${version}`, details: { active: version, previous } }),
+    )
     return this.changed(name)
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no other version was active before. */
-  async rollback(name: string): Promise<ActivationAnswer> {
+  async rollback(name: string, caller: Caller): Promise<ActivationAnswer> {
     if (this.catalogue.versionsOf(name).length === 0) throw unknownModel()
     await this.states.refresh()
     const previous = this.states.activationOf(name)?.versions.at(-2)
     if (previous !== undefined) await this.getReady(name, previous)
-    if (!(await this.activations.rollback(name))) {
+    const rollback = async (database: Database) => {
+      if (await new ModelActivationRepository(database).rollback(name)) return
       throw new MemoryGuardError('MODEL_STATE_CONFLICT', `No other version of ${name} was active before.`)
     }
+    const details = { active: previous ?? null, previous: this.catalogue.activeVersionOf(name) ?? null }
+    await this.audit.change(caller, rollback, () => ({ action: 'model.rollback', target: name, details }))
     return this.changed(name)
   }
 
@@ -57,20 +67,30 @@ export class ModelsService {
    * Has a version run beside the active one; its answers are compared and never returned.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready or it is the active one.
    */
-  async startShadow(name: string, version: string): Promise<ActivationAnswer> {
+  async startShadow(name: string, version: string, caller: Caller): Promise<ActivationAnswer> {
     await this.getReady(name, version)
-    if (this.catalogue.activeVersionOf(name) === version) {
+    const active = this.catalogue.activeVersionOf(name) ?? null
+    if (active === version) {
       const message = `${name}@${version} is the active version: only another one can run beside it.`
       throw new MemoryGuardError('MODEL_STATE_CONFLICT', message)
     }
-    await this.activations.startShadow(name, version)
+    await this.audit.change(
+      caller,
+      (database) => new ModelActivationRepository(database).startShadow(name, version),
+      () => ({ action: 'model.shadow', target: `${name}@${version}`, details: { active, shadow: version } }),
+    )
     return this.changed(name)
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
-  async stopShadow(name: string, version: string): Promise<ActivationAnswer> {
+  async stopShadow(name: string, version: string, caller: Caller): Promise<ActivationAnswer> {
     this.getModel(name, version)
-    await this.activations.stopShadow(name, version)
+    const active = this.catalogue.activeVersionOf(name) ?? null
+    await this.audit.change(
+      caller,
+      (database) => new ModelActivationRepository(database).stopShadow(name, version),
+      () => ({ action: 'model.stop_shadow', target: `${name}@${version}`, details: { active, shadow: null } }),
+    )
     return this.changed(name)
   }
 

@@ -5,8 +5,8 @@ import { taskStates } from '#libs/tasks/contracts'
 import { Controller, Get, HttpCode, Param, Post, Req } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
-import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { AuditTrail, callerOf } from '../access/audit-trail.js'
 import { problemSchema } from '../http/problem.js'
 
 const seconds = z.number().nullable()
@@ -91,8 +91,7 @@ export class QueuesController {
     @Param('queue', { schema: queueName }) name: QueueName,
     @Req() request: RequestWithPrincipal,
   ): Promise<QueueChange> {
-    await this.queues.pause(name)
-    await this.audit.record(principalOf(request), request.id, 'queue.pause', name)
+    await this.change(request, 'pause', name)
     await this.tellBroker(() => this.broker.setPaused(name, true))
     return { name, paused: true }
   }
@@ -106,8 +105,7 @@ export class QueuesController {
     @Param('queue', { schema: queueName }) name: QueueName,
     @Req() request: RequestWithPrincipal,
   ): Promise<QueueChange> {
-    await this.queues.resume(name)
-    await this.audit.record(principalOf(request), request.id, 'queue.resume', name)
+    await this.change(request, 'resume', name)
     // It also dispatches again what was refused while the queue was paused.
     await this.tellBroker(() => this.reconciler.run([name]))
     return { name, paused: false }
@@ -122,11 +120,22 @@ export class QueuesController {
     @Param('queue', { schema: queueName }) name: QueueName,
     @Req() request: RequestWithPrincipal,
   ): Promise<QueueChange> {
-    const purged = await this.queues.purge(name)
-    await this.audit.record(principalOf(request), request.id, 'queue.purge', name, { purged })
+    const purged = await this.audit.change(
+      callerOf(request),
+      (database) => new QueueRepository(database).purge(name),
+      (count) => ({ action: 'queue.purge', target: name, details: { purged: count } }),
+    )
     // A job that is drained although its task came a moment later is dispatched again by the reconciler.
     await this.tellBroker(() => this.broker.drain(name))
     return { name, paused: (await this.queues.listPaused()).has(name), purged }
+  }
+
+  private change(request: RequestWithPrincipal, change: 'pause' | 'resume', name: QueueName): Promise<void> {
+    return this.audit.change(
+      callerOf(request),
+      (database) => new QueueRepository(database)[change](name),
+      () => ({ action: `queue.${change}`, target: name }),
+    )
   }
 
   private async findDepth(name: QueueName): Promise<QueueDepth | null> {

@@ -1,10 +1,10 @@
-import { ScheduleRepository, type ScheduleEntity, type ScheduleSettings } from '#libs/database'
+import { ScheduleRepository, type Database, type ScheduleEntity, type ScheduleSettings } from '#libs/database'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { checkTiming, Dispatcher, TaskClient, ticksAfter, toNewTask, type Timing } from '#libs/tasks'
 import { batchPredictions, celeryStateOf } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { reaches, type Principal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
 import type {
   ScheduleAnswer,
@@ -44,18 +44,16 @@ export class SchedulesService {
       isPaused,
       nextRunAt: isPaused ? null : nextTick(timing),
     }
-    const schedule = await this.schedules.create(name, settings)
-    if (!schedule) {
+    const create = async (database: Database) => {
+      const schedule = await new ScheduleRepository(database).create(name, settings)
+      if (schedule) return schedule
       throw new MemoryGuardError(
         'SCHEDULE_CONFLICT',
         'A schedule has this name already: change it, or choose another.',
-        {
-          faults: [{ pointer: '/name', message: 'must not be the name of another schedule' }],
-        },
+        { faults: [{ pointer: '/name', message: 'must not be the name of another schedule' }] },
       )
     }
-    await this.audit.record(principal, requestId, 'schedule.create', schedule.id, { name, task })
-    return toAnswer(schedule)
+    return toAnswer(await this.change({ principal, requestId }, 'create', create, { task }))
   }
 
   async list({ cursor, limit }: ScheduleQuery, { userId }: Principal) {
@@ -85,26 +83,46 @@ export class SchedulesService {
    * @throws MemoryGuardError as `create`, and RESOURCE_NOT_FOUND
    */
   async update(key: string, change: ScheduleChange, principal: Principal, requestId: string): Promise<ScheduleAnswer> {
-    const schedule = mustExist(await this.schedules.update(key, (before) => this.apply(before, change)))
-    await this.audit.record(principal, requestId, 'schedule.update', schedule.id, { changed: Object.keys(change) })
-    return toAnswer(schedule)
+    const update = async (database: Database) =>
+      mustExist(await new ScheduleRepository(database).update(key, (before) => this.apply(before, change)))
+    const details = { changed: Object.keys(change) }
+    return toAnswer(await this.change({ principal, requestId }, 'update', update, details))
   }
 
   /** The tasks that it has sent stay. @throws MemoryGuardError RESOURCE_NOT_FOUND */
   async remove(key: string, principal: Principal, requestId: string): Promise<void> {
-    const schedule = mustExist(await this.schedules.find(key))
-    const { name, task } = schedule
-    if (!(await this.schedules.remove(schedule.id))) mustExist(null)
-    await this.audit.record(principal, requestId, 'schedule.delete', schedule.id, { name, task })
+    const remove = async (database: Database) => {
+      const schedules = new ScheduleRepository(database)
+      const { id, task } = mustExist(await schedules.find(key))
+      mustExist(await schedules.remove(id))
+      return { id, task }
+    }
+    await this.audit.change({ principal, requestId }, remove, ({ id, task }) => ({
+      action: 'schedule.delete',
+      target: id,
+      details: { task },
+    }))
   }
 
   /** Sends its task now, apart from its times; answers the id. @throws MemoryGuardError RESOURCE_NOT_FOUND */
   async run(key: string, principal: Principal, requestId: string): Promise<string> {
     const schedule = mustExist(await this.schedules.find(key))
-    const task = mustExist(await this.schedules.runNow(schedule))
+    const task = await this.audit.change(
+      { principal, requestId },
+      async (database) => mustExist(await new ScheduleRepository(database).runNow(schedule)),
+      ({ taskId }) => ({ action: 'schedule.run', target: schedule.id, details: { task_id: taskId } }),
+    )
     void this.dispatcher.dispatch(task)
-    await this.audit.record(principal, requestId, 'schedule.run', schedule.id, { task_id: task.taskId })
     return task.taskId
+  }
+
+  private change(
+    caller: Caller,
+    what: string,
+    change: (database: Database) => Promise<ScheduleEntity>,
+    details: Readonly<Record<string, unknown>>,
+  ): Promise<ScheduleEntity> {
+    return this.audit.change(caller, change, ({ id }) => ({ action: `schedule.${what}`, target: id, details }))
   }
 
   private async apply(before: ScheduleEntity, change: ScheduleChange): Promise<Partial<ScheduleSettings>> {

@@ -25,6 +25,7 @@ export const toSummary = (task: TaskEntity): TaskSummary => ({
   error: failureOf(task),
   replay_of: task.replayOf,
   parent_id: task.parentId,
+  submitted_by: task.submittedBy,
   revoke_requested_at: task.revokeRequestedAt?.toISOString() ?? null,
   created_at: task.createdAt.toISOString(),
   available_at: task.availableAt.toISOString(),

@@ -29,6 +29,7 @@ export const taskSummary = z
     error: failure.nullable(),
     replay_of: z.uuid().nullable().describe('The ended task that this one does again'),
     parent_id: z.uuid().nullable().describe('The task that called it'),
+    submitted_by: z.uuid().nullable().describe('The API key that submitted it; null for a task of the service itself'),
     revoke_requested_at: instant.nullable(),
     created_at: instant,
     available_at: instant,

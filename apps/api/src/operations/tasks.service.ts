@@ -4,16 +4,18 @@ import {
   ProgressRepository,
   TaskCallRepository,
   TaskRepository,
+  type Database,
+  type ReplayedTask,
   type TaskEntity,
   type TaskFilter,
 } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
-import { Broker, Dispatcher, FinishedTasks, revokeTasks, TaskClient } from '#libs/tasks'
+import { Broker, Dispatcher, FinishedTasks, removeRevoked, storeRevokes, TaskClient } from '#libs/tasks'
 import { batchPredictions, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { AuditTrail, type AuditedAction, type Caller } from '../access/audit-trail.js'
 import { ReachableRows } from '../access/reachable-rows.js'
 import { toPage } from '../http/paging.js'
 import { toAnswer, toSummary } from './task-answers.js'
@@ -38,7 +40,6 @@ export class TasksService {
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
     private readonly progress: ProgressRepository,
-    private readonly batches: BatchRepository,
     private readonly reachable: ReachableRows,
     private readonly audit: AuditTrail,
   ) {}
@@ -64,6 +65,7 @@ export class TasksService {
       queue,
       idempotencyKey,
       idempotencyScope: principal.id,
+      submittedBy: principal.id,
     })
     return this.waitFor(result.id, principal, waitSeconds, signal)
   }
@@ -100,8 +102,18 @@ export class TasksService {
   /** @throws MemoryGuardError TASK_STATE_CONFLICT for a task that has finished and was not cancelled. */
   async revoke(id: string, terminate: boolean, principal: Principal, requestId: string): Promise<TaskEntity> {
     await this.get(id, principal)
-    await revokeTasks({ calls: this.calls, batches: this.batches, broker: this.broker }, [id], terminate)
-    await this.audit.record(principal, requestId, terminate ? 'task.terminate' : 'task.revoke', id)
+    const revoke = (database: Database) => {
+      const repositories = {
+        calls: new TaskCallRepository(database),
+        batches: new BatchRepository(database, this.tasks),
+      }
+      return storeRevokes(repositories, [id], terminate)
+    }
+    const revoked = await this.audit.change({ principal, requestId }, revoke, () => ({
+      action: terminate ? 'task.terminate' : 'task.revoke',
+      target: id,
+    }))
+    await removeRevoked(this.broker, revoked)
     const task = await this.get(id, principal)
     if (isTerminal(task.state) && task.state !== 'cancelled') {
       throw new MemoryGuardError('TASK_STATE_CONFLICT', `The task has already ended: it is ${task.state}.`)
@@ -112,28 +124,26 @@ export class TasksService {
   /** @throws MemoryGuardError TASK_STATE_CONFLICT while it is not finished. */
   async forget(id: string, principal: Principal, requestId: string): Promise<void> {
     await this.get(id, principal)
-    const forgotten = await this.calls.forget([id])
-    if (!forgotten.has(id)) {
+    const forget = async (database: Database) => {
+      if ((await new TaskCallRepository(database).forget([id])).has(id)) return
       throw new MemoryGuardError('TASK_STATE_CONFLICT', 'The task has not finished; revoke it first.')
     }
-    await this.audit.record(principal, requestId, 'task.forget', id)
+    await this.audit.change({ principal, requestId }, forget, () => ({ action: 'task.forget', target: id }))
   }
 
   /** @throws MemoryGuardError TASK_STATE_CONFLICT unless it ended without success. */
   async replay(id: string, principal: Principal, requestId: string): Promise<TaskEntity> {
     const { name, state } = await this.get(id, principal)
-    const [replay] = await this.replayAll([id])
-    if (!replay && name === batchPredictions.name) {
-      throw new MemoryGuardError('TASK_STATE_CONFLICT', 'A batch is not done again: send its rows in a new batch.')
-    }
-    if (!replay) {
+    const replay = await this.replayAll([id], { principal, requestId }, ([only]) => {
+      if (only) return { action: 'task.retry', target: id, details: { replay_id: only.task.taskId } }
       throw new MemoryGuardError(
         'TASK_STATE_CONFLICT',
-        `Only a task that ended without success is done again: it is ${state}.`,
+        name === batchPredictions.name
+          ? 'A batch is not done again: send its rows in a new batch.'
+          : `Only a task that ended without success is done again: it is ${state}.`,
       )
-    }
-    await this.audit.record(principal, requestId, 'task.retry', id)
-    return this.get(replay.task.taskId, principal)
+    })
+    return this.get(replay[0]?.task.taskId ?? id, principal)
   }
 
   async replayMany({ filter, dry_run }: ReplayRequest, principal: Principal, requestId: string): Promise<ReplayAnswer> {
@@ -144,14 +154,26 @@ export class TasksService {
     const matched = await this.calls.count(fits)
     const found = (await this.calls.list(fits, maxReplays)).map(({ id }) => id)
     if (dry_run) return { dry_run, matched, replayed: 0, items: found.map((id) => ({ id, replay_id: null })) }
-    const replays = await this.replayAll(found)
+    const replays = await this.replayAll(found, { principal, requestId }, (made) => ({
+      action: 'task.retry_many',
+      target: 'tasks',
+      details: { matched, replayed: made.length },
+    }))
     const items = replays.map(({ original, task }) => ({ id: original, replay_id: task.taskId }))
-    await this.audit.record(principal, requestId, 'task.retry_many', 'tasks', { matched, replayed: replays.length })
     return { dry_run, matched, replayed: replays.filter(({ isNew }) => isNew).length, items }
   }
 
-  private async replayAll(ids: readonly string[]) {
-    const replays = await this.calls.replay(new Map(ids.map((id) => [id, uuidv7()])))
+  private async replayAll(
+    ids: readonly string[],
+    caller: Caller,
+    describe: (replays: readonly ReplayedTask[]) => AuditedAction,
+  ): Promise<readonly ReplayedTask[]> {
+    const replayIds = new Map(ids.map((id) => [id, uuidv7()]))
+    const replays = await this.audit.change(
+      caller,
+      (database) => new TaskCallRepository(database).replay(replayIds, caller.principal.id),
+      describe,
+    )
     for (const { task, isNew } of replays) if (isNew) void this.dispatcher.dispatch(task)
     return replays
   }

@@ -13,8 +13,8 @@ import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagg
 import type { FastifyReply } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
-import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { AuditTrail, callerOf } from '../access/audit-trail.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
 
 /** How long a command is waited for, and how often its row is looked at, in milliseconds. */
@@ -124,8 +124,11 @@ export class WorkersController {
     const { worker } = await this.getLast(name)
     if (worker.state === 'stopped') throw new MemoryGuardError('TASK_STATE_CONFLICT', 'This worker has stopped.')
     const id = uuidv7()
-    await this.commands.send(worker.id, { id, command, args: parsed.data })
-    await this.audit.record(principalOf(request), request.id, `worker.${command}`, name, parsed.data)
+    await this.audit.change(
+      callerOf(request),
+      (database) => new WorkerCommandRepository(database).send(worker.id, { id, command, args: parsed.data }),
+      () => ({ action: `worker.${command}`, target: name, details: parsed.data }),
+    )
     const { isAcknowledged, answer, error } = await this.waitFor(id)
     void reply.status(isAcknowledged ? 200 : 202)
     if (error !== null) throw new MemoryGuardError('REQUEST_INVALID', error)

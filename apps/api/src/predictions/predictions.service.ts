@@ -71,6 +71,7 @@ export class PredictionsService {
       model,
       healthMetrics,
       warnings,
+      submittedBy: principal.id,
       explanation: request.explain ? { taskId: uuidv7(), outputName: manifest.primary_output } : undefined,
       idempotency:
         idempotencyKey === undefined ? undefined : { scope: principal.id, key: idempotencyKey, hash: hashOf(request) },

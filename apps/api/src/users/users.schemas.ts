@@ -6,7 +6,6 @@ const count = z.int().nonnegative()
 const words: Partial<Record<(typeof erasedKinds)[number], string>> = {
   batch_rows: 'Rows of batches without a prediction: waiting, refused or cancelled',
   api_keys: 'Keys that were bound to the person',
-  audit_log: 'Entries that name the pseudonym from now on',
 }
 
 /** What was erased of a person. */
@@ -36,7 +35,6 @@ export const erasureAnswer = z
           batch_rows: 3,
           schedules: 0,
           api_keys: 1,
-          audit_log: 1,
         },
         remaining: 0,
       },

@@ -32,14 +32,19 @@ export class UsersService {
         'This needs a key with the role operator, or one that is bound to the person.',
       )
     }
-    const pseudonym = await this.erasures.pseudonymOf(userId)
+    const pseudonym = await this.audit.pseudonymOf(userId)
+    // An erasure is many transactions: that it was begun is recorded before the first of them.
+    await this.audit.record({ principal, requestId }, { action: 'user.erase_begin', target: pseudonym })
     const { calls, batches, broker } = this
     await revokeTasks({ calls, batches, broker }, await this.erasures.listUnfinished(userId), false)
     const { counts, jobs, restarted } = await this.erasures.erase(userId)
     for (const task of restarted) void this.dispatcher.dispatch(task)
     await broker.removeIfThere(jobs)
     this.keys.clear()
-    await this.audit.record(principal, requestId, 'user.erase', pseudonym, { erased: counts })
+    await this.audit.record(
+      { principal, requestId },
+      { action: 'user.erase', target: pseudonym, details: { erased: counts } },
+    )
     return { pseudonym, erased: counts, remaining: 0 }
   }
 }

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
-import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
+import { callerOf } from '../access/audit-trail.js'
 import { problemSchema } from '../http/problem.js'
 import {
   deliveryAnswer,
@@ -23,7 +24,7 @@ import {
   type WebhookPatch,
   type WebhookRequest,
 } from './webhooks.schemas.js'
-import { WebhooksService, type Caller } from './webhooks.service.js'
+import { WebhooksService } from './webhooks.service.js'
 
 @ApiTags('webhooks')
 @ApiBearerAuth()
@@ -130,5 +131,3 @@ export class WebhooksController {
     return toDeliveryAnswer(id, await this.webhooks.redeliver(id, delivery, callerOf(request)))
   }
 }
-
-const callerOf = (request: RequestWithPrincipal): Caller => ({ principal: principalOf(request), requestId: request.id })

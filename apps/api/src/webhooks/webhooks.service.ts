@@ -1,8 +1,13 @@
-import { WebhookDeliveryRepository, WebhookRepository, type Delivery, type Webhook } from '#libs/database'
+import {
+  WebhookDeliveryRepository,
+  WebhookRepository,
+  type Database,
+  type Delivery,
+  type Webhook,
+} from '#libs/database'
 import { CONFIG, MemoryGuardError, type Config } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Principal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
 import {
   toDeliveryAnswer,
@@ -11,12 +16,6 @@ import {
   type WebhookPatch,
   type WebhookRequest,
 } from './webhooks.schemas.js'
-
-/** Who asks, and by which request, for the audit trail. */
-export interface Caller {
-  readonly principal: Principal
-  readonly requestId: string
-}
 
 const noWebhook = (): MemoryGuardError => new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such webhook.')
 
@@ -44,47 +43,44 @@ export class WebhooksService {
   /** @throws MemoryGuardError REQUEST_INVALID for a URL that may not be called. */
   async create({ tasks, is_active: isActive, ...rest }: WebhookRequest, caller: Caller) {
     this.checkUrl(rest.url)
-    const created = await this.webhooks.create({ ...rest, taskNames: tasks, isActive })
-    await this.record(caller, 'create', created.webhook.id)
-    return created
+    return this.audit.change(
+      caller,
+      (database) => new WebhookRepository(database).create({ ...rest, taskNames: tasks, isActive }),
+      ({ webhook }) => ({ action: 'webhook.create', target: webhook.id }),
+    )
   }
 
   /** @throws MemoryGuardError REQUEST_INVALID, RESOURCE_NOT_FOUND */
   async update(id: string, patch: WebhookPatch, caller: Caller): Promise<Webhook> {
     const { url, description, events, tasks, is_active: isActive } = patch
     if (url !== undefined) this.checkUrl(url)
-    const webhook = await this.webhooks.update(id, {
+    const change = {
       ...(url !== undefined && { url }),
       ...(description !== undefined && { description }),
       ...(events !== undefined && { events }),
       ...(tasks !== undefined && { taskNames: tasks }),
       ...(isActive !== undefined && { isActive }),
-    })
-    if (!webhook) throw noWebhook()
-    await this.record(caller, 'update', id, { changed: Object.keys(patch) })
-    return webhook
+    }
+    const toWebhook = (database: Database) => new WebhookRepository(database).update(id, change)
+    return this.change(caller, 'update', id, toWebhook, { changed: Object.keys(patch) })
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
   async remove(id: string, caller: Caller): Promise<void> {
-    if (!(await this.webhooks.remove(id))) throw noWebhook()
-    await this.record(caller, 'delete', id)
+    await this.change(caller, 'delete', id, async (database) =>
+      (await new WebhookRepository(database).remove(id)) ? id : null,
+    )
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
   async rotateSecret(id: string, caller: Caller): Promise<string> {
-    const secret = await this.webhooks.rotateSecret(id)
-    if (secret === null) throw noWebhook()
-    await this.record(caller, 'rotate_secret', id)
-    return secret
+    return this.change(caller, 'rotate_secret', id, (database) => new WebhookRepository(database).rotateSecret(id))
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND; WEBHOOK_INACTIVE */
   async test(id: string, caller: Caller): Promise<Delivery> {
     this.mustBeActive(await this.get(id))
-    const delivery = await this.deliveries.createTest(id)
-    await this.record(caller, 'test', id)
-    return delivery
+    return this.change(caller, 'test', id, (database) => new WebhookDeliveryRepository(database).createTest(id))
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
@@ -101,10 +97,12 @@ export class WebhooksService {
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND; WEBHOOK_INACTIVE */
   async redeliver(id: string, deliveryId: string, caller: Caller): Promise<Delivery> {
     this.mustBeActive(await this.get(id))
-    const delivery = await this.deliveries.redeliver(id, deliveryId)
-    if (!delivery) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such delivery.')
-    await this.record(caller, 'redeliver', id, { delivery: deliveryId })
-    return delivery
+    const redeliver = async (database: Database) => {
+      const delivery = await new WebhookDeliveryRepository(database).redeliver(id, deliveryId)
+      if (!delivery) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such delivery.')
+      return delivery
+    }
+    return this.change(caller, 'redeliver', id, redeliver, { delivery: deliveryId })
   }
 
   private mustBeActive({ isActive }: Webhook): void {
@@ -119,12 +117,19 @@ export class WebhooksService {
     })
   }
 
-  private record(
-    { principal, requestId }: Caller,
+  /** @throws MemoryGuardError RESOURCE_NOT_FOUND if the change finds no webhook. */
+  private change<Outcome>(
+    caller: Caller,
     what: string,
     id: string,
+    change: (database: Database) => Promise<Outcome | null>,
     details: Readonly<Record<string, unknown>> = {},
-  ): Promise<void> {
-    return this.audit.record(principal, requestId, `webhook.${what}`, id, details)
+  ): Promise<Outcome> {
+    const changeExisting = async (database: Database) => {
+      const outcome = await change(database)
+      if (outcome === null) throw noWebhook()
+      return outcome
+    }
+    return this.audit.change(caller, changeExisting, () => ({ action: `webhook.${what}`, target: id, details }))
   }
 }

@@ -1,4 +1,4 @@
-import { firstTaskId, RetentionRepository } from '#libs/database'
+import { AuditRepository, firstTaskId, RetentionRepository } from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 
@@ -24,6 +24,7 @@ export class Retention {
 
   constructor(
     private readonly rows: RetentionRepository,
+    private readonly audit: AuditRepository,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -38,7 +39,7 @@ export class Retention {
       isDone = await this.removeResults(resultTtlSeconds)
       if (await this.rows.removeMarks(resultTtlSeconds)) isDone = false
     }
-    if (auditTtlSeconds > 0 && (await this.rows.removeAudit(auditTtlSeconds))) isDone = false
+    if (auditTtlSeconds > 0 && (await this.audit.removeExpired(auditTtlSeconds))) isDone = false
     if (await this.rows.removeSilentWorkers(silentSeconds)) isDone = false
     if (isDone) this.nextAt = now + Math.min(longestPauseMs, ...pausesOf(resultTtlSeconds, auditTtlSeconds))
   }

@@ -98,6 +98,10 @@ export class TaskEntity {
   @Column('uuid', { name: 'replay_of', nullable: true })
   replayOf!: string | null
 
+  /** Id of the API key that submitted it; null for what the service sends by itself. */
+  @Column('uuid', { name: 'submitted_by', nullable: true })
+  submittedBy!: string | null
+
   /** The task that called this one. */
   @Column('uuid', { name: 'parent_id', nullable: true })
   parentId!: string | null

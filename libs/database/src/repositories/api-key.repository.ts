@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { DataSource, IsNull } from 'typeorm'
+import type { Database } from '../database.js'
 import { ApiKeyEntity, type Role } from '../entities/api-key.entity.js'
 
 /** A new key; shown once, stored only as its hash. */
@@ -10,10 +11,10 @@ const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest
 
 @Injectable()
 export class ApiKeyRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   private get rows() {
-    return this.dataSource.getRepository(ApiKeyEntity)
+    return this.database.getRepository(ApiKeyEntity)
   }
 
   /** The key's row if it is known, not revoked and not past its expiry. */
@@ -60,7 +61,7 @@ export class ApiKeyRepository {
 
   /** @returns false if there is no such key; one that was revoked before stays so. */
   async revoke(id: string): Promise<boolean> {
-    const rows: unknown[] = await this.dataSource.query(
+    const rows: unknown[] = await this.database.query(
       `WITH revoked AS (
          UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING id
        ) SELECT id FROM revoked`,

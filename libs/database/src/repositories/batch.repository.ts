@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { ErrorCode } from '#libs/platform'
 import { batchPredictions, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 import type { StoredOutput } from '../entities/prediction.entity.js'
 import { commitSoon, endWords, finishedChannel, sourceList } from '../task-sql.js'
 import { TaskRepository, type DispatchableTask } from './task.repository.js'
@@ -33,6 +34,8 @@ export interface NewBatchChunk {
 export interface BatchAcceptance {
   readonly id: string
   readonly userId: number | null
+  /** Id of the API key that asks for it. */
+  readonly submittedBy?: string | undefined
   readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
 
@@ -137,13 +140,13 @@ const arrayOf = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 @Injectable()
 export class BatchRepository {
   constructor(
-    private readonly dataSource: DataSource,
+    @Inject(DataSource) private readonly database: Database,
     private readonly tasks: TaskRepository,
   ) {}
 
   /** Begins to receive a batch. Nobody sees it before `accept`. */
   async begin(id: string, model: string, userId: number | null): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `WITH b AS (INSERT INTO batches (id, model, user_id) VALUES ($1, $2, $3)) SELECT ${commitSoon}`,
       [id, model, userId],
     )
@@ -152,7 +155,7 @@ export class BatchRepository {
   /** Stores rows of a batch that is being received, and takes the ids of their predictions. */
   async addChunk(batchId: string, chunk: NewBatchChunk): Promise<void> {
     const { userIds, lines, metrics, warnings, errors } = chunk
-    await this.dataSource.query(
+    await this.database.query(
       `WITH ids AS (
          SELECT array_agg(id) AS all_ids, min(id) AS first_id, max(id) AS last_id
          FROM (SELECT nextval('predictions_id_seq') AS id FROM generate_series(1, $4::integer)) AS taken
@@ -182,13 +185,13 @@ export class BatchRepository {
    * Makes a received batch a task, and each of its chunks one, in one statement. With an idempotency key that has been
    * used meanwhile, nothing happens. Answers the tasks of the chunks, to be dispatched; none if nothing happened.
    */
-  async accept({ id, userId, idempotency }: BatchAcceptance): Promise<readonly DispatchableTask[]> {
-    const rows: { id: string }[] = await this.dataSource.query(
+  async accept({ id, userId, submittedBy, idempotency }: BatchAcceptance): Promise<readonly DispatchableTask[]> {
+    const rows: { id: string }[] = await this.database.query(
       `WITH parent AS (
          -- It is never dispatched: its chunks are. So it is due only when the first of them starts.
-         INSERT INTO tasks (id, name, queue, state, args, user_id, available_at,
+         INSERT INTO tasks (id, name, queue, state, args, user_id, available_at, submitted_by,
            idempotency_scope, idempotency_key, idempotency_hash)
-         VALUES ($1, $2, $3, 'queued', jsonb_build_object('batch_id', $1::uuid), $4, now() + interval '100 years', $5, $6, $7)
+         VALUES ($1, $2, $3, 'queued', jsonb_build_object('batch_id', $1::uuid), $4, now() + interval '100 years', $8, $5, $6, $7)
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
          RETURNING id
        ), accepted AS (
@@ -212,6 +215,7 @@ export class BatchRepository {
         idempotency?.scope ?? null,
         idempotency?.key ?? null,
         idempotency?.hash ?? null,
+        submittedBy ?? null,
       ],
     )
     return rows.map((row) => ({
@@ -226,7 +230,7 @@ export class BatchRepository {
 
   /** Forgets a batch that was not accepted. */
   async discard(id: string): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `WITH gone AS (DELETE FROM batches WHERE id = $1 AND accepted_at IS NULL RETURNING id)
        DELETE FROM batch_chunks c USING gone WHERE c.batch_id = gone.id`,
       [id],
@@ -235,7 +239,7 @@ export class BatchRepository {
 
   /** Forgets batches whose upload ended without a word: nothing came for `idleSeconds`. Answers how many. */
   async discardAbandoned(idleSeconds: number): Promise<number> {
-    const rows: { id: string }[] = await this.dataSource.query(
+    const rows: { id: string }[] = await this.database.query(
       `SELECT b.id FROM batches b WHERE b.accepted_at IS NULL AND b.created_at < now() - make_interval(secs => $1)
          AND NOT EXISTS (SELECT 1 FROM batch_chunks c
            WHERE c.batch_id = b.id AND c.created_at >= now() - make_interval(secs => $1))
@@ -248,7 +252,7 @@ export class BatchRepository {
 
   /** The batch that an idempotency key made, if it was one, and the hash of the request that made it. */
   async findByKey(scope: string, key: string): Promise<{ readonly id: string; readonly hash: string } | null> {
-    const [row]: { id: string; hash: string }[] = await this.dataSource.query(
+    const [row]: { id: string; hash: string }[] = await this.database.query(
       `SELECT id, idempotency_hash AS hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2`,
       [scope, key],
     )
@@ -263,7 +267,7 @@ export class BatchRepository {
     batchId: string,
     chunk: number,
   ): Promise<{ readonly input: BatchChunkInput; readonly isCancelled: boolean } | null> {
-    const [row]: { model: string; metrics: string | null; state: TaskState }[] = await this.dataSource.query(
+    const [row]: { model: string; metrics: string | null; state: TaskState }[] = await this.database.query(
       `WITH started AS (
          UPDATE tasks SET state = 'running', attempt = 1, started_at = now(), available_at = now()
          WHERE id = $1 AND state IN (${sourceList('running')})
@@ -320,7 +324,7 @@ export class BatchRepository {
    * fail. Answers the ids of the ended.
    */
   async closeFinished(ids: readonly string[] | null): Promise<readonly string[]> {
-    const rows: { id: string }[] = await this.dataSource.query(
+    const rows: { id: string }[] = await this.database.query(
       `WITH done AS (
          SELECT b.id FROM tasks p JOIN batches b ON b.id = p.id
          WHERE p.finished_at IS NULL AND p.queue = $2 AND ($1::uuid[] IS NULL OR p.id = ANY($1))
@@ -359,7 +363,7 @@ export class BatchRepository {
    * ids of those that it ended.
    */
   async cancel(ids: readonly string[]): Promise<readonly string[]> {
-    const rows: { id: string; is_batch: boolean }[] = await this.dataSource.query(
+    const rows: { id: string; is_batch: boolean }[] = await this.database.query(
       `WITH parent AS (
          UPDATE tasks SET state = 'cancelled', finished_at = now(), available_at = least(available_at, now()),
            revoke_requested_at = now(), error_code = 'TASK_REVOKED', error_message = '${endWords.revoked}'
@@ -385,7 +389,7 @@ export class BatchRepository {
 
   /** In no order; batches that are not there are missing. */
   async read(ids: readonly string[]): Promise<readonly BatchView[]> {
-    const rows: BatchRow[] = await this.dataSource.query(`${viewStatement} WHERE b.id = ANY($1::uuid[])`, [ids])
+    const rows: BatchRow[] = await this.database.query(`${viewStatement} WHERE b.id = ANY($1::uuid[])`, [ids])
     return rows.map(toView)
   }
 
@@ -395,7 +399,7 @@ export class BatchRepository {
     readonly before?: string | undefined
     readonly limit: number
   }): Promise<readonly BatchView[]> {
-    const rows: BatchRow[] = await this.dataSource.query(
+    const rows: BatchRow[] = await this.database.query(
       `${viewStatement} WHERE b.accepted_at IS NOT NULL AND ($1::bigint IS NULL OR b.user_id = $1)
          AND ($2::uuid IS NULL OR b.id < $2) ORDER BY b.id DESC LIMIT $3`,
       [filter.userId ?? null, filter.before ?? null, filter.limit],
@@ -405,7 +409,7 @@ export class BatchRepository {
 
   /** The first errors of rows, by line. */
   async listErrors(id: string, limit: number): Promise<readonly BatchRowError[]> {
-    const rows: { error: BatchRowError }[] = await this.dataSource.query(
+    const rows: { error: BatchRowError }[] = await this.database.query(
       `SELECT e.value AS error
        FROM (SELECT chunk, errors FROM batch_chunks WHERE batch_id = $1 AND error_count > 0 ORDER BY chunk LIMIT $2) AS c,
          jsonb_array_elements(c.errors) AS e
@@ -417,7 +421,7 @@ export class BatchRepository {
 
   /** What has ended of one chunk, by line. */
   async listResults(id: string, chunk: number): Promise<readonly BatchResultRow[]> {
-    const rows: ResultRow[] = await this.dataSource.query(
+    const rows: ResultRow[] = await this.database.query(
       `WITH c AS (
          SELECT c.*, t.state, t.error_code, t.error_message FROM batch_chunks c JOIN tasks t ON t.id = c.task_id
          WHERE c.batch_id = $1 AND c.chunk = $2

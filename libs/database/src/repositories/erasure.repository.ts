@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { DataSource, type EntityManager } from 'typeorm'
@@ -17,7 +16,6 @@ export const erasedKinds = [
   'batch_rows',
   'schedules',
   'api_keys',
-  'audit_log',
 ] as const
 
 export type ErasedCounts = Record<(typeof erasedKinds)[number], number>
@@ -41,13 +39,6 @@ export interface Erasure {
 export class ErasureRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** The name of a person in the audit trail: nobody can tell the person by it without the database's key. */
-  async pseudonymOf(userId: number): Promise<string> {
-    const [row]: { key: Buffer }[] = await this.dataSource.query('SELECT key FROM pseudonym_key')
-    if (!row) throw new Error('The key of the pseudonyms is not in the database')
-    return `person-${createHmac('sha256', row.key).update(String(userId)).digest('hex').slice(0, 32)}`
-  }
-
   /** Tasks of a person that have not ended. */
   async listUnfinished(userId: number): Promise<readonly string[]> {
     const rows: { id: string }[] = await this.dataSource.query(
@@ -58,14 +49,13 @@ export class ErasureRepository {
   }
 
   async erase(userId: number): Promise<Erasure> {
-    const pseudonym = await this.pseudonymOf(userId)
     const counts = Object.fromEntries(erasedKinds.map((kind) => [kind, 0])) as ErasedCounts
     let taskIds: readonly string[] = []
     let predictionIds: readonly string[] = []
     let jobs: Erasure['jobs'] = []
     const restarted: DispatchableTask[] = []
     for (let until = 'infinity', isClean = false; !isClean;) {
-      const rows = await this.eraseRows({ userId, pseudonym, until, taskIds, predictionIds })
+      const rows = await this.eraseRows({ userId, until, taskIds, predictionIds })
       const found = {
         ...rows.counts,
         batch_rows: rows.counts.batch_rows + (await this.thinChunks(userId, until, restarted)),
@@ -89,42 +79,42 @@ export class ErasureRepository {
    * Tasks are locked first and in the order of their ids, as workers lock them. What they held of tasks and
    * predictions that earlier looks have erased is erased by their ids.
    */
-  private async eraseRows({ userId, pseudonym, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
+  private async eraseRows({ userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
     const [row]: [ErasedRows] = await this.dataSource.query(
       `WITH held AS (
-         SELECT id FROM tasks WHERE user_id = $1 AND created_at <= $5 ORDER BY id FOR UPDATE
+         SELECT id FROM tasks WHERE user_id = $1 AND created_at <= $4 ORDER BY id FOR UPDATE
        ), gone_tasks AS (
          DELETE FROM tasks t USING held WHERE t.id = held.id RETURNING t.id, t.queue, t.attempt, t.finished_at
        ), marks AS (
          INSERT INTO erased_tasks (id) SELECT id FROM gone_tasks ON CONFLICT DO NOTHING
        ), gone_attempts AS (
-         DELETE FROM task_attempts WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($3::uuid[]))
+         DELETE FROM task_attempts WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
          RETURNING task_id
        ), gone_progress AS (
-         DELETE FROM task_progress WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($3::uuid[]))
+         DELETE FROM task_progress WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
        ), gone_deliveries AS (
          DELETE FROM webhook_deliveries
-         WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($3::uuid[]))
+         WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
        ), gone_predictions AS (
          -- The count has the tasks go first.
-         DELETE FROM predictions WHERE user_id = $1 AND created_at <= $5 AND (SELECT count(*) FROM gone_tasks) >= 0
+         DELETE FROM predictions WHERE user_id = $1 AND created_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
          RETURNING id, batch_id
        ), gone_explanations AS (
          DELETE FROM explanations
-         WHERE prediction_id IN (SELECT id FROM gone_predictions UNION ALL SELECT unnest($4::bigint[]))
+         WHERE prediction_id IN (SELECT id FROM gone_predictions UNION ALL SELECT unnest($3::bigint[]))
          RETURNING prediction_id
        ), gone_forecasts AS (
-         DELETE FROM forecasts WHERE user_id = $1 AND created_at <= $5 AND (SELECT count(*) FROM gone_tasks) >= 0
+         DELETE FROM forecasts WHERE user_id = $1 AND created_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
          RETURNING task_id
        ), gone_measurements AS (
-         DELETE FROM health_metrics WHERE user_id = $1 AND created_at <= $5 RETURNING id
+         DELETE FROM health_metrics WHERE user_id = $1 AND created_at <= $4 RETURNING id
        ), gone_schedules AS (
-         DELETE FROM schedules WHERE user_id = $1 AND created_at <= $5 RETURNING id
+         DELETE FROM schedules WHERE user_id = $1 AND created_at <= $4 RETURNING id
        ), gone_keys AS (
-         DELETE FROM api_keys WHERE user_id = $1 AND created_at <= $5 RETURNING id
+         DELETE FROM api_keys WHERE user_id = $1 AND created_at <= $4 RETURNING id
        ), gone_batches AS (
          -- One that is still being received loses its rows alone.
-         DELETE FROM batches WHERE user_id = $1 AND accepted_at <= $5 AND (SELECT count(*) FROM gone_tasks) >= 0
+         DELETE FROM batches WHERE user_id = $1 AND accepted_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
          RETURNING id
        ), gone_chunks AS (
          DELETE FROM batch_chunks c USING gone_batches b WHERE c.batch_id = b.id
@@ -141,12 +131,6 @@ export class ErasureRepository {
        ), lessened AS (
          UPDATE batches b SET total = b.total - s.number
          FROM (SELECT batch_id, sum(number)::integer AS number FROM stored GROUP BY batch_id) s WHERE b.id = s.batch_id
-       ), named AS (
-         -- The name of a schedule is free text.
-         UPDATE audit_log SET details = details - 'name' || jsonb_build_object('user_id', $2::text)
-         WHERE (details -> 'user_id' = to_jsonb($1::bigint)
-           OR (details ? 'name' AND target IN (SELECT id::text FROM gone_schedules))) AND at <= $5
-         RETURNING id
        )
        SELECT
          ARRAY(SELECT id::text FROM gone_tasks) AS task_ids,
@@ -163,9 +147,8 @@ export class ErasureRepository {
            'batches', (SELECT count(*) FROM gone_batches),
            'batch_rows', (SELECT coalesce(sum(number), 0) FROM gone_chunks),
            'schedules', (SELECT count(*) FROM gone_schedules),
-           'api_keys', (SELECT count(*) FROM gone_keys),
-           'audit_log', (SELECT count(*) FROM named)) AS counts`,
-      [userId, pseudonym, taskIds, predictionIds, until],
+           'api_keys', (SELECT count(*) FROM gone_keys)) AS counts`,
+      [userId, taskIds, predictionIds, until],
     )
     return row
   }
@@ -245,7 +228,6 @@ export class ErasureRepository {
 /** What one look is for. */
 interface Sought {
   readonly userId: number
-  readonly pseudonym: string
   /** Nothing that was made later. */
   readonly until: string
   /** Of what earlier looks have erased. */

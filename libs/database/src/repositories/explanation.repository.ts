@@ -102,6 +102,7 @@ export class ExplanationRepository {
     readonly userId: number
     readonly outputName: string
     readonly failedTaskId: string | undefined
+    readonly submittedBy?: string | undefined
   }): Promise<boolean> {
     const rows: unknown[] = await this.dataSource.query(
       `WITH held AS (
@@ -112,13 +113,20 @@ export class ExplanationRepository {
          ON CONFLICT (prediction_id, output_name) DO UPDATE SET task_id = excluded.task_id WHERE e.task_id = $4
          RETURNING e.task_id
        ), created AS (
-         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id)
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
          SELECT task_id, '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
-           jsonb_build_object('output', $2::text), $5::bigint, $1
+           jsonb_build_object('output', $2::text), $5::bigint, $1, $6::uuid
          FROM wanted
        )
        SELECT task_id FROM wanted`,
-      [request.predictionId, request.outputName, request.taskId, request.failedTaskId ?? null, request.userId],
+      [
+        request.predictionId,
+        request.outputName,
+        request.taskId,
+        request.failedTaskId ?? null,
+        request.userId,
+        request.submittedBy ?? null,
+      ],
     )
     return rows.length > 0
   }

@@ -17,6 +17,8 @@ export interface ForecastRequestRow {
   readonly userId: number
   /** Months after the reference date, in rising order. */
   readonly horizonsMonths: readonly number[]
+  /** Id of the API key that asks for it. */
+  readonly submittedBy?: string | undefined
   /** With a key of the caller, one task however often it is asked for; `hash` tells another request apart. */
   readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
@@ -60,7 +62,7 @@ export class ForecastRepository {
    * before, and is not joined; nor is one that waits under another idempotency key.
    */
   async request(row: ForecastRequestRow): Promise<RequestedForecast> {
-    const { taskId, taskName, queue, userId, horizonsMonths, idempotency } = row
+    const { taskId, taskName, queue, userId, horizonsMonths, submittedBy = null, idempotency } = row
     const horizons = JSON.stringify(horizonsMonths)
     const key = [idempotency?.scope ?? null, idempotency?.key ?? null, idempotency?.hash ?? null]
     return this.dataSource.transaction(async (manager) => {
@@ -88,10 +90,11 @@ export class ForecastRepository {
         return { taskId: waiting.id, isNew: false, hash }
       }
       const made: unknown[] = await manager.query(
-        `INSERT INTO tasks (id, name, queue, state, args, user_id, idempotency_scope, idempotency_key, idempotency_hash)
-         VALUES ($1, $2, $3, 'queued', jsonb_build_object('horizons_months', $4::jsonb), $5, $6, $7, $8)
+        `INSERT INTO tasks (id, name, queue, state, args, user_id, submitted_by, idempotency_scope, idempotency_key,
+           idempotency_hash)
+         VALUES ($1, $2, $3, 'queued', jsonb_build_object('horizons_months', $4::jsonb), $5, $6, $7, $8, $9)
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id`,
-        [taskId, taskName, queue, horizons, userId, ...key],
+        [taskId, taskName, queue, horizons, userId, submittedBy, ...key],
       )
       // Another request has used the key at the same moment.
       return (made.length === 0 && (await findKnown(manager, key))) || { taskId, isNew: true, hash }

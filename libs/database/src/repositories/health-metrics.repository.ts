@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import { DataSource, LessThan } from 'typeorm'
+import type { Database } from '../database.js'
 import { HealthMetricsEntity } from '../entities/health-metrics.entity.js'
 
 /** A measurement to be recorded. */
@@ -7,6 +8,8 @@ export interface NewMeasurement {
   readonly userId: number
   readonly recordedAt: Date
   readonly metrics: Readonly<Record<string, number>>
+  /** Id of the API key that records it. */
+  readonly recordedBy?: string | undefined
 }
 
 /** What was measured of a person at one time. */
@@ -33,20 +36,20 @@ export interface MeasuredHistory {
 /** Dated measurements of people. */
 @Injectable()
 export class HealthMetricsRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   /** Records a measurement unless it contradicts one that stands there. The same one again changes nothing. */
-  async record({ userId, recordedAt, metrics }: NewMeasurement): Promise<Recording> {
-    const [inserted]: { id: string; created_at: Date }[] = await this.dataSource.query(
-      `INSERT INTO health_metrics (user_id, recorded_at, metrics) VALUES ($1, $2, $3)
+  async record({ userId, recordedAt, metrics, recordedBy }: NewMeasurement): Promise<Recording> {
+    const [inserted]: { id: string; created_at: Date }[] = await this.database.query(
+      `INSERT INTO health_metrics (user_id, recorded_at, metrics, recorded_by) VALUES ($1, $2, $3, $4)
        ON CONFLICT DO NOTHING RETURNING id, created_at`,
-      [userId, recordedAt, JSON.stringify(metrics)],
+      [userId, recordedAt, JSON.stringify(metrics), recordedBy ?? null],
     )
     if (inserted) {
       const measurement = { id: Number(inserted.id), userId, recordedAt, metrics, createdAt: inserted.created_at }
       return { kind: 'new', measurement }
     }
-    const [found]: { id: string; created_at: Date; is_same: boolean }[] = await this.dataSource.query(
+    const [found]: { id: string; created_at: Date; is_same: boolean }[] = await this.database.query(
       `SELECT id, created_at, metrics = $3::jsonb AS is_same FROM health_metrics WHERE user_id = $1 AND recorded_at = $2`,
       [userId, recordedAt, JSON.stringify(metrics)],
     )
@@ -58,7 +61,7 @@ export class HealthMetricsRepository {
 
   /** A person's measurements, newest first, those before a time if it is given. */
   async list(userId: number, limit: number, before?: Date): Promise<readonly Measurement[]> {
-    const rows = await this.dataSource.getRepository(HealthMetricsEntity).find({
+    const rows = await this.database.getRepository(HealthMetricsEntity).find({
       where: { userId: String(userId), ...(before && { recordedAt: LessThan(before) }) },
       order: { recordedAt: 'DESC' },
       take: limit,
@@ -77,7 +80,7 @@ export class HealthMetricsRepository {
     userIds: readonly number[],
     names: readonly string[],
   ): Promise<ReadonlyMap<number, Readonly<Record<string, number>>>> {
-    const rows: { user_id: string; metrics: Record<string, number> }[] = await this.dataSource.query(
+    const rows: { user_id: string; metrics: Record<string, number> }[] = await this.database.query(
       `SELECT u.user_id, jsonb_object_agg(m.name, m.value) AS metrics
        FROM (SELECT DISTINCT user_id FROM unnest($1::bigint[]) AS given(user_id)) u CROSS JOIN LATERAL (
          SELECT DISTINCT ON (e.key) e.key AS name, e.value
@@ -92,7 +95,7 @@ export class HealthMetricsRepository {
 
   /** Removes one measurement of a person; answers whether there was one. */
   async remove(userId: number, id: number): Promise<boolean> {
-    const { affected } = await this.dataSource
+    const { affected } = await this.database
       .getRepository(HealthMetricsEntity)
       .delete({ id: String(id), userId: String(userId) })
     return (affected ?? 0) > 0
@@ -108,7 +111,7 @@ export class HealthMetricsRepository {
     limit: number,
   ): Promise<readonly MeasuredHistory[]> {
     const rows: { user_id: string; read_at: Date; recorded_at: Date | null; metrics: Record<string, number> }[] =
-      await this.dataSource.query(
+      await this.database.query(
         `SELECT u.user_id, greatest(now(), max(m.recorded_at) OVER (PARTITION BY u.user_id)) AS read_at,
            m.recorded_at, m.metrics
          FROM (SELECT DISTINCT user_id FROM unnest($1::bigint[]) AS given(user_id)) u

@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 import { ModelActivationEntity } from '../entities/model-activation.entity.js'
 
 /** How often the answers of two versions fell into two categories: `low>high`, from the served to the shadow's. */
@@ -37,10 +38,10 @@ interface ReportRow {
 /** Which versions of the models serve and shadow. */
 @Injectable()
 export class ModelActivationRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   list(): Promise<readonly ModelActivationEntity[]> {
-    return this.dataSource.getRepository(ModelActivationEntity).find()
+    return this.database.getRepository(ModelActivationEntity).find()
   }
 
   /** The chosen version of each model, by its name; a model without one is missing. */
@@ -56,7 +57,7 @@ export class ModelActivationRepository {
 
   /** Makes a version the active one. `current` is the one that serves now, to return to; a shadow that it was ends. */
   async activate(name: string, version: string, current: string): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `INSERT INTO model_activations AS a (name, versions)
        VALUES ($1, CASE WHEN $2 = $3 THEN ARRAY[$2] ELSE ARRAY[$3, $2] END)
        ON CONFLICT (name) DO UPDATE SET changed_at = now(),
@@ -71,7 +72,7 @@ export class ModelActivationRepository {
 
   /** Returns to the version before; answers whether there was one. */
   async rollback(name: string): Promise<boolean> {
-    const [rows]: [unknown[], number] = await this.dataSource.query(
+    const [rows]: [unknown[], number] = await this.database.query(
       `UPDATE model_activations SET versions = versions[:cardinality(versions) - 1], changed_at = now()
        WHERE name = $1 AND cardinality(versions) > 1 RETURNING name`,
       [name],
@@ -81,7 +82,7 @@ export class ModelActivationRepository {
 
   /** Has a version run beside the active one. Its report begins anew unless it was the shadow already. */
   async startShadow(name: string, version: string): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `WITH before AS (
          SELECT shadow FROM model_activations WHERE name = $1
        ), cleared AS (
@@ -96,7 +97,7 @@ export class ModelActivationRepository {
 
   /** Ends the shadow if it is this version; its report stays. */
   async stopShadow(name: string, version: string): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `UPDATE model_activations SET shadow = NULL, shadow_since = NULL, changed_at = now()
        WHERE name = $1 AND shadow = $2`,
       [name, version],
@@ -105,7 +106,7 @@ export class ModelActivationRepository {
 
   /** Adds what a worker has counted since it last did. */
   async addShadowDifferences(differences: readonly ShadowDifferences[]): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `INSERT INTO shadow_reports AS r (model, served, compared, failed, skipped, sum_difference, sum_absolute,
          max_absolute, category_changes)
        SELECT model, served, compared, failed, skipped, "sumDifference", "sumAbsolute", "maxAbsolute", "categoryChanges"
@@ -129,7 +130,7 @@ export class ModelActivationRepository {
 
   /** The differences of a shadow, one entry for each version that was served meanwhile. */
   async listShadowDifferences(model: string): Promise<readonly ShadowDifferences[]> {
-    const rows: ReportRow[] = await this.dataSource.query(
+    const rows: ReportRow[] = await this.database.query(
       'SELECT * FROM shadow_reports WHERE model = $1 ORDER BY served',
       [model],
     )

@@ -20,6 +20,8 @@ export interface NewPrediction {
   readonly warnings: readonly string[]
   /** Task that explains an output of it, if that is wanted too: it is stored in the same statement. */
   readonly explanation?: { readonly taskId: string; readonly outputName: string } | undefined
+  /** Id of the API key that submits it. */
+  readonly submittedBy?: string | undefined
   /** With a key of the caller, one submission however often it is sent; `hash` tells another body apart. */
   readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
@@ -74,9 +76,9 @@ export interface PredictionFilter {
 
 /** Stores the explanations that are wanted with new predictions. */
 const wantedExplanations = `, explanation_tasks AS (
-         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id)
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
          SELECT i."explanationTaskId", '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
-           jsonb_build_object('output', i."explainedOutput"), i."userId", t.prediction_id
+           jsonb_build_object('output', i."explainedOutput"), i."userId", t.prediction_id, i."submittedBy"
          FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
        ), wanted AS (
          INSERT INTO explanations (prediction_id, output_name, task_id)
@@ -152,12 +154,12 @@ export class PredictionRepository {
       `WITH input AS MATERIALIZED (
          SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
            "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
-           warnings jsonb, scope text, key text, hash text, "explanationTaskId" uuid,
+           warnings jsonb, "submittedBy" uuid, scope text, key text, hash text, "explanationTaskId" uuid,
            "explainedOutput" text)
        ), t AS (
-         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id,
+         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, submitted_by,
            idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT "taskId", "taskName", queue, 'queued', '{}', "userId", prediction_id, scope, key, hash
+         SELECT "taskId", "taskName", queue, 'queued', '{}', "userId", prediction_id, "submittedBy", scope, key, hash
          FROM input
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
          RETURNING t.id, t.prediction_id, t.created_at

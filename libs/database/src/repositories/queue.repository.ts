@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 import { endWords, epochMs, finishedChannel, sourceList } from '../task-sql.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from './task.repository.js'
 
@@ -34,17 +35,17 @@ export interface WaitingRange {
 /** The queues as operators and the reconciler see them. */
 @Injectable()
 export class QueueRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   async readStatistics(): Promise<ReadonlyMap<string, QueueStatistics>> {
     const [depths, samples]: [DepthRow[], SampleRow[]] = await Promise.all([
-      this.dataSource.query(
+      this.database.query(
         `SELECT queue, state, count(*)::int AS count,
            extract(epoch FROM now() - min(greatest(available_at, created_at)) FILTER (
              WHERE state IN (${sourceList('running')}) AND available_at <= now()))::float8 AS oldest
          FROM tasks WHERE finished_at IS NULL GROUP BY queue, state`,
       ),
-      this.dataSource.query(
+      this.database.query(
         `WITH newest AS (
            SELECT queue, attempt, created_at, eta, started_at, finished_at FROM tasks ORDER BY id DESC LIMIT ${sampleSize}
          ), recent AS (
@@ -84,7 +85,7 @@ export class QueueRepository {
     except: readonly string[],
     olderThanSeconds: number,
   ): Promise<ReadonlyMap<QueueName, number>> {
-    const rows: { queue: QueueName; count: number }[] = await this.dataSource.query(
+    const rows: { queue: QueueName; count: number }[] = await this.database.query(
       `SELECT queue, count(*)::int AS count FROM (
          SELECT queue FROM tasks t WHERE finished_at IS NULL AND queue = ANY($1) AND NOT name = ANY($2)
            AND state IN (${sourceList('running')}) AND available_at < now() - make_interval(secs => $3)
@@ -103,7 +104,7 @@ export class QueueRepository {
    */
   async readDispatchClock(job: TaskJob | undefined): Promise<{ readonly now: number; readonly dispatchedAt: number }> {
     const due = 'greatest(available_at, created_at)'
-    const [row]: { now: number; dispatched_at: number | null }[] = await this.dataSource.query(
+    const [row]: { now: number; dispatched_at: number | null }[] = await this.database.query(
       `SELECT ${epochMs('clock_timestamp()')} AS now, (
          SELECT ${epochMs(
            `CASE WHEN attempt = $2 - 1 AND state IN (${sourceList('running')}) AND ${due} <= now() THEN ${due}
@@ -116,7 +117,7 @@ export class QueueRepository {
 
   /** How many tasks of a queue wait for a start. */
   async countWaiting(queue: QueueName, { dueFrom, dueBefore, isUrgent }: WaitingRange): Promise<number> {
-    const [row]: { count: string }[] = await this.dataSource.query(`SELECT count(*) ${fromWaiting}`, [
+    const [row]: { count: string }[] = await this.database.query(`SELECT count(*) ${fromWaiting}`, [
       queue,
       dueFrom,
       dueBefore,
@@ -132,7 +133,7 @@ export class QueueRepository {
     afterId: string,
     limit: number,
   ): Promise<readonly DispatchableTask[]> {
-    const rows: DispatchRow[] = await this.dataSource.query(
+    const rows: DispatchRow[] = await this.database.query(
       `SELECT id, name, queue, attempt, priority,
          greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms
        ${fromWaiting} AND id > $5 ORDER BY id LIMIT $6`,
@@ -143,24 +144,24 @@ export class QueueRepository {
 
   /** The queues of which no task may start. */
   async listPaused(): Promise<ReadonlySet<string>> {
-    const rows: { queue: string }[] = await this.dataSource.query('SELECT queue FROM paused_queues')
+    const rows: { queue: string }[] = await this.database.query('SELECT queue FROM paused_queues')
     return new Set(rows.map(({ queue }) => queue))
   }
 
   /** From its commit on no task of the queue starts, whatever the broker delivers. */
   async pause(queue: QueueName): Promise<void> {
-    await this.dataSource.query('INSERT INTO paused_queues (queue) VALUES ($1) ON CONFLICT DO NOTHING', [queue])
+    await this.database.query('INSERT INTO paused_queues (queue) VALUES ($1) ON CONFLICT DO NOTHING', [queue])
   }
 
   async resume(queue: QueueName): Promise<void> {
-    await this.dataSource.query('DELETE FROM paused_queues WHERE queue = $1', [queue])
+    await this.database.query('DELETE FROM paused_queues WHERE queue = $1', [queue])
   }
 
   /** Cancels every task of the queue that has not started; answers how many. Running ones go on. */
   async purge(queue: QueueName): Promise<number> {
     let total = 0
     for (;;) {
-      const rows: unknown[] = await this.dataSource.query(
+      const rows: unknown[] = await this.database.query(
         `WITH waiting AS (
            SELECT id FROM tasks WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')})
            FOR UPDATE SKIP LOCKED LIMIT ${purgeBatch}

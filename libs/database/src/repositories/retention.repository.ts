@@ -132,11 +132,6 @@ export class RetentionRepository {
     return this.removeSome('erased_tasks', 'id', 'id < $1', firstIdOf(ago(ttlSeconds)))
   }
 
-  /** Removes entries of the audit trail. Answers whether there may be more. */
-  async removeAudit(ttlSeconds: number): Promise<boolean> {
-    return this.removeSome('audit_log', 'id', 'at < $1', ago(ttlSeconds))
-  }
-
   /** Removes heartbeats of workers, and commands to workers, that nobody asks for any more. */
   async removeSilentWorkers(silentSeconds: number): Promise<boolean> {
     const before = ago(silentSeconds)

@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { TaskState } from '#libs/tasks/contracts'
-import { DataSource, QueryFailedError, type EntityManager } from 'typeorm'
+import { DataSource, QueryFailedError } from 'typeorm'
+import type { Database } from '../database.js'
 import { v7 as uuidv7, validate as isUuid } from 'uuid'
 import { ScheduleEntity } from '../entities/schedule.entity.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
@@ -48,11 +49,11 @@ const timeOf = (key: string): Date => new Date(key.split(' ')[0] ?? key)
 /** Schedules, and the tasks that they send. */
 @Injectable()
 export class ScheduleRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   /** @returns null if another schedule has the name. */
   async create(name: string, settings: ScheduleSettings): Promise<ScheduleEntity | null> {
-    const [rows, at] = [this.dataSource.getRepository(ScheduleEntity), new Date()]
+    const [rows, at] = [this.database.getRepository(ScheduleEntity), new Date()]
     const row = { ...settings, id: uuidv7(), name, lastRunAt: null, lastTaskId: null, createdAt: at, updatedAt: at }
     try {
       return await rows.save(rows.create(row))
@@ -69,12 +70,12 @@ export class ScheduleRepository {
 
   /** By id or by name. */
   async find(idOrName: string): Promise<ScheduleEntity | null> {
-    return this.dataSource.getRepository(ScheduleEntity).findOneBy(keyOf(idOrName))
+    return this.database.getRepository(ScheduleEntity).findOneBy(keyOf(idOrName))
   }
 
   /** By name; `userId` leaves those that are about this person. */
   async list(userId: number | null, afterName: string | undefined, limit: number): Promise<readonly ScheduleEntity[]> {
-    const query = this.dataSource.getRepository(ScheduleEntity).createQueryBuilder('schedule')
+    const query = this.database.getRepository(ScheduleEntity).createQueryBuilder('schedule')
     if (userId !== null) query.andWhere('schedule.user_id = :userId', { userId })
     if (afterName !== undefined) query.andWhere('schedule.name > :afterName', { afterName })
     return query.orderBy('schedule.name').limit(limit).getMany()
@@ -85,7 +86,7 @@ export class ScheduleRepository {
     idOrName: string,
     change: (schedule: ScheduleEntity) => Promise<Partial<ScheduleSettings>>,
   ): Promise<ScheduleEntity | null> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.database.transaction(async (manager) => {
       const schedule = await manager.findOne(ScheduleEntity, {
         where: keyOf(idOrName),
         lock: { mode: 'pessimistic_write' },
@@ -97,12 +98,12 @@ export class ScheduleRepository {
   /** Its tasks stay. @returns the deleted schedule, or null if there is none. */
   async remove(idOrName: string): Promise<ScheduleEntity | null> {
     const schedule = await this.find(idOrName)
-    return schedule && this.dataSource.getRepository(ScheduleEntity).remove(schedule)
+    return schedule && this.database.getRepository(ScheduleEntity).remove(schedule)
   }
 
   /** Milliseconds until the next tick of any schedule, negative if it is overdue; null without one. */
   async findDueInMs(): Promise<number | null> {
-    const [row]: { ms: number | null }[] = await this.dataSource.query(
+    const [row]: { ms: number | null }[] = await this.database.query(
       `SELECT (extract(epoch FROM min(next_run_at) - now()) * 1000)::float8 AS ms
        FROM schedules WHERE next_run_at IS NOT NULL`,
     )
@@ -115,7 +116,7 @@ export class ScheduleRepository {
    * the stored tasks, which are to be dispatched now; should that not happen, the reconciler does it.
    */
   async fireDue(plan: (schedule: ScheduleEntity, now: Date) => Firing): Promise<readonly DispatchableTask[]> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.database.transaction(async (manager) => {
       const schedules = await manager
         .createQueryBuilder(ScheduleEntity, 'schedule')
         .setLock('pessimistic_write')
@@ -153,13 +154,13 @@ export class ScheduleRepository {
   async runNow({ id }: ScheduleEntity): Promise<DispatchableTask | null> {
     const taskId = uuidv7()
     const key = `${new Date().toISOString()} ${taskId}`
-    const [task] = await storeTasks(this.dataSource.manager, [{ id: taskId, schedule: id, key }])
+    const [task] = await storeTasks(this.database, [{ id: taskId, schedule: id, key }])
     return task ?? null
   }
 
   /** The last tasks of a schedule that the history still holds, newest first. */
   async listRuns(id: string, limit: number): Promise<readonly ScheduleRun[]> {
-    const rows: { id: string; state: TaskState; key: string }[] = await this.dataSource.query(
+    const rows: { id: string; state: TaskState; key: string }[] = await this.database.query(
       `SELECT id, state, idempotency_key AS key FROM tasks
        WHERE idempotency_scope = $1 AND idempotency_key IS NOT NULL ORDER BY idempotency_key DESC LIMIT $2`,
       [`${scopePrefix}${id}`, limit],
@@ -169,7 +170,7 @@ export class ScheduleRepository {
 
   /** The schedule that sent a task; null if it was sent otherwise. */
   async findOrigin(taskId: string): Promise<ScheduleOrigin | null> {
-    const [row]: { id: string; name: string | null; key: string }[] = await this.dataSource.query(
+    const [row]: { id: string; name: string | null; key: string }[] = await this.database.query(
       `SELECT o.id, s.name, o.key FROM (
          SELECT substr(idempotency_scope, ${scopePrefix.length + 1}) AS id, idempotency_key AS key FROM tasks
          WHERE id = $1 AND idempotency_scope LIKE '${scopePrefix}%'
@@ -184,11 +185,11 @@ const keyOf = (idOrName: string) => (isUuid(idOrName) ? { id: idOrName } : { nam
 
 /** Stores the tasks of ticks; a tick that has its task already is left out. */
 const storeTasks = async (
-  manager: EntityManager,
+  database: Database,
   tasks: readonly { readonly id: string; readonly schedule: string; readonly key: string }[],
 ): Promise<readonly DispatchableTask[]> => {
   if (tasks.length === 0) return []
-  const rows: DispatchRow[] = await manager.query(
+  const rows: DispatchRow[] = await database.query(
     `WITH made AS (
        INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, expires_at,
          idempotency_scope, idempotency_key)

@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { batchPredictions, terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
 import { controlChannel, endWords, finishedChannel } from '../task-sql.js'
 import { firstIdOf } from '../uuid-time.js'
@@ -32,6 +33,8 @@ export interface NewTask {
   readonly expiresSeconds?: number
   readonly limits?: TaskLimits
   readonly parentId?: string
+  /** Id of the API key that calls it. */
+  readonly submittedBy?: string
   /** With a key of the caller, one task however often it is sent; `hash` tells another call apart. */
   readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string }
 }
@@ -87,28 +90,28 @@ const dispatchColumns = `id, name, queue, attempt, priority,
 /** What callers and operators do with tasks: call, revoke, replay, forget, list. */
 @Injectable()
 export class TaskCallRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   /** Stores tasks in one statement, each durable when it returns; answers in the order given. */
   async create(tasks: readonly NewTask[]): Promise<readonly CreatedTask[]> {
-    const rows: DispatchRow[] = await this.dataSource.query(
+    const rows: DispatchRow[] = await this.database.query(
       `WITH input AS MATERIALIZED (
          SELECT r.*, CASE WHEN prediction IS NULL THEN r."predictionId" ELSE nextval('predictions_id_seq') END AS prediction_id,
            coalesce("availableAt", now() + make_interval(secs => coalesce("delaySeconds", 0))) AS available_at
          FROM jsonb_to_recordset($1::jsonb) AS r(
            id uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
            priority smallint, "availableAt" timestamptz, "delaySeconds" double precision, "expiresAt" timestamptz,
-           "expiresSeconds" double precision, limits jsonb, "parentId" uuid, idempotency jsonb)
+           "expiresSeconds" double precision, limits jsonb, "parentId" uuid, "submittedBy" uuid, idempotency jsonb)
        ), held AS (
          -- A person who is being erased leaves no task about a prediction behind.
          SELECT p.id FROM predictions p JOIN input i ON p.id = i."predictionId" FOR KEY SHARE OF p
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
-           expires_at, limits, parent_id, eta, idempotency_scope, idempotency_key, idempotency_hash)
+           expires_at, limits, parent_id, submitted_by, eta, idempotency_scope, idempotency_key, idempotency_hash)
          SELECT id, name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
            "userId", prediction_id, priority, available_at,
            coalesce("expiresAt", now() + make_interval(secs => "expiresSeconds")), limits, "parentId",
-           CASE WHEN available_at > now() THEN available_at END,
+           "submittedBy", CASE WHEN available_at > now() THEN available_at END,
            idempotency->>'scope', idempotency->>'key', idempotency->>'hash'
          FROM input
          WHERE "predictionId" IS NULL OR "predictionId" IN (SELECT id FROM held)
@@ -139,7 +142,7 @@ export class TaskCallRepository {
    */
   async revoke(ids: readonly string[], terminate: boolean): Promise<readonly RevokedTask[]> {
     const state = `CASE WHEN t.state = 'running' THEN t.state ELSE 'cancelled' END`
-    const rows: RevokedTask[] = await this.dataSource.query(
+    const rows: RevokedTask[] = await this.database.query(
       `WITH changed AS (
          UPDATE tasks t SET
            state = ${state},
@@ -168,16 +171,19 @@ export class TaskCallRepository {
    * most one replay. A prediction follows the replay of the task that was to compute it. A batch that has ended is
    * passed over, and so are its chunks: its rows are sent anew.
    */
-  async replay(replays: ReadonlyMap<string, string>): Promise<readonly ReplayedTask[]> {
+  async replay(
+    replays: ReadonlyMap<string, string>,
+    submittedBy: string | null = null,
+  ): Promise<readonly ReplayedTask[]> {
     const input = [...replays].map(([original, id]) => ({ original, id }))
-    const rows: (DispatchRow & { original: string; is_new: boolean })[] = await this.dataSource.query(
+    const rows: (DispatchRow & { original: string; is_new: boolean })[] = await this.database.query(
       `WITH input AS MATERIALIZED (
          SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(original uuid, id uuid)
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, limits, parent_id,
-           replay_of)
+           replay_of, submitted_by)
          SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
-           o.id
+           o.id, $3::uuid
          FROM input i JOIN tasks o ON o.id = i.original
          WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> '${batchPredictions.name}'
          -- One that is being erased is not done again.
@@ -191,14 +197,14 @@ export class TaskCallRepository {
        )
        SELECT ${dispatchColumns}, replay_of AS original, true AS is_new FROM t
        UNION ALL SELECT ${dispatchColumns}, replay_of AS original, false AS is_new FROM known`,
-      [JSON.stringify(input), replayableStates],
+      [JSON.stringify(input), replayableStates, submittedBy],
     )
     return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toDispatchable(row) }))
   }
 
   /** Forgets results of finished tasks; the rest stays as history. Answers the ids of those that were finished. */
   async forget(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows: { id: string }[] = await this.dataSource.query(
+    const rows: { id: string }[] = await this.database.query(
       `WITH forgotten AS (
          UPDATE tasks SET result = NULL, result_forgotten_at = coalesce(result_forgotten_at, now())
          WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL RETURNING id
@@ -220,12 +226,12 @@ export class TaskCallRepository {
 
   /** Tasks that a task has called, oldest first. */
   async listChildren(parentId: string): Promise<readonly TaskEntity[]> {
-    return this.dataSource.getRepository(TaskEntity).find({ where: { parentId }, order: { id: 'ASC' } })
+    return this.database.getRepository(TaskEntity).find({ where: { parentId }, order: { id: 'ASC' } })
   }
 
   private select(filter: TaskFilter) {
     const { ids, name, states, queue, worker, errorCode, userId, since, before, mayReplay } = filter
-    const query = this.dataSource.getRepository(TaskEntity).createQueryBuilder('task')
+    const query = this.database.getRepository(TaskEntity).createQueryBuilder('task')
     if (ids) query.andWhere('task.id = ANY(:ids)', { ids })
     if (name !== undefined) query.andWhere('task.name = :name', { name })
     if (queue !== undefined) query.andWhere('task.queue = :queue', { queue })
@@ -249,11 +255,11 @@ export class TaskCallRepository {
 
   private async findKnown({ id, idempotency, predictionId }: NewTask): Promise<CreatedTask> {
     if (predictionId !== null) {
-      const found: unknown[] = await this.dataSource.query('SELECT 1 FROM predictions WHERE id = $1', [predictionId])
+      const found: unknown[] = await this.database.query('SELECT 1 FROM predictions WHERE id = $1', [predictionId])
       if (found.length === 0) return { kind: 'gone' }
     }
     if (!idempotency) return { kind: 'taken' }
-    const [row]: { id: string; idempotency_hash: string | null }[] = await this.dataSource.query(
+    const [row]: { id: string; idempotency_hash: string | null }[] = await this.database.query(
       'SELECT id, idempotency_hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2',
       [idempotency.scope, idempotency.key],
     )

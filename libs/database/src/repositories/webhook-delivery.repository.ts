@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import { batchPredictions, terminalStates } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 
 /** Event that a webhook is sent to try it out. */
 export const testEvent = 'webhook.test'
@@ -107,14 +108,14 @@ const prunedAtOnce = 1_000
 /** What is to be sent, and the log of what was. */
 @Injectable()
 export class WebhookDeliveryRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   /**
    * Since when ends of tasks have to be looked at, in milliseconds since the epoch: where the last look ended, or when
    * the first webhook was switched on. Null if there is no webhook to tell.
    */
   async findPlanStart(): Promise<number | null> {
-    const [row]: { start: number | null }[] = await this.dataSource.query(
+    const [row]: { start: number | null }[] = await this.database.query(
       `SELECT floor(extract(epoch FROM greatest(min(active_since), (SELECT planned_until FROM webhook_cursor))) * 1000)::float8
          AS start
        FROM webhooks WHERE is_active HAVING count(*) > 0`,
@@ -128,7 +129,7 @@ export class WebhookDeliveryRepository {
    * The chunks of a batch are passed over: the batch is what ends. Then the next look starts at `until`.
    */
   async plan(since: number, until: number, finished: readonly string[] | null): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `WITH made AS (
          INSERT INTO webhook_deliveries (webhook_id, event, task_id, occurred_at, data)
          SELECT w.id, 'task.' || t.state, t.id, t.finished_at, jsonb_build_object(
@@ -149,7 +150,7 @@ export class WebhookDeliveryRepository {
 
   /** Of the given tasks, those that ended at or after a time. */
   async listEndedSince(ids: readonly string[], since: number): Promise<ReadonlySet<string>> {
-    const rows: { id: string }[] = await this.dataSource.query(
+    const rows: { id: string }[] = await this.database.query(
       'SELECT id FROM tasks WHERE id = ANY($1::uuid[]) AND finished_at >= $2',
       [ids, new Date(since)],
     )
@@ -161,7 +162,7 @@ export class WebhookDeliveryRepository {
    * passed no one else takes them; a process that dies meanwhile causes another attempt with the same id.
    */
   async claim(busy: readonly string[], perWebhook: number, leaseSeconds: number): Promise<readonly ClaimedDelivery[]> {
-    const rows: ClaimedRow[] = await this.dataSource.query(
+    const rows: ClaimedRow[] = await this.database.query(
       `WITH due AS MATERIALIZED (
          SELECT d.id FROM webhooks w, LATERAL (
            SELECT id FROM webhook_deliveries
@@ -194,7 +195,7 @@ export class WebhookDeliveryRepository {
 
   /** Stores what became of an attempt, unless a later one has begun. */
   async report({ id, attempt, statusCode, error, retryInSeconds, isGone }: AttemptReport): Promise<void> {
-    const [row]: { webhook_id: string }[] = await this.dataSource.query(
+    const [row]: { webhook_id: string }[] = await this.database.query(
       `WITH done AS (
          UPDATE webhook_deliveries SET
            state = CASE WHEN $4::text IS NULL THEN 'delivered' WHEN $5::float8 IS NULL THEN 'failed' ELSE 'pending' END,
@@ -211,7 +212,7 @@ export class WebhookDeliveryRepository {
 
   /** Hands an attempt back that was not made: it is due at once, and counts as no failure. */
   async release(id: string, attempt: number): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id = $1 AND attempts = $2 AND state = 'pending'`,
       [id, attempt],
     )
@@ -219,7 +220,7 @@ export class WebhookDeliveryRepository {
 
   /** Makes a message that tries a webhook out. */
   async createTest(webhookId: string): Promise<Delivery> {
-    const [row]: DeliveryRow[] = await this.dataSource.query(
+    const [row]: DeliveryRow[] = await this.database.query(
       `INSERT INTO webhook_deliveries (webhook_id, event, occurred_at, data)
        VALUES ($1, '${testEvent}', now(), jsonb_build_object('webhook_id', $1::uuid)) RETURNING ${columns}`,
       [webhookId],
@@ -230,7 +231,7 @@ export class WebhookDeliveryRepository {
 
   /** Makes a delivery due now, with all its retries before it. Null if there is none. */
   async redeliver(webhookId: string, id: string): Promise<Delivery | null> {
-    const [row]: DeliveryRow[] = await this.dataSource.query(
+    const [row]: DeliveryRow[] = await this.database.query(
       `WITH changed AS (
          UPDATE webhook_deliveries SET state = 'pending', failures = 0, next_attempt_at = now()
          WHERE webhook_id = $1 AND id = $2 RETURNING *
@@ -249,7 +250,7 @@ export class WebhookDeliveryRepository {
       readonly limit: number
     },
   ): Promise<readonly Delivery[]> {
-    const rows: DeliveryRow[] = await this.dataSource.query(
+    const rows: DeliveryRow[] = await this.database.query(
       `SELECT ${columns} FROM webhook_deliveries
        WHERE webhook_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::bigint IS NULL OR position < $3)
        ORDER BY position DESC LIMIT $4`,
@@ -263,7 +264,7 @@ export class WebhookDeliveryRepository {
    * there may be more.
    */
   async prune(olderThanDays: number, limit = prunedAtOnce): Promise<boolean> {
-    const [row]: { removed: number }[] = await this.dataSource.query(
+    const [row]: { removed: number }[] = await this.database.query(
       `WITH gone AS (
          DELETE FROM webhook_deliveries WHERE id IN (
            SELECT d.id FROM webhooks w, LATERAL (
@@ -279,7 +280,7 @@ export class WebhookDeliveryRepository {
 
   /** What waits for the webhook fails with it: nobody expects it when it is switched on again. */
   private async switchOff(webhookId: string): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `WITH off AS (UPDATE webhooks SET is_active = false, disabled_reason = $2 WHERE id = $1 RETURNING id)
        UPDATE webhook_deliveries d SET state = 'failed', error = $2
        FROM off WHERE d.webhook_id = off.id AND d.state = 'pending'`,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 import { v7 as uuidv7 } from 'uuid'
 
 /** How long a secret signs after it was replaced, in hours. */
@@ -56,12 +57,12 @@ const newSecret = (): string => `whsec_${randomBytes(secretBytes).toString('base
 /** Who is told of the ends of tasks. A secret leaves here when it is made, and with a delivery that it signs. */
 @Injectable()
 export class WebhookRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   async create(settings: WebhookSettings): Promise<{ readonly webhook: Webhook; readonly secret: string }> {
     const secret = newSecret()
     const { url, description, events, taskNames, isActive } = settings
-    const [row]: WebhookRow[] = await this.dataSource.query(
+    const [row]: WebhookRow[] = await this.database.query(
       `INSERT INTO webhooks (id, url, description, events, task_names, is_active, secret)
        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${columns}`,
       [uuidv7(), url, description, events, taskNames, isActive, secret],
@@ -72,12 +73,12 @@ export class WebhookRepository {
 
   /** Newest first. */
   async list(): Promise<readonly Webhook[]> {
-    const rows: WebhookRow[] = await this.dataSource.query(`SELECT ${columns} FROM webhooks ORDER BY id DESC`)
+    const rows: WebhookRow[] = await this.database.query(`SELECT ${columns} FROM webhooks ORDER BY id DESC`)
     return rows.map(toWebhook)
   }
 
   async find(id: string): Promise<Webhook | null> {
-    const [row]: WebhookRow[] = await this.dataSource.query(`SELECT ${columns} FROM webhooks WHERE id = $1`, [id])
+    const [row]: WebhookRow[] = await this.database.query(`SELECT ${columns} FROM webhooks WHERE id = $1`, [id])
     return row ? toWebhook(row) : null
   }
 
@@ -87,7 +88,7 @@ export class WebhookRepository {
    */
   async update(id: string, settings: Partial<WebhookSettings>): Promise<Webhook | null> {
     const { url, description, events, taskNames, isActive } = settings
-    const [row]: WebhookRow[] = await this.dataSource.query(
+    const [row]: WebhookRow[] = await this.database.query(
       `WITH changed AS (
          UPDATE webhooks SET
            url = coalesce($2, url),
@@ -121,7 +122,7 @@ export class WebhookRepository {
   /** Makes a new secret; the one before signs along with it for a day. Null without such a webhook. */
   async rotateSecret(id: string): Promise<string | null> {
     const secret = newSecret()
-    const rows: unknown[] = await this.dataSource.query(
+    const rows: unknown[] = await this.database.query(
       `WITH changed AS (
          UPDATE webhooks SET previous_secret = secret, secret = $2,
            previous_secret_until = now() + make_interval(hours => ${overlapHours})
@@ -134,7 +135,7 @@ export class WebhookRepository {
 
   /** With its deliveries. @returns false if there is none. */
   async remove(id: string): Promise<boolean> {
-    const rows: unknown[] = await this.dataSource.query(
+    const rows: unknown[] = await this.database.query(
       `WITH gone AS (DELETE FROM webhooks WHERE id = $1 RETURNING id) SELECT id FROM gone`,
       [id],
     )

@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import type { Database } from '../database.js'
 import { controlChannel } from '../task-sql.js'
 
 /** A worker that has not done a command by then will not do it any more. */
@@ -23,10 +24,10 @@ export interface CommandOutcome {
 /** Commands to workers: stored first, then told; each is acknowledged in its row. */
 @Injectable()
 export class WorkerCommandRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(@Inject(DataSource) private readonly database: Database) {}
 
   async send(workerId: string, { id, command, args }: WorkerCommand): Promise<void> {
-    await this.dataSource.query(
+    await this.database.query(
       `WITH sent AS (
          INSERT INTO worker_commands (id, worker_id, command, args, expires_at)
          VALUES ($1, $2, $3, $4, now() + interval '${lifetimeSeconds} s') RETURNING worker_id
@@ -38,7 +39,7 @@ export class WorkerCommandRepository {
 
   /** Commands that the worker has not acknowledged, first to last. */
   async listOpen(workerId: string): Promise<readonly WorkerCommand[]> {
-    return this.dataSource.query(
+    return this.database.query(
       `SELECT id, command, args FROM worker_commands
        WHERE worker_id = $1 AND acknowledged_at IS NULL AND expires_at > now() ORDER BY created_at, id`,
       [workerId],
@@ -47,7 +48,7 @@ export class WorkerCommandRepository {
 
   /** @returns false if it had been acknowledged before. */
   async acknowledge(id: string, outcome: { answer?: unknown; error?: string }): Promise<boolean> {
-    const rows: unknown[] = await this.dataSource.query(
+    const rows: unknown[] = await this.database.query(
       `WITH done AS (
          UPDATE worker_commands SET acknowledged_at = now(), answer = $2, error = $3
          WHERE id = $1 AND acknowledged_at IS NULL RETURNING id
@@ -58,8 +59,10 @@ export class WorkerCommandRepository {
   }
 
   async read(id: string): Promise<CommandOutcome> {
-    const [row]: { acknowledged_at: Date | null; answer: unknown; error: string | null }[] =
-      await this.dataSource.query('SELECT acknowledged_at, answer, error FROM worker_commands WHERE id = $1', [id])
+    const [row]: { acknowledged_at: Date | null; answer: unknown; error: string | null }[] = await this.database.query(
+      'SELECT acknowledged_at, answer, error FROM worker_commands WHERE id = $1',
+      [id],
+    )
     return { isAcknowledged: Boolean(row?.acknowledged_at), answer: row?.answer ?? null, error: row?.error ?? null }
   }
 }
