@@ -16,7 +16,7 @@ const alias = [
 const project = (name: string, include: string[], more: object = {}) => ({
   plugins: [decorators()],
   resolve: { alias },
-  test: { name, include, ...more },
+  test: { name, include, setupFiles: [`${root}test/support/clean-environment.ts`], ...more },
 })
 
 export default defineConfig({

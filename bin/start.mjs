@@ -1,12 +1,11 @@
 // `npm start`: from a fresh clone to a running MemoryGuard. Plain Node without dependencies, in a syntax that old
 // versions of Node can still parse, so that they get to the message about their version.
 import { spawn } from 'child_process'
-import { existsSync, lstatSync, readFileSync, readdirSync, statSync, writeFileSync } from 'fs'
+import { existsSync, lstatSync, readFileSync, readdirSync, statSync } from 'fs'
 import { join } from 'path'
 import { fileURLToPath, pathToFileURL } from 'url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const builtStamp = join(root, 'dist', '.built')
 
 assertNodeVersion()
 process.chdir(root)
@@ -18,7 +17,6 @@ if (isBuildNeeded()) {
   // Types are checked by `npm run build`; the code that comes out is the same, in half the time.
   await run('Building', [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '--noCheck'])
   await run('Bundling', [process.execPath, join(root, 'bin/bundle.mjs')])
-  writeFileSync(builtStamp, '')
 }
 process.argv.splice(2, 0, 'start')
 await import(pathToFileURL(join(root, 'dist/bin/memoryguard.js')).href)

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { blankSettings } from '../support/blank-settings.js'
 import { query } from '../support/query.js'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
@@ -82,7 +83,13 @@ describe('memoryguard start', () => {
       String(port),
     ],
   ): Run => {
-    const env = { PATH: process.env['PATH'] ?? '', MEMORYGUARD_HOME: home, WORKER_CONCURRENCY: '1', ...environment }
+    const env = {
+      ...blankSettings,
+      PATH: process.env['PATH'] ?? '',
+      MEMORYGUARD_HOME: home,
+      WORKER_CONCURRENCY: '1',
+      ...environment,
+    }
     const child = spawn(program, args, { cwd: root, env })
     runs.push(child)
     let output = ''
