@@ -88,7 +88,7 @@ describe('E4: the commands of the README, as printed', () => {
   afterAll(() => rmSync(home, { recursive: true }))
 
   it('npm start gives a service that the request beside it gets a prediction from, and each process runs beside it', async () => {
-    const started = await start(pick('npm start', commandsOf(readme)))
+    await start(pick('npm start', commandsOf(readme)))
     const curl = pick('curl', commandsOf(readme))
     const request = run(
       curl.replace('http://127.0.0.1:3000', `http://127.0.0.1:${port}`).replace('.memoryguard/', `${home}/`),

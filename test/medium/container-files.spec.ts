@@ -1,8 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { loadConfig, queueNames, serverFlags } from '#libs/platform'
+import { loadConfig, productVersion, queueNames, serverFlags } from '#libs/platform'
 import { createProgram } from '../../apps/cli/src/program.js'
 
 interface Service {
@@ -12,6 +15,12 @@ interface Service {
   readonly healthcheck?: { readonly test?: readonly string[] }
   readonly volumes?: readonly string[]
   readonly build?: { readonly dockerfile: string }
+  readonly entrypoint?: readonly string[]
+  readonly read_only?: boolean
+  readonly cap_drop?: readonly string[]
+  readonly security_opt?: readonly string[]
+  readonly env_file?: readonly { readonly path: string }[]
+  readonly deploy?: { readonly resources: { readonly limits: Readonly<Record<string, unknown>> } }
 }
 
 interface Compose {
@@ -22,13 +31,16 @@ interface Compose {
 const pathOf = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const textOf = (name: string) => readFileSync(pathOf(name), 'utf8')
 
+const makeSecrets = (folder: string, env: Readonly<Record<string, string>> = {}) =>
+  spawnSync(process.execPath, [pathOf('bin/compose-secrets.mjs'), folder], { env })
+
 describe('docker-compose.yml', () => {
   const { services, volumes } = parse(textOf('docker-compose.yml'), { merge: true }) as Compose
-  const ours = Object.entries(services).filter(([, { build }]) => build !== undefined)
+  const ours = Object.entries(services).filter(([, { build, entrypoint }]) => build !== undefined && !entrypoint)
 
   it('has a database, a broker, one migration, an api and a worker for each queue', () => {
     const workers = queueNames.map((queue) => `worker-${queue}`)
-    expect(Object.keys(services)).toEqual(['postgres', 'redis', 'migrate', 'api', ...workers])
+    expect(Object.keys(services)).toEqual(['secrets', 'postgres', 'redis', 'migrate', 'api', ...workers])
     for (const queue of queueNames) {
       expect(services[`worker-${queue}`]?.command?.slice(0, 3)).toEqual(['worker', '--queues', queue])
     }
@@ -38,11 +50,42 @@ describe('docker-compose.yml', () => {
     const [name = '', ...flags] = command ?? []
     const subcommand = createProgram().commands.find((candidate) => candidate.name() === name)
     expect(subcommand?.parseOptions(flags).unknown).toEqual([])
-    const withDefaults = Object.entries(environment ?? {}).map(([key, value]) => [
-      key,
-      value.replaceAll(/\$\{\w+:-(\w*)\}/g, '$1'),
-    ])
-    expect(loadConfig(Object.fromEntries(withDefaults) as Record<string, string>).broker.url).toMatch(/^redis:/)
+    const folder = mkdtempSync(join(tmpdir(), 'memoryguard-secrets-'))
+    expect(makeSecrets(folder).status).toBe(0)
+    const inHere = Object.entries(environment ?? {}).map(([key, value]) => [key, value.replace('/secrets', folder)])
+    const { broker, database } = loadConfig(Object.fromEntries(inHere) as Record<string, string>)
+    expect(broker.url).toMatch(/^redis:\/\/:.{32}@redis:/)
+    expect(database.url).toMatch(/^postgresql:\/\/memoryguard:.{32}@postgres:/)
+    rmSync(folder, { recursive: true })
+  })
+
+  it('E7: confines every service, and gives api and workers each setting of .env', () => {
+    for (const [name, service] of Object.entries(services)) {
+      expect(service, name).toMatchObject({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+        deploy: { resources: { limits: { memory: expect.any(String) as string, pids: expect.any(Number) as number } } },
+      })
+    }
+    for (const [name, { env_file: files }] of ours) expect(files?.[0], name).toMatchObject({ path: '.env' })
+  })
+
+  it('E7: has no password in it, makes them once, and takes any that are given', () => {
+    expect(textOf('docker-compose.yml')).not.toMatch(/PASSWORD:-\w|:\/\/\w*:\w+@/)
+    const folder = mkdtempSync(join(tmpdir(), 'memoryguard-secrets-'))
+    const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+    expect(makeSecrets(folder).status).toBe(0)
+    const made = ['postgres-password', 'redis-password'].map(read)
+    expect(new Set(made).size).toBe(2)
+    for (const password of made) expect(password).toMatch(/^[\w-]{32}$/)
+    expect(makeSecrets(folder).status).toBe(0)
+    expect(['postgres-password', 'redis-password'].map(read)).toEqual(made)
+    const given = `p@s/s:w%r#d "x" \\ y`
+    expect(makeSecrets(folder, { POSTGRES_PASSWORD: given, REDIS_PASSWORD: given }).status).toBe(0)
+    expect(read('postgres-password')).toBe(given)
+    expect(read('redis.conf')).toBe('requirepass "p@s/s:w%r#d \\"x\\" \\\\ y"\n')
+    rmSync(folder, { recursive: true })
   })
 
   it('waits only for what is there, and for health only where it is checked', () => {
@@ -56,7 +99,7 @@ describe('docker-compose.yml', () => {
 
   it('declares each volume it uses', () => {
     const used = Object.values(services).flatMap(({ volumes: list = [] }) => list.map((volume) => volume.split(':')[0]))
-    expect(Object.keys(volumes).toSorted()).toEqual(used.toSorted())
+    expect(Object.keys(volumes).toSorted()).toEqual([...new Set(used)].toSorted())
   })
 })
 
@@ -83,7 +126,9 @@ describe('Dockerfile', () => {
 
   it('skips the GPU download, does not run as root, and checks its health', () => {
     expect(instructions('ENV')).toContain('ENV ONNXRUNTIME_NODE_INSTALL=skip')
-    expect(instructions('USER').at(-1)).toBe('USER node')
+    expect(instructions('USER').at(-1)).toBe('USER 1000:1000')
+    expect(textOf('deploy/Dockerfile')).toContain(`image.version="${productVersion}"`)
+    expect(textOf('deploy/Dockerfile')).toMatch(/RUN npm ci .*\n/)
     expect(instructions('HEALTHCHECK')).toHaveLength(1)
     for (const line of [...instructions('ENTRYPOINT'), ...instructions('HEALTHCHECK')]) {
       const [script = ''] = /bin\/[\w.]+/.exec(line) ?? []
