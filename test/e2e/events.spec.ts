@@ -57,7 +57,7 @@ describeOnBothBrokers('events', (broker) => {
       expect(reader.status).toBe(200)
       expect(reader.headers).toMatchObject({
         'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-cache, no-transform',
+        'cache-control': 'no-store, no-transform',
         'x-accel-buffering': 'no',
         'x-request-id': expect.any(String),
       })

@@ -5,12 +5,21 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { DataSource } from 'typeorm'
+import { admitRequests } from './access/admit-requests.js'
+import { KeyCache } from './access/key-cache.js'
+import { SignIns } from './access/sign-ins.js'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
 import { Lifecycle } from './health/lifecycle.js'
+import { limitBodyMemory } from './http/body-memory.js'
+import { corsOptions } from './http/cors.js'
 import { acceptJson } from './http/json-parser.js'
 import { ProblemFilter } from './http/problem.filter.js'
+import { PublicUrl, trustOf } from './http/public-url.js'
+import { createRequestLimits } from './http/request-limits.js'
+import { addResponseHeaders } from './http/response-headers.js'
+import { securityHeaders } from './http/security-headers.js'
 import { slowBodyOptions } from './http/slow-bodies.js'
 import { createValidationPipe } from './http/validation.pipe.js'
 
@@ -32,15 +41,17 @@ export const createApp = async (
   log: Logger,
   dataSource: DataSource,
 ): Promise<NestFastifyApplication> => {
+  const { http } = config
   const problems = new ProblemFilter(log)
   const adapter = new FastifyAdapter({
     ...slowBodyOptions(),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       // No hook is run for it.
-      problems.answer(error, request, reply.header('x-request-id', request.id)),
+      problems.answer(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
     bodyLimit,
     genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
     forceCloseConnections: 'idle',
+    trustProxy: trustOf(http) ?? false,
     // Names of workers and schedules, with every character percent-encoded, are longer than the default of 100.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength },
   })
@@ -50,18 +61,17 @@ export const createApp = async (
     abortOnError: false,
   })
   const fastify = app.getHttpAdapter().getInstance()
+  fastify.server.maxConnections = http.maxConnections
   // JSON is the language of these routes, and uploads that of batches; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
   acceptJson(app)
   acceptUploads(app)
+  if (http.corsOrigins.length > 0) app.enableCors(corsOptions(http.corsOrigins))
   const metrics = app.get(ApiMetrics)
-  const lifecycle = app.get(Lifecycle)
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
-    void reply.header('x-request-id', request.id)
-    // A connection that were kept for a next request would keep the process from ending.
-    if (lifecycle.state === 'draining') void reply.header('connection', 'close')
-    done()
-  })
+  const limits = await createRequestLimits(app, http.rateLimits)
+  admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits)
+  limitBodyMemory(app, http.bodyMemoryMib * 1_048_576)
+  addResponseHeaders(app, app.get(Lifecycle), new PublicUrl(http))
   const accepted = new SampledLines(acceptedPerSecond, (leftOut) =>
     log.info({ leftOut }, 'further requests accepted within a second'),
   )

@@ -1,6 +1,9 @@
-import { productVersion } from '#libs/platform'
+import { productVersion, type Config } from '#libs/platform'
 import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
+import { documentationPath, documentPath } from './http/documentation-paths.js'
+import { PublicUrl } from './http/public-url.js'
 
 /** The OpenAPI 3.1 document of the routes. Complete only from the compiled build, which keeps decorator metadata. */
 export const createOpenApiDocument = (app: INestApplication): OpenAPIObject =>
@@ -19,11 +22,17 @@ export const createOpenApiDocument = (app: INestApplication): OpenAPIObject =>
     { operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}` },
   )
 
-/** Serves the document at /openapi.json and Swagger UI at /docs. */
-export const serveOpenApi = (app: INestApplication): void => {
-  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
-    jsonDocumentUrl: 'openapi.json',
-    swaggerOptions: { persistAuthorization: true, tryItOutEnabled: true },
+/** Serves the document and Swagger UI. Their server is where the caller of each finds the API. */
+export const serveOpenApi = (app: INestApplication, http: Config['http']): void => {
+  const publicUrl = new PublicUrl(http)
+  SwaggerModule.setup(documentationPath, app, () => createOpenApiDocument(app), {
+    jsonDocumentUrl: documentPath,
+    raw: ['json'],
+    swaggerOptions: { tryItOutEnabled: true, validatorUrl: null },
+    patchDocumentOnRequest: (request: unknown, _response: unknown, document: OpenAPIObject) => ({
+      ...document,
+      servers: [{ url: publicUrl.baseOf(request as FastifyRequest) || '/' }],
+    }),
     customSiteTitle: 'MemoryGuard API',
   })
 }

@@ -47,7 +47,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   await connectWhenMigrated(dataSource, log)
   await checkBrokerAtStart(config, log)
   const app = await createApp(config, log, dataSource)
-  serveOpenApi(app)
+  serveOpenApi(app, config.http)
   await app.get(FinishedTasks).start()
   const lifecycle = app.get(Lifecycle)
   try {

@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { parseBrokerUrl } from './broker-url.js'
+import { httpSection, httpVariables } from './config-http.js'
 import { readText, urlWithPassword } from './config-text.js'
+import { count, seconds, secret, url, variable } from './config-variable.js'
 import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
 
 /** The four queues. The order is the order of every list that names them. */
@@ -11,22 +13,10 @@ export type QueueName = (typeof queueNames)[number]
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
-const url = (protocols: readonly string[], what: string) =>
-  z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)) && URL.canParse(text), {
-    error: `must be ${what}, starting with ${protocols.map((protocol) => `${protocol}://`).join(' or ')}`,
-  })
 const brokerUrl = z.string().superRefine((text, context) => {
   const parsed = parseBrokerUrl(text)
   if ('fault' in parsed) context.addIssue({ code: 'custom', message: parsed.fault })
 })
-const seconds = (min: number, max = 31_536_000) => {
-  const error = `must be a number of seconds from ${min} to ${max}`
-  return z.coerce.number({ error }).min(min, { error }).max(max, { error })
-}
-const count = (min: number, max: number) => {
-  const error = `must be a whole number from ${min} to ${max}`
-  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
-}
 const secondsList = z
   .string()
   .transform((text): unknown[] => text.split(','))
@@ -48,25 +38,6 @@ const scaleLimits = z
     error: 'must be the most (up to 256) and the fewest (from 1), such as 8,2',
   })
 
-/** One environment variable: its schema, its description, and whether it must never be shown. */
-interface Variable<Schema extends z.ZodType = z.ZodType> {
-  readonly schema: Schema
-  readonly description: string
-  readonly secret: boolean
-}
-
-const variable = <Schema extends z.ZodType>(schema: Schema, description: string): Variable<Schema> => ({
-  schema,
-  description,
-  secret: false,
-})
-/** A secret is also read from the file that `<NAME>_FILE` points to. */
-const secret = <Schema extends z.ZodType>(schema: Schema, description: string): Variable<Schema> => ({
-  schema,
-  description,
-  secret: true,
-})
-
 /** Every variable the product reads, in the order of the documentation. */
 export const variables = {
   DATABASE_URL: secret(
@@ -82,8 +53,7 @@ export const variables = {
     'Password for `DATABASE_URL`, for one with characters that a URL would need encoded.',
   ),
   BROKER_PASSWORD: secret(z.string().optional(), 'Password for `BROKER_URL`, in the same way.'),
-  HOST: variable(z.string().min(1).default('127.0.0.1'), 'Address the API listens on.'),
-  PORT: variable(count(0, 65_535).default(3000), 'Port the API listens on.'),
+  ...httpVariables,
   MEMORYGUARD_HOME: variable(
     z.string().min(1).default('.memoryguard'),
     'Folder of the embedded database and of the first admin key.',
@@ -246,8 +216,7 @@ const section = (values: Values, isChosen: (name: VariableName) => boolean) => (
   },
   broker: { url: values.BROKER_URL },
   http: {
-    host: values.HOST,
-    port: values.PORT,
+    ...httpSection(values),
     /** A port that was asked for is taken or refused; another than the default may be taken. */
     isPortChosen: isChosen('PORT'),
   },

@@ -5,6 +5,9 @@ export const errorCodes = [
   'REQUEST_MALFORMED',
   'REQUEST_TOO_LARGE',
   'REQUEST_MEDIA_TYPE_UNSUPPORTED',
+  'REQUEST_METHOD_NOT_ALLOWED',
+  'REQUEST_NOT_ACCEPTABLE',
+  'RATE_LIMITED',
   'ACCESS_KEY_MISSING',
   'ACCESS_KEY_INVALID',
   'ACCESS_ROLE_MISSING',
@@ -51,6 +54,8 @@ export interface MemoryGuardErrorOptions {
   readonly faults?: readonly InputFault[]
   /** Whether the same work may succeed if it is tried again, unchanged. Default: false. */
   readonly retryable?: boolean
+  /** When the caller may try again, in seconds, if that is known. */
+  readonly retryAfterSeconds?: number
   readonly cause?: unknown
 }
 
@@ -62,6 +67,7 @@ export class MemoryGuardError extends Error {
   readonly code: ErrorCode
   readonly faults: readonly InputFault[]
   readonly retryable: boolean
+  readonly retryAfterSeconds: number | undefined
 
   constructor(code: ErrorCode, message: string, options: MemoryGuardErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -69,5 +75,6 @@ export class MemoryGuardError extends Error {
     this.code = code
     this.faults = options.faults ?? []
     this.retryable = options.retryable ?? false
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

@@ -1,7 +1,9 @@
 import { roles, type Role } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
-import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common'
+import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common'
+import { ApiExtension } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
+import { routeOptions } from '../http/route-options.js'
 
 /** Who asks. */
 export interface Principal {
@@ -14,8 +16,15 @@ export interface Principal {
 
 export type RequestWithPrincipal = FastifyRequest & { principal?: Principal }
 
-export const roleMetadata = 'memoryguard:role'
-export const publicMetadata = 'memoryguard:public'
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may use the route: at least this role, or everyone. Without it the route is refused to everyone. */
+    access?: Role | 'public'
+  }
+}
+
+/** Name of the least role of a route in the OpenAPI document. */
+export const roleExtension = 'x-least-role'
 
 /** The scheme of RFC 6750, blanks and one word. */
 const bearer = /^Bearer[ \t]+(\S+)[ \t]*$/i
@@ -25,10 +34,11 @@ export const parseBearer = (authorization: string | undefined): string | undefin
   bearer.exec(authorization ?? '')?.[1]
 
 /** The least role that may use a route. A route with neither this nor `@Public()` is refused to everyone. */
-export const RequireRole = (role: Role) => SetMetadata(roleMetadata, role)
+export const RequireRole = (role: Role) =>
+  applyDecorators(routeOptions({ access: role }), ApiExtension(roleExtension, role))
 
 /** A route that needs no key. */
-export const Public = () => SetMetadata(publicMetadata, true)
+export const Public = () => routeOptions({ access: 'public' })
 
 export const mayActAs = (has: Role, needs: Role): boolean => roles.indexOf(has) >= roles.indexOf(needs)
 

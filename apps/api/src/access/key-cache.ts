@@ -14,7 +14,11 @@ const maxKeys = 1_000
 
 interface CachedKey {
   readonly principal: Promise<Principal | null>
-  readonly until: number
+  until: number
+  /** Absent while it is looked up. */
+  found?: Principal | null
+  /** At the look-up before this one, or at this one when it has ended. */
+  wasValid: boolean
 }
 
 /** The keys seen lately, valid or not, so that a request costs no query. */
@@ -30,15 +34,36 @@ export class KeyCache {
     if (hit && hit.until > now) return hit.principal
     if (this.cached.size >= maxKeys) this.cached.clear()
     const principal = this.load(key)
-    this.cached.set(key, { principal, until: now + ttlMs })
-    // A failed look-up is no knowledge of the key.
-    principal.catch(() => this.cached.delete(key))
+    const entry: CachedKey = { principal, until: now + ttlMs, wasValid: hit?.wasValid ?? false }
+    this.cached.set(key, entry)
+    void this.note(key, entry)
     return principal
   }
 
-  /** Forgets every look-up, because a key has changed. */
+  /** What a look-up would find now, if that is known without one. */
+  peek(key: string): Principal | null | undefined {
+    const hit = this.cached.get(key)
+    return hit && hit.until > Date.now() ? hit.found : undefined
+  }
+
+  /** Whether the key was valid when it was looked up last, however long ago. */
+  wasValid(key: string): boolean {
+    return this.cached.get(key)?.wasValid ?? false
+  }
+
+  /** Believes no look-up any more, because a key has changed. */
   clear(): void {
-    this.cached.clear()
+    for (const entry of this.cached.values()) entry.until = 0
+  }
+
+  private async note(key: string, entry: CachedKey): Promise<void> {
+    try {
+      entry.found = await entry.principal
+      entry.wasValid = entry.found !== null
+    } catch {
+      // A failed look-up is no knowledge of the key.
+      this.cached.delete(key)
+    }
   }
 
   private async load(key: string): Promise<Principal | null> {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { MemoryGuardError } from '#libs/platform'
-import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
+import { Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import {
@@ -10,6 +10,7 @@ import {
   type Principal,
   type RequestWithPrincipal,
 } from '../access/access.js'
+import { chooseType, Produces } from '../http/acceptable.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
@@ -34,6 +35,8 @@ import { BatchesService } from './batches.service.js'
 import { MissingValues } from './cells.js'
 import { acceptedTypes, openUpload, uploadTypes } from './upload-parsers.js'
 
+/** Media types of the results; the first is the default. */
+const resultTypes = [uploadTypes.ndjson, uploadTypes.csv]
 /** An upload that sends nothing for this long is ended. */
 const idleUploadMs = 60_000
 
@@ -106,6 +109,7 @@ export class BatchesController {
 
   @Get(':id/results')
   @RequireRole('viewer')
+  @Produces(...resultTypes)
   @ApiOperation({
     summary: 'The outcome of each row, in the order of the input',
     description:
@@ -118,10 +122,12 @@ export class BatchesController {
   })
   async results(
     @Param('id', { schema: batchId }) id: string,
-    @Query({ schema: resultFormat }) { format }: { readonly format: ResultFormat },
+    @Query({ schema: resultFormat }) query: { readonly format?: ResultFormat },
+    @Headers('accept') accept: string | undefined,
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const format = query.format ?? (chooseType(accept, resultTypes) === uploadTypes.csv ? 'csv' : 'ndjson')
     const lines = await this.batches.results(id, format, principal)
     await reply.type(`${uploadTypes[format]}; charset=utf-8`).send(Readable.from(lines, { objectMode: false }))
   }

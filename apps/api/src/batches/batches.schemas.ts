@@ -132,6 +132,8 @@ export type BatchQuery = z.infer<typeof batchQuery>
 
 export const batchId = z.uuid({ error: 'must be the id of a batch' })
 
-export const resultFormat = strictInput({ format: z.enum(['ndjson', 'csv']).default('ndjson') })
+export const resultFormat = strictInput({
+  format: z.enum(['ndjson', 'csv']).optional().describe('Default: what `Accept` wants most, else NDJSON'),
+})
 
-export type ResultFormat = z.infer<typeof resultFormat>['format']
+export type ResultFormat = NonNullable<z.infer<typeof resultFormat>['format']>

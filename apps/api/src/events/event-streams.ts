@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isDatabaseUnavailable } from '#libs/database'
 import { CONFIG, LOGGER, MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { parseBearer } from '../access/access.js'
+import type { FastifyReply } from 'fastify'
+import { parseBearer, principalOf, type RequestWithPrincipal } from '../access/access.js'
 import { KeyCache, streamCheckMs } from '../access/key-cache.js'
 import { eventFrame, heartbeatFrame, openingFrame, type StreamEvent } from './event-frames.js'
 
@@ -25,7 +25,8 @@ const maxStreams = 1_000
  */
 @Injectable()
 export class EventStreams implements BeforeApplicationShutdown {
-  private readonly open = new Set<AbortController>()
+  /** Open streams with the ids of their keys. */
+  private readonly open = new Map<AbortController, string>()
   private isStopping = false
 
   constructor(
@@ -39,26 +40,26 @@ export class EventStreams implements BeforeApplicationShutdown {
    * @throws what `start` throws, before anything was written.
    */
   async serve(
-    request: FastifyRequest,
+    request: RequestWithPrincipal,
     reply: FastifyReply,
     start: (signal: AbortSignal) => EventSource | Promise<EventSource>,
   ): Promise<void> {
-    if (this.isStopping || this.open.size >= maxStreams) {
-      throw new MemoryGuardError('SERVER_BUSY', 'No further stream can be opened here now; try again.')
-    }
+    const keyId = principalOf(request).id
+    this.mustHaveRoom(keyId)
     // Its `close` has been, so that nothing would end the stream.
     if (reply.raw.destroyed) return
+    void reply
+      .header('content-type', 'text/event-stream; charset=utf-8')
+      .header('cache-control', 'no-store, no-transform')
+      .header('x-accel-buffering', 'no')
+    if (request.method === 'HEAD') return void (await reply.send())
     const closing = new AbortController()
-    this.open.add(closing)
+    this.open.set(closing, keyId)
     reply.raw.once('close', () => this.end(closing))
     try {
       const source = await start(closing.signal)
       const frames = this.frames(source, request.headers.authorization, closing)
-      await reply
-        .header('content-type', 'text/event-stream; charset=utf-8')
-        .header('cache-control', 'no-cache, no-transform')
-        .header('x-accel-buffering', 'no')
-        .send(Readable.from(frames, { objectMode: false }))
+      await reply.send(Readable.from(frames, { objectMode: false }))
     } catch (error) {
       this.end(closing)
       throw error
@@ -68,7 +69,18 @@ export class EventStreams implements BeforeApplicationShutdown {
   /** An open stream would keep the process from closing its connections. */
   beforeApplicationShutdown(): void {
     this.isStopping = true
-    for (const closing of this.open) closing.abort()
+    for (const closing of this.open.keys()) closing.abort()
+  }
+
+  /** @throws MemoryGuardError RATE_LIMITED for a key that has its share, SERVER_BUSY if no stream is left for anyone. */
+  private mustHaveRoom(keyId: string): void {
+    if (this.isStopping || this.open.size >= maxStreams) {
+      throw new MemoryGuardError('SERVER_BUSY', 'No further stream can be opened here now; try again.')
+    }
+    const share = this.config.http.rateLimits.streamsPerKey
+    const own = [...this.open.values()].filter((id) => id === keyId).length
+    if (own < share) return
+    throw new MemoryGuardError('RATE_LIMITED', `This key has ${share} streams open; close one of them first.`)
   }
 
   private end(closing: AbortController): void {

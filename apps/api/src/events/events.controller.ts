@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@n
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isTerminal } from '#libs/tasks/contracts'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
+import { Produces } from '../http/acceptable.js'
 import { problemSchema } from '../http/problem.js'
 import { taskId } from '../operations/tasks.schemas.js'
 import { EventHub } from './event-hub.js'
@@ -30,6 +31,7 @@ export class EventsController {
 
   @Get('tasks/:id/events')
   @RequireRole('viewer')
+  @Produces('text/event-stream')
   @ApiOperation({ summary: 'The changes of a task, from the first to the last, as they happen', description: framing })
   @ApiHeader(resume)
   @ApiResponse({ status: 200, description: 'The stream; it ends with the task', content: stream })
@@ -52,6 +54,7 @@ export class EventsController {
 
   @Get('events')
   @RequireRole('viewer')
+  @Produces('text/event-stream')
   @ApiOperation({ summary: 'The changes of all tasks, from now on or after Last-Event-ID', description: framing })
   @ApiHeader(resume)
   @ApiResponse({ status: 200, description: 'The stream; it has no end', content: stream })

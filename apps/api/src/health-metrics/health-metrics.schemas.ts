@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { strictInput } from '../http/strict-input.js'
 
 const earliest = Date.UTC(1900, 0, 1)
+const latest = Date.UTC(9999, 11, 31)
 /** A measurement of this moment may carry the time of a clock that goes a little fast. */
 const clockToleranceMs = 60_000
 
@@ -49,6 +50,7 @@ export const measurementQuery = strictInput({
   cursor: z
     .string()
     .regex(/^-?\d{1,15}$/, 'must be a `next_cursor` of an earlier page')
+    .refine((text) => Number(text) >= earliest && Number(text) <= latest, 'must be a `next_cursor` of an earlier page')
     .optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 })

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
 
 /** Metrics of the API; the label is the route's pattern, never a path with an identifier. */
 @Injectable()
@@ -13,11 +13,22 @@ export class ApiMetrics {
     registers: [this.registry],
   })
 
+  private readonly failedSignIns = new Counter({
+    name: 'memoryguard_failed_sign_ins_total',
+    help: 'Requests with a wrong key, and those that were not looked up because their address had sent too many',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  })
+
   constructor() {
     collectDefaultMetrics({ register: this.registry })
   }
 
   observe(method: string, route: string, status: number, seconds: number): void {
     this.seconds.observe({ method, route, status: String(status) }, seconds)
+  }
+
+  countFailedSignIn(reason: 'invalid' | 'limited'): void {
+    this.failedSignIns.inc({ reason })
   }
 }

@@ -7,11 +7,11 @@ import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult 
 import type { FastifyReply } from 'fastify'
 import { DataSource } from 'typeorm'
 import { Public } from '../access/access.js'
+import { Produces } from '../http/acceptable.js'
 import { ApiMetrics } from './api-metrics.js'
 import { Lifecycle } from './lifecycle.js'
 
 @ApiTags('health')
-@Public()
 @Controller()
 export class HealthController {
   constructor(
@@ -25,12 +25,14 @@ export class HealthController {
   ) {}
 
   @Get('livez')
+  @Public()
   @ApiOperation({ summary: 'The process turns; asks no dependency' })
   live() {
     return { status: 'ok' }
   }
 
   @Get('startupz')
+  @Public()
   @ApiOperation({ summary: 'The start has finished' })
   async start(@Res({ passthrough: true }) reply: FastifyReply) {
     const started = this.lifecycle.state !== 'starting'
@@ -39,6 +41,7 @@ export class HealthController {
   }
 
   @Get('readyz')
+  @Public()
   @ApiOperation({ summary: 'It can take requests: database, models, not stopping. A broker outage is only told' })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { lifecycle, catalogue } = this
@@ -59,6 +62,8 @@ export class HealthController {
   }
 
   @Get('metrics')
+  @Public()
+  @Produces('text/plain')
   @ApiOperation({ summary: 'Metrics in the text format of Prometheus' })
   async readMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     void reply.type(this.metrics.registry.contentType)

@@ -4,6 +4,7 @@ import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorStatus } from './error-status.js'
 import { toldFaults, type Problem } from './problem.js'
+import { hasUnreadBody, respondAndHangUp } from './unread-body.js'
 
 /** Refusals of the framework, before a request reaches a route, by HTTP status. */
 const frameworkCodes: Readonly<Record<number, ErrorCode>> = {
@@ -14,7 +15,8 @@ const frameworkCodes: Readonly<Record<number, ErrorCode>> = {
 
 const detailOf: Partial<Record<ErrorCode, string>> = {
   REQUEST_TOO_LARGE: 'A JSON body may have at most 1 MiB, of a batch 8 MiB. Send larger batches as CSV or NDJSON.',
-  REQUEST_MEDIA_TYPE_UNSUPPORTED: 'Send JSON with `Content-Type: application/json`, without a Content-Encoding.',
+  REQUEST_MEDIA_TYPE_UNSUPPORTED:
+    'Send JSON in UTF-8 with `Content-Type: application/json`, without a Content-Encoding.',
   REQUEST_MALFORMED: 'The request cannot be read.',
   REQUEST_INVALID: 'Text must not hold the character U+0000.',
   RESOURCE_NOT_FOUND: 'There is no such resource.',
@@ -70,9 +72,14 @@ export class ProblemFilter implements ExceptionFilter {
       errors: toldFaults(expected.faults),
       request_id: request.id,
     }
-    if (status === 503) void reply.header('retry-after', retryAfterSeconds)
+    if (status === 503 || status === 429) {
+      void reply.header('retry-after', expected.retryAfterSeconds ?? retryAfterSeconds)
+    }
     if (status === 401) void reply.header('www-authenticate', 'Bearer')
-    void reply.status(status).type('application/problem+json').send(JSON.stringify(problem))
+    void reply.status(status).type('application/problem+json')
+    const text = JSON.stringify(problem)
+    if (hasUnreadBody(request)) respondAndHangUp(request, reply, text)
+    else void reply.send(text)
   }
 
   /** What leads from a `request_id` to its cause: never a value, and of the path the route's pattern alone. */

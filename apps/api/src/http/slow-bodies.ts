@@ -3,9 +3,14 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import type { Problem } from './problem.js'
+import { securityHeaders } from './security-headers.js'
 
 /** How long a request may take to arrive, with its body, in milliseconds. */
 const requestMs = 60_000
+/** How long its head may take, in milliseconds: nobody knows yet who sends it. */
+const headMs = 15_000
+/** Largest head of a request, in bytes. */
+const maxHeadBytes = 16_384
 /** How long an upload may take. */
 const uploadMs = 15 * 60_000
 
@@ -50,6 +55,7 @@ const endConnection = (error: Error & { readonly code?: string }, socket: Socket
     'content-type: application/problem+json',
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${problem.request_id}`,
+    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
   ]
   if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
   socket.destroy(error)
@@ -59,6 +65,11 @@ const endConnection = (error: Error & { readonly code?: string }, socket: Socket
 export const slowBodyOptions = (requestTimeout = requestMs) => ({
   requestTimeout,
   // Node looks after late requests only if the head may not take longer than the whole.
-  http: { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: requestTimeout / 6 },
+  http: {
+    requestTimeout,
+    headersTimeout: Math.min(requestTimeout, headMs),
+    connectionsCheckingInterval: requestTimeout / 12,
+    maxHeaderSize: maxHeadBytes,
+  },
   clientErrorHandler: endConnection,
 })

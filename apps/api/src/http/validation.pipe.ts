@@ -1,8 +1,21 @@
 import { MemoryGuardError } from '#libs/platform'
-import { StandardSchemaValidationPipe } from '@nestjs/common'
-import { faultsOf } from './problem.js'
+import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common'
+import { faultsOf, pointerOf } from './problem.js'
 
 class StrictValidationPipe extends StandardSchemaValidationPipe {
+  /** A fault of a single parameter is where that parameter is. */
+  override async transform<Value>(value: Value, metadata: ArgumentMetadata): Promise<Value> {
+    if (metadata.data === undefined) return super.transform(value, metadata)
+    try {
+      return await super.transform(value, metadata)
+    } catch (error) {
+      if (!(error instanceof MemoryGuardError)) throw error
+      const at = pointerOf([metadata.data])
+      const faults = error.faults.map(({ pointer, message }) => ({ pointer: at + pointer, message }))
+      throw new MemoryGuardError(error.code, error.message, { faults })
+    }
+  }
+
   /** Names such as `constructor` are refused by the schemas as any unknown name, and not left out in silence. */
   protected override stripProtoKeys(): void {
     // The body's parser has refused `__proto__` already, and every schema names its members.

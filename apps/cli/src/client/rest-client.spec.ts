@@ -19,6 +19,13 @@ describe('REST client', () => {
     server = undefined
   })
 
+  it('E3: keeps the path prefix of its URL', async () => {
+    const url = await serve(({ url: path }, response) => response.end(JSON.stringify({ path })))
+    for (const base of [`${url}/mg`, `${url}/mg/`]) {
+      expect((await new RestClient(base, 'mg_key').send({ path: '/v1/tasks' })).body).toEqual({ path: '/mg/v1/tasks' })
+    }
+  })
+
   it('sends its key and JSON, and gives status and body', async () => {
     const url = await serve((request, response) => {
       const chunks: Buffer[] = []

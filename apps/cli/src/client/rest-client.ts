@@ -21,11 +21,15 @@ type StreamInit = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<R
 
 /** Speaks with the API as any client does. */
 export class RestClient {
+  /** Base URL, with the path prefix of a proxy if there is one, without a slash at its end. */
+  readonly url: string
+
   constructor(
-    /** Base URL without a path. */
-    readonly url: string,
+    url: string,
     private readonly apiKey: string | undefined,
-  ) {}
+  ) {
+    this.url = url.replace(/\/+$/, '')
+  }
 
   /** @throws {CommandError} with the problem's title, detail and faulty fields, or that nothing answers. */
   async send({ method = 'GET', path, body, headers = {}, signal }: RestRequest): Promise<RestAnswer> {
@@ -65,7 +69,7 @@ export class RestClient {
 
   private async fetch(path: string, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(new URL(path, this.url), init)
+      return await fetch(this.url + path, init)
     } catch (cause) {
       if (init.signal?.aborted) throw cause
       throw new CommandError(

@@ -1,0 +1,30 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { Lifecycle } from '../health/lifecycle.js'
+import { isDocumentation } from './documentation-paths.js'
+import type { PublicUrl } from './public-url.js'
+import { documentationPolicy, securityHeaders } from './security-headers.js'
+
+/** Gives every response the headers that do not depend on its route. */
+export const addResponseHeaders = (app: NestFastifyApplication, lifecycle: Lifecycle, publicUrl: PublicUrl): void => {
+  const documentationHeaders = {
+    ...securityHeaders,
+    'content-security-policy': documentationPolicy(publicUrl.origin),
+  }
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onSend', (request, reply, _payload, done) => {
+      const cacheControl = reply.getHeader('cache-control')
+      void reply.headers(isDocumentation(request.url) ? documentationHeaders : securityHeaders)
+      // A stream adds that nobody is to change it under way.
+      if (cacheControl !== undefined) void reply.header('cache-control', cacheControl)
+      void reply.header('x-request-id', request.id)
+      const location = reply.getHeader('location')
+      if (typeof location === 'string' && location.startsWith('/')) {
+        void reply.header('location', publicUrl.baseOf(request) + location)
+      }
+      // A connection that were kept for a next request would keep the process from ending.
+      if (lifecycle.state === 'draining') void reply.header('connection', 'close')
+      done()
+    })
+}

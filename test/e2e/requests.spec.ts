@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const half = Buffer.alloc(4 * 1_048_576, 'a')
+
+describe('requests before their body is read', () => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await startStack({ broker: 'postgres', workers: 0, env: { HTTP_MAX_CONNECTIONS: '500' } })
+  })
+  afterAll(() => stack.stop())
+
+  const open = (): Socket => {
+    const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
+    socket.on('error', () => undefined)
+    return socket
+  }
+
+  /** Sends text, and bytes after it; resolves with everything received when the server ends the connection. */
+  const send = async (head: readonly string[], body: Buffer | string = ''): Promise<string> => {
+    const socket = open()
+    let received = ''
+    socket.on('data', (data) => (received += String(data)))
+    socket.write(`${head.join('\r\n')}\r\n\r\n`)
+    socket.write(body)
+    // An error is the server's way to end it, too.
+    await new Promise((resolve) => socket.once('close', resolve))
+    return received
+  }
+
+  const post = (path: string, ...headers: string[]) => [
+    `POST ${path} HTTP/1.1`,
+    'Host: x',
+    'Content-Type: application/json',
+    ...headers,
+  ]
+  const residentKb = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${stack.api.pid}/status`, 'utf8'))?.[1])
+
+  it('A2: are refused without a key whatever stands in the body, and the connection of who goes on sending ends', async () => {
+    for (const path of ['/v1/predictions', '/v1/batches', '/v1/tasks', '/v1/nothing']) {
+      const response = await fetch(stack.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{bad',
+      })
+      expect([path, response.status]).toEqual([path, 401])
+    }
+    const answer = await send(post('/v1/batches', `Content-Length: ${2 * half.length}`), half)
+    expect(answer).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n[^]*connection: close\r\n[^]*ACCESS_KEY_MISSING/)
+  })
+
+  it('A2: are not asked for their body before their key is known', async () => {
+    const expecting = ['Expect: 100-continue', 'Content-Length: 2', 'Connection: close']
+    expect(await send(post('/v1/predictions', ...expecting))).toMatch(/^HTTP\/1\.1 401 /)
+    const known = await send(post('/v1/predictions', `Authorization: Bearer ${stack.key}`, ...expecting), '{}')
+    expect(known).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 422 /)
+  })
+
+  it.runIf(process.platform === 'linux')('A2: take no memory without a key, however many are half sent', async () => {
+    const before = residentKb()
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, () => send(post('/v1/batches', `Content-Length: ${2 * half.length}`), half)),
+    )
+    expect(answers.filter((answer) => answer.startsWith('HTTP/1.1 401 '))).toHaveLength(300)
+    expect(residentKb() - before).toBeLessThan(50 * 1024)
+  })
+
+  it('A2: share a bounded memory with a key', async () => {
+    const sockets = Array.from({ length: 65 }, open)
+    const answers = sockets.map(() => '')
+    sockets.forEach((socket, index) => {
+      socket.on('data', (data) => (answers[index] += String(data)))
+      const head = post('/v1/batches', `Authorization: Bearer ${stack.key}`, `Content-Length: ${2 * half.length}`)
+      socket.write(`${head.join('\r\n')}\r\n\r\n`)
+      socket.write(half)
+    })
+    // 48 MiB have room for six bodies of 8 MiB.
+    await waitFor(() => answers.filter((answer) => answer !== '').length >= 59, { what: 'the others to be refused' })
+    expect(answers.filter((answer) => /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d/i.test(answer))).toHaveLength(59)
+    sockets.forEach((socket) => socket.destroy())
+    await waitFor(
+      async () => (await stack.request('POST', '/v1/batches', { items: [], pad: 'x'.repeat(100_000) })).status === 422,
+      { what: 'their memory to be free again' },
+    )
+  })
+
+  it('A2: come over a bounded number of connections', async () => {
+    const sockets = Array.from({ length: 520 }, open)
+    const isClosed = sockets.map(() => false)
+    sockets.forEach((socket, index) => socket.once('close', () => (isClosed[index] = true)))
+    await waitFor(() => isClosed.filter(Boolean).length >= 20, { what: 'those beyond the limit to be closed' })
+    sockets.forEach((socket) => socket.destroy())
+    await waitFor(async () => (await fetch(`${stack.url}/livez`)).ok, { what: 'room for others' })
+  })
+})
