@@ -36,7 +36,7 @@ const readRanges = (accept: string): MediaRange[] =>
 
 /** How much a type is wanted: the most specific range that fits decides (RFC 9110, 12.5.1). */
 const weightOf = (type: string, ranges: readonly MediaRange[]): number => {
-  for (const range of [type, type.replace(/\/.*$/, '/*'), '*/*']) {
+  for (const range of [type, `${type.split('/', 1)[0]}/*`, '*/*']) {
     const fitting = ranges.filter((each) => each.range === range)
     if (fitting.length > 0) return Math.max(...fitting.map(({ weight }) => weight))
   }
