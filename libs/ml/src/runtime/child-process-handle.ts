@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
 import type { OnProgress } from '../explain/explanation.js'
 import type { ChildAnswer, ChildReply, ChildRequest } from './compute-child.js'
@@ -26,6 +26,9 @@ interface Pending {
 /** A child keeps no framework and little garbage: a small young generation saves 15 MB and costs it nothing. */
 const childFlags = ['--max-semi-space-size=1']
 
+/** Most of what a child prints at once that is kept, in bytes: it prints nothing but its own crash. */
+const maxOutputBytes = 2_000
+
 /** One compute child and the requests it has not answered yet. */
 export class ChildProcessHandle implements ComputeChild {
   tasks = 0
@@ -43,11 +46,15 @@ export class ChildProcessHandle implements ComputeChild {
   private readonly exited: Promise<void>
   private hasExited = false
 
-  /** `onExit` is called once, after every unanswered request has been rejected. */
-  constructor(entry: URL, onExit: (reason: string) => void) {
+  /** `onExit` is called once, after every unanswered request has been rejected; `onOutput` with what the child prints. */
+  constructor(entry: URL, onExit: (reason: string) => void, onOutput: (text: string) => void) {
     // The child gets no secret: it needs nothing of this process's environment.
     const env = { PATH: process.env['PATH'] ?? '', OMP_NUM_THREADS: '1', ORT_DISABLE_TELEMETRY: '1' }
-    this.process = fork(entry, { serialization: 'advanced', execArgv: childFlags, env, stdio: ['ignore', 2, 2, 'ipc'] })
+    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', 'ipc']
+    this.process = fork(entry, { serialization: 'advanced', execArgv: childFlags, env, stdio })
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.on('data', (data: Buffer) => onOutput(data.toString('utf8', 0, maxOutputBytes)))
+    }
     this.process.on('message', (reply: ChildReply) => this.onReply(reply))
     this.exited = new Promise((resolve) => {
       const end = (reason: string) => {

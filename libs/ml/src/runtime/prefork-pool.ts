@@ -139,9 +139,13 @@ export class PreforkPool implements ComputePool {
 
   private async tryOut(graph: GraphSpec): Promise<OutputTensors> {
     if (this.isStopped) throw stoppedError()
-    const child = (this.trialChild ??= new ChildProcessHandle(this.entry, () => {
-      if (this.trialChild === child) this.trialChild = undefined
-    }))
+    const child = (this.trialChild ??= new ChildProcessHandle(
+      this.entry,
+      () => {
+        if (this.trialChild === child) this.trialChild = undefined
+      },
+      this.logOutput,
+    ))
     return (await child.send({ kind: 'load', graph }, loadTimeoutMs)) as OutputTensors
   }
 
@@ -169,7 +173,7 @@ export class PreforkPool implements ComputePool {
 
   /** Starts one child; it takes work once every graph is loaded into it. */
   private async add(): Promise<ChildProcessHandle | undefined> {
-    const child = new ChildProcessHandle(this.entry, (reason) => this.onExit(child, reason))
+    const child = new ChildProcessHandle(this.entry, (reason) => this.onExit(child, reason), this.logOutput)
     this.members.add(child)
     try {
       for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
@@ -187,6 +191,8 @@ export class PreforkPool implements ComputePool {
       return undefined
     }
   }
+
+  private readonly logOutput = (output: string) => this.log.warn({ output }, 'a compute child printed something')
 
   private onExit(child: ChildProcessHandle, reason: string): void {
     this.members.delete(child)
