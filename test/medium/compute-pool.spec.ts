@@ -289,7 +289,9 @@ describe('the compute pool prefork', () => {
         .map((entryOf) => entryOf.split('=')[0])
       expect(names).toContain('PATH')
       expect(names).not.toContain('DATABASE_URL')
-      expect(names.filter((name) => name && !/^(PATH|OMP_NUM_THREADS|NODE_CHANNEL_.*)$/.test(name))).toEqual([])
+      expect(
+        names.filter((name) => name && !/^(PATH|OMP_NUM_THREADS|ORT_DISABLE_TELEMETRY|NODE_CHANNEL_.*)$/.test(name)),
+      ).toEqual([])
     } finally {
       delete process.env['DATABASE_URL']
     }

@@ -233,7 +233,11 @@ describe('what does not fit', () => {
     ['no people for sampling', { method: 'permutation' as const }, 'name a background file'],
     [
       'a graph that answers otherwise',
-      { background, predict: (_: Float64Array, count: number) => new Float64Array(count) },
+      {
+        method: 'tree_interventional' as const,
+        background,
+        predict: (_: Float64Array, count: number) => new Float64Array(count),
+      },
       'answers otherwise',
     ],
   ])('refuses %s', async (_, change, message) => {

@@ -34,27 +34,22 @@ const comparedRows = 32
 /** Float32 sums of many trees differ from ours by much less. */
 const comparedTolerance = 1e-4
 
-/** Throws `MODEL_INVALID` if the graph answers otherwise than what was read of it. */
-const compareWithGraph = async (
+/** Whether the graph answers as what was read of it. */
+const agreesWithGraph = async (
   traced: Additive,
   inputs: number,
   background: Background,
   predict: Predict,
-): Promise<void> => {
+): Promise<boolean> => {
   const own = ownPredict(traced, inputs)
-  if (own === undefined) return
+  if (own === undefined) return true
   const count = Math.min(comparedRows, background.count)
   const rows = background.rows.subarray(0, count * inputs)
   const [expected, found] = [await predict(rows, count), await own(rows, count)]
-  const differs = found.some(
-    (value, i) => !(Math.abs(value - (expected[i] ?? NaN)) <= comparedTolerance * (1 + Math.abs(value))),
-  )
-  if (differs) {
-    invalid(
-      'The graph, read as trees or as linear, answers otherwise than it does when run: choose the method "permutation".',
-    )
-  }
+  return found.every((value, i) => Math.abs(value - (expected[i] ?? NaN)) <= comparedTolerance * (1 + Math.abs(value)))
 }
+
+const differs = 'the graph, read as trees or as linear, answers otherwise than it does when run'
 
 /**
  * Makes the explainer of one output of an ONNX graph. `auto` takes, in this order: interventional Tree SHAP (path-
@@ -120,8 +115,11 @@ export const createExplainer = async (options: ExplainerOptions): Promise<Explai
       invalid(`The method "${method}" explains this output in the space "${natural}": set explanation.space to it.`)
     }
   }
-  if (options.predict !== undefined && background !== undefined) {
-    await compareWithGraph(traced, inputs, background, options.predict)
+  const isCompared = options.predict !== undefined && background !== undefined
+  if (isCompared && !(await agreesWithGraph(traced, inputs, background, options.predict))) {
+    return method === 'auto'
+      ? byAnswers(differs)
+      : invalid(`The method "${method}" does not apply: ${differs}. Choose "auto" or "permutation".`)
   }
   const ofTrees = background === undefined ? 'tree_path_dependent' : 'tree_interventional'
   const chosen = method === 'auto' ? (hasTrees ? ofTrees : 'linear') : method

@@ -1,3 +1,4 @@
+import type { OnnxNode } from '../onnx/index.js'
 import { floatOf, floatsOf, intOf, intsOf, stringOf, stringsOf } from './node-attributes.js'
 import { linear, notRows, onRows, rows, transpose, type OperatorRule, type Rows } from './operator-rule.js'
 import {
@@ -13,6 +14,7 @@ import {
   type TracedValue,
 } from './traced-value.js'
 import { readTreeEnsemble, readTreeEnsembleV5, type TreeEnsemble } from './tree-ensemble.js'
+import { UnreadableTrees } from './tree-structure.js'
 import { constant, type Univariate } from './univariate.js'
 
 /** The scores of a model operator after its `post_transform`, for several classes or targets. */
@@ -121,6 +123,15 @@ const classifierColumns = (ensemble: TreeEnsemble): readonly Scalar[] => {
   return transformScores(sums, postTransform)
 }
 
+const readTrees = (node: OnnxNode, columns: readonly Univariate[]): TreeEnsemble | Opaque => {
+  try {
+    return node.operator === 'TreeEnsemble' ? readTreeEnsembleV5(node, columns) : readTreeEnsemble(node, columns)
+  } catch (error) {
+    if (error instanceof UnreadableTrees) return opaque(error.because)
+    throw error
+  }
+}
+
 const treeRule: OperatorRule = (node, inputs) => {
   const [first] = inputs
   const isClassifier = node.operator === 'TreeEnsembleClassifier'
@@ -129,8 +140,8 @@ const treeRule: OperatorRule = (node, inputs) => {
   if (first?.kind !== 'rows') return answer(notRows(node, first))
   const columns = univariateColumns(first)
   if ('kind' in columns) return answer(columns)
-  const ensemble =
-    node.operator === 'TreeEnsemble' ? readTreeEnsembleV5(node, columns) : readTreeEnsemble(node, columns)
+  const ensemble = readTrees(node, columns)
+  if ('kind' in ensemble) return answer(ensemble)
   if (isClassifier) return answer(rows(classifierColumns(ensemble), 'float32'))
   // For one target the runtime leaves LOGISTIC and SOFTMAX out.
   const isPlain = ensemble.sums.length === 1 && ensemble.postTransform !== 'PROBIT'

@@ -2,7 +2,7 @@ import { MemoryGuardError } from '#libs/platform'
 import type { OnnxNode } from '../onnx/index.js'
 import { type AdditiveSum } from './additive-sum.js'
 import { floatsOf, intOf, intsOf, stringOf, stringsOf } from './node-attributes.js'
-import { buildTree, type NodeMode, type RawNode, type TreeStructure } from './tree-structure.js'
+import { buildTree, UnreadableTrees, type NodeMode, type RawNode, type TreeStructure } from './tree-structure.js'
 import type { Univariate } from './univariate.js'
 
 /** What happens to the sums of an ensemble before they leave the operator. */
@@ -55,25 +55,33 @@ const collect = (
   postTransform: PostTransform,
 ): TreeEnsemble => {
   const placeOf = structures.map((structure) => {
-    const places = new Map<number, number>()
-    structure.origin.forEach((origin, place) => places.set(origin, place))
+    // A leaf that several branches share stands in several places.
+    const places = new Map<number, number[]>()
+    structure.origin.forEach((origin, place) => {
+      const known = places.get(origin)
+      if (known) known.push(place)
+      else places.set(origin, [place])
+    })
     return places
   })
   const values = Array.from({ length: targets }, () => new Map<number, Float64Array>())
   const scoredLeaves = Array.from({ length: targets }, () => new Map<number, Set<number>>())
   for (const leaf of leaves) {
     const structure = structures[leaf.tree]
-    const place = placeOf[leaf.tree]?.get(leaf.node)
+    const places = placeOf[leaf.tree]?.get(leaf.node)
     const ofTarget = values[leaf.target]
     if (ofTarget === undefined) return fail(node, `gives a leaf to target ${leaf.target} of ${targets}`)
     // A leaf that no path reaches has no say.
-    if (structure === undefined || place === undefined) continue
-    if (structure.column[place] !== -1) fail(node, 'gives a value to a node that is no leaf')
+    if (structure === undefined || places === undefined) continue
     const perNode = ofTarget.get(leaf.tree) ?? new Float64Array(structure.size)
-    perNode[place] = (perNode[place] ?? 0) + leaf.weight * scale
     ofTarget.set(leaf.tree, perNode)
     const scored = scoredLeaves[leaf.target]?.get(leaf.tree) ?? new Set()
-    scoredLeaves[leaf.target]?.set(leaf.tree, scored.add(place))
+    scoredLeaves[leaf.target]?.set(leaf.tree, scored)
+    for (const place of places) {
+      if (structure.column[place] !== -1) fail(node, 'gives a value to a node that is no leaf')
+      perNode[place] = (perNode[place] ?? 0) + leaf.weight * scale
+      scored.add(place)
+    }
   }
   const always = scoredLeaves.flatMap((byTree, target) =>
     [...byTree].some(([tree, places]) => places.size === ((structures[tree]?.size ?? 0) + 1) / 2) ? [target] : [],
@@ -96,10 +104,17 @@ const collect = (
   }
 }
 
-/** Factor on every leaf; throws for the aggregates that do not add up. */
+const unreadable = (because: string): never => {
+  throw new UnreadableTrees(because)
+}
+
+/** Factor on every leaf. @throws {UnreadableTrees} for the aggregates that do not add up. */
 const scaleOf = (node: OnnxNode, aggregate: string, trees: number): number => {
   if (aggregate === 'SUM') return 1
-  return aggregate === 'AVERAGE' ? 1 / trees : fail(node, `aggregates trees by ${aggregate}, which does not add up`)
+  if (aggregate === 'AVERAGE') return 1 / trees
+  return aggregates.some((known) => known === aggregate)
+    ? unreadable(`its trees are aggregated by ${aggregate}, which does not add up`)
+    : fail(node, `aggregates trees by the unknown ${aggregate}`)
 }
 
 /**
@@ -152,8 +167,10 @@ export const readTreeEnsemble = (node: OnnxNode, columns: readonly Univariate[])
         hitRate: hitRates[i] ?? 0,
       }
     })
+    // The runtime starts at the first node of a tree, whatever leads to it.
     const root = isChild.indexOf(0)
-    if (root !== 0) fail(node, `does not state the root of tree ${tree} first`)
+    if (root < 0) fail(node, `has a tree ${tree} whose nodes form a circle`)
+    if (root > 0) unreadable(`its tree ${tree} does not state its root first`)
     return buildTree(nodes, root, columns, `Tree ${tree}`)
   })
   const targets = isClassifier
@@ -232,7 +249,7 @@ export const readTreeEnsembleV5 = (node: OnnxNode, columns: readonly Univariate[
     return buildTree(nodes, start, columns, `Tree ${tree}`)
   })
   const leaves = structures.flatMap((structure, tree) =>
-    [...structure.origin].flatMap((origin): LeafValue[] =>
+    [...new Set(structure.origin)].flatMap((origin): LeafValue[] =>
       origin < count
         ? []
         : [

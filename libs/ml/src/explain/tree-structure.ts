@@ -81,9 +81,30 @@ const normalise = (node: RawNode): Split => {
   }
 }
 
+/** Why trees cannot be read as a sum, although the file is sound: they are explained by the graph's answers. */
+export class UnreadableTrees extends Error {
+  constructor(readonly because: string) {
+    super(because)
+    this.name = 'UnreadableTrees'
+  }
+}
+
+/** Most nodes of a tree whose shared branches have been copied. */
+const maxNodes = 20_000
+
+/** A node to be written, and where its number goes. */
+interface PendingNode {
+  readonly index: number
+  readonly parent: number
+  readonly isYes: boolean
+}
+
 /**
- * Checks and normalises one tree. Throws `MODEL_INVALID` if the nodes do not form a tree below `root`, if a threshold
- * is not a number, or if a node tests a column that is not there.
+ * Checks and normalises one tree. Nodes may share children, as category tests are often written: a chain of tests that
+ * lead to the same child becomes one test of a set, and any other shared branch is copied.
+ * @throws {MemoryGuardError} MODEL_INVALID if the nodes form a circle, if a threshold is not a number, or if a node
+ * tests a column that is not there.
+ * @throws {UnreadableTrees} if there are too many nodes once shared branches are copied.
  */
 export const buildTree = (
   nodes: readonly RawNode[],
@@ -94,45 +115,107 @@ export const buildTree = (
   const fail = (reason: string): never => {
     throw new MemoryGuardError('MODEL_INVALID', `${label} of the ONNX file is corrupt: ${reason}.`)
   }
-  const visited = new Uint8Array(nodes.length)
+  const isShared = checkNodes(nodes, root, columns, fail)
   const origin: number[] = []
-  const splits: Split[] = []
-  const position = new Int32Array(nodes.length)
-  const stack = [root]
-  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    const node = nodes[index] ?? fail(`it has no node ${index}`)
-    if (visited[index] === 1) fail('two nodes have the same child')
-    visited[index] = 1
-    const split = normalise(node)
-    position[index] = origin.length
+  const splits: NodeSplit[] = []
+  const yes: number[] = []
+  const no: number[] = []
+  const stack: PendingNode[] = [{ index: root, parent: -1, isYes: false }]
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { index, parent, isYes } = next
+    const place = origin.length
+    if (place >= maxNodes) throw new UnreadableTrees('its trees share too many branches to be told apart')
+    if (parent >= 0) (isYes ? yes : no)[parent] = place
+    const split = splitOf(nodes, index)
     origin.push(index)
     splits.push(split)
+    yes.push(-1)
+    no.push(-1)
+    if (split.yes < 0) continue
+    stack.push({ index: split.no, parent: place, isYes: false }, { index: split.yes, parent: place, isYes: true })
+  }
+  return {
+    size: origin.length,
+    column: Int32Array.from(origin, (index, place) =>
+      (splits[place]?.yes ?? -1) < 0 ? -1 : (nodes[index]?.column ?? -1),
+    ),
+    threshold: Float64Array.from(splits, (split) => split.threshold),
+    sets: splits.map((split) => split.set),
+    missingYes: Uint8Array.from(splits, (split) => (split.missingYes ? 1 : 0)),
+    yes: Int32Array.from(yes),
+    no: Int32Array.from(no),
+    // Those who come to a shared node come from several parents: the file does not say how many from which.
+    hitRate: Float64Array.from(origin, (index) => (isShared ? 0 : (nodes[index]?.hitRate ?? 0))),
+    origin: Int32Array.from(origin),
+    columns,
+  }
+}
+
+/** Checks every node that the root leads to. @returns whether some of them share a child. */
+const checkNodes = (
+  nodes: readonly RawNode[],
+  root: number,
+  columns: readonly Univariate[],
+  fail: (reason: string) => never,
+): boolean => {
+  let isShared = false
+  // 1: on the way from the root to the node that is looked at; 2: done with.
+  const seen = new Uint8Array(nodes.length)
+  const stack = [root]
+  for (let index = stack.at(-1); index !== undefined; index = stack.at(-1)) {
+    const node = nodes[index] ?? fail(`it has no node ${index}`)
+    if (seen[index] !== 0) {
+      if (seen[index] === 2) isShared = true
+      seen[index] = 2
+      stack.pop()
+      continue
+    }
+    seen[index] = 1
     if (node.mode === 'LEAF') continue
     if (Number.isNaN(node.threshold)) fail('a threshold is not a number')
     if (node.column < 0 || node.column >= columns.length) {
       fail(`a node tests column ${node.column} of ${columns.length}`)
     }
-    const [yes, no] = split.swapped ? [node.no, node.yes] : [node.yes, node.no]
-    stack.push(no, yes)
+    for (const child of [node.no, node.yes]) {
+      if (seen[child] === 1) fail('its nodes form a circle')
+      if (seen[child] === 2) isShared = true
+      else stack.push(child)
+    }
+    if (node.yes === node.no) isShared = true
   }
-  const raw = origin.map((index) => nodes[index] ?? fail(`it has no node ${index}`))
-  const child = (node: RawNode, split: Split | undefined, wanted: 'yes' | 'no'): number => {
-    if (node.mode === 'LEAF') return -1
-    const isYes = (wanted === 'yes') !== (split?.swapped === true)
-    return position[isYes ? node.yes : node.no] ?? -1
+  return isShared
+}
+
+interface NodeSplit extends Split {
+  /** Positions of the children in the file's order; -1 for a leaf. */
+  readonly yes: number
+  readonly no: number
+}
+
+const childrenOf = (node: RawNode, { swapped }: Split): { readonly yes: number; readonly no: number } => {
+  if (node.mode === 'LEAF') return { yes: -1, no: -1 }
+  return swapped ? { yes: node.no, no: node.yes } : { yes: node.yes, no: node.no }
+}
+
+/** The test of a node, with those below it that ask the same column for other members and lead to the same child. */
+const splitOf = (nodes: readonly RawNode[], index: number): NodeSplit => {
+  const first = nodes[index]
+  if (first === undefined) throw new Error('The nodes have been checked')
+  const split = normalise(first)
+  const { yes, no: firstNo } = childrenOf(first, split)
+  if (split.set === undefined) return { ...split, yes, no: firstNo }
+  const set = new Set(split.set)
+  let { missingYes } = split
+  let no = firstNo
+  for (let other = nodes[no]; other !== undefined; other = nodes[no]) {
+    const next = normalise(other)
+    const children = childrenOf(other, next)
+    if (next.set === undefined || other.column !== first.column || children.yes !== yes) break
+    for (const member of next.set) set.add(member)
+    missingYes ||= next.missingYes
+    no = children.no
   }
-  return {
-    size: origin.length,
-    column: Int32Array.from(raw, (node) => (node.mode === 'LEAF' ? -1 : node.column)),
-    threshold: Float64Array.from(splits, (split) => split.threshold),
-    sets: splits.map((split) => split.set),
-    missingYes: Uint8Array.from(splits, (split) => (split.missingYes ? 1 : 0)),
-    yes: Int32Array.from(raw, (node, i) => child(node, splits[i], 'yes')),
-    no: Int32Array.from(raw, (node, i) => child(node, splits[i], 'no')),
-    hitRate: Float64Array.from(raw, (node) => node.hitRate),
-    origin: Int32Array.from(origin),
-    columns,
-  }
+  return { ...split, set, missingYes, yes, no }
 }
 
 /** Whether `value` passes the test of `node`. */

@@ -4,6 +4,11 @@ import { readOnnxModel, type OnnxModel } from '../onnx/index.js'
 
 const list = (values: readonly { readonly name: string }[]): string => values.map(({ name }) => name).join(', ')
 
+/** How the probabilities become a tensor, by library. */
+export const withoutZipMap =
+  'convert the model without ZipMap (skl2onnx: options={id(model): {"zipmap": False}}; onnxmltools: zipmap=False; ' +
+  'CatBoost has no such option: take the ZipMap node out with the onnx package, see docs/adding-a-model.md)'
+
 /** What a graph and its manifest disagree about, and what is wrong with the file, without running it. */
 export const graphFaults = (manifest: RiskManifest, bytes: Uint8Array): readonly InputFault[] => {
   try {
@@ -29,18 +34,13 @@ const inputFaults = ({ graph, inputs }: RiskManifest, model: OnnxModel): readonl
   } else if (input.type !== graph.dtype) {
     fault('manifest.json#/graph/dtype', `the graph takes ${input.type}`)
   }
-  const [rows, width] = input.dims ?? []
+  const width = input.dims?.[1]
   if (input.dims && input.dims.length !== 2) {
     fault(graph.file, `takes a tensor of ${input.dims.length} dimensions: it must take a matrix`)
     return faults
   }
   if (typeof width === 'number' && width !== inputs.length) {
     fault('manifest.json#/inputs', `there are ${inputs.length}, but the graph takes ${width} columns`)
-  }
-  if (typeof rows === 'number' && rows > 1) {
-    fault(graph.file, `takes exactly ${rows} rows: leave their number open`)
-  } else if (rows === 1 && graph.max_batch > 1) {
-    fault('manifest.json#/graph/max_batch', 'must be 1: the graph takes one row at a time')
   }
   return faults
 }
@@ -58,7 +58,7 @@ const outputFaults = ({ outputs }: RiskManifest, model: OnnxModel): readonly Inp
         ]
       }
       if (found.kind !== 'tensor') {
-        const message = `is a ${found.kind} of the graph, not a tensor: convert the model with zipmap=False`
+        const message = `is a ${found.kind} of the graph, not a tensor: ${withoutZipMap}`
         return [{ pointer: `${pointer}/tensor`, message }]
       }
       if (found.type !== 'float32' && found.type !== 'float64') {

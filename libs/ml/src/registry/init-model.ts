@@ -4,6 +4,7 @@ import { MemoryGuardError } from '#libs/platform'
 import { digestOf, knownMetrics, modelFolderPath } from '../manifest/index.js'
 import { readOnnxModel, type OnnxModel, type OnnxValue } from '../onnx/index.js'
 import type { ComputePool, OutputTensor } from '../runtime/compute-pool.js'
+import { withoutZipMap } from './graph-faults.js'
 import { parseSampleRows, type SampleRows } from './sample-rows.js'
 
 /** From which a model folder is made. */
@@ -20,9 +21,11 @@ export interface NewModel {
   readonly root: string
 }
 
-/** Rows kept in the golden file and as reference people of explanations. */
-const goldenCases = 20
+/** Most rows kept in the golden file, and as reference people of explanations. */
+const goldenCases = 1_000
 const backgroundRows = 100
+/** Most rows of one run of a new model. */
+const maxBatch = 4096
 /** Float32 answers of two libraries agree by more than this. */
 const tolerance = 1e-5
 
@@ -42,19 +45,21 @@ export const initModel = async (
   const path = await modelFolderPath(root, name, version)
   const model = readOnnxModel(await readFile(graph))
   const sample = parseSampleRows(await readFile(rows, 'utf8'))
-  const { input, maxBatch } = inputOf(model, sample.features.length)
+  const input = inputOf(model, sample.features.length)
   const [tensor = '', wantedColumn] = (output ?? probabilityOf(model).name).split(':')
   const chosen = spread(sample.rows, goldenCases)
-  const answers = await pool.trial({
-    key: `${name}@${version}`,
-    file: graph,
-    input: input.name,
-    dtype: input.type === 'float64' ? 'float64' : 'float32',
-    width: sample.features.length,
-    outputs: [tensor],
-    maxBatch,
-    warmUp: { rows: encode(sample, chosen), count: chosen.length },
-  })
+  const answers = await pool
+    .trial({
+      key: `${name}@${version}`,
+      file: graph,
+      input: input.name,
+      dtype: input.type === 'float64' ? 'float64' : 'float32',
+      width: sample.features.length,
+      outputs: [tensor],
+      maxBatch,
+      warmUp: { rows: encode(sample, chosen), count: chosen.length },
+    })
+    .catch(throwInvalid)
   const answer = answers[tensor] ?? { data: new Float64Array(0), columns: 0 }
   const column = columnOf(answer, wantedColumn)
 
@@ -104,21 +109,27 @@ const invalid = (message: string): never => {
   throw new MemoryGuardError('MODEL_INVALID', message)
 }
 
-const inputOf = ({ inputs }: OnnxModel, width: number): { input: OnnxValue; maxBatch: number } => {
+const throwInvalid = (cause: unknown): never => {
+  if (cause instanceof MemoryGuardError) throw cause
+  const words = cause instanceof Error ? cause.message : String(cause)
+  throw new MemoryGuardError('MODEL_INVALID', `The graph cannot be run: ${words}`, { cause })
+}
+
+const inputOf = ({ inputs }: OnnxModel, width: number): OnnxValue => {
   const [input, ...more] = inputs
   if (!input || more.length > 0) return invalid('The graph must have one input, the matrix of all features.')
-  const [rows, columns] = input.dims ?? []
+  const columns = input.dims?.[1]
   if (typeof columns === 'number' && columns !== width) {
     invalid(`The graph takes ${columns} columns, but the rows have ${width} inputs.`)
   }
-  return { input, maxBatch: rows === 1 ? 1 : 4096 }
+  return input
 }
 
 /** The tensor that looks like the probabilities: by its name, else the last that holds floating-point numbers. */
 const probabilityOf = ({ outputs }: OnnxModel): OnnxValue => {
   const numbers = outputs.filter(({ kind, type }) => kind === 'tensor' && (type === 'float32' || type === 'float64'))
   const found = numbers.find(({ name }) => /prob/i.test(name)) ?? numbers.at(-1)
-  return found ?? invalid('The graph has no output of floating-point numbers: convert the model with zipmap=False.')
+  return found ?? invalid(`The graph has no output of floating-point numbers: ${withoutZipMap}.`)
 }
 
 const columnOf = ({ columns }: OutputTensor, wanted: string | undefined): number => {
@@ -170,6 +181,7 @@ const inputManifest = (name: string, sorted: readonly number[]) => {
     unit: known?.unit ?? 'units',
     min: Math.min(known?.min ?? (low >= 0 ? Math.max(0, low - width) : low - width), low),
     max: Math.max(known?.max ?? high + width, high),
+    ...(known?.words && { words: known.words }),
     typical: { low: quantile(sorted, 0.01), high: quantile(sorted, 0.99) },
   }
 }

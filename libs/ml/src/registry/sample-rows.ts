@@ -12,6 +12,8 @@ export interface SampleRows {
 
 /** Column of a sample file that holds the training library's answers. */
 const expectedColumn = 'expected'
+/** An empty field, and what pandas and R write for a missing value. */
+const missing: ReadonlySet<string> = new Set(['', 'na', 'nan', 'null', 'none'])
 const featureName = /^[a-z][a-z0-9_]{0,62}$/
 
 /**
@@ -20,7 +22,10 @@ const featureName = /^[a-z][a-z0-9_]{0,62}$/
  * @throws MemoryGuardError MODEL_INVALID with every faulty line, and never a value.
  */
 export const parseSampleRows = (text: string): SampleRows => {
-  const [header = '', ...lines] = text.trim().split(/\r?\n/)
+  const [header = '', ...lines] = text
+    .replace(/^\ufeff/, '')
+    .trim()
+    .split(/\r?\n/)
   const names = header.split(',').map((name) => name.trim())
   const hasExpected = names.at(-1) === expectedColumn
   const features = hasExpected ? names.slice(0, -1) : names
@@ -31,7 +36,7 @@ export const parseSampleRows = (text: string): SampleRows => {
   )
   if (lines.length === 0) faults.push({ pointer: 'line 2', message: 'there must be at least one row' })
   const parsed = lines.map((line, index) => {
-    const fields = line.split(',').map((field) => (field.trim() === '' ? null : Number(field)))
+    const fields = line.split(',').map((field) => (missing.has(field.trim().toLowerCase()) ? null : Number(field)))
     if (fields.length !== names.length) {
       faults.push({ pointer: `line ${index + 2}`, message: `must have ${names.length} fields` })
     }

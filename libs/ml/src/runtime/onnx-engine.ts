@@ -4,6 +4,9 @@ import { OnnxSession, OnnxTensor, type InferenceSession } from './onnxruntime.js
 interface LoadedGraph {
   readonly spec: GraphSpec
   readonly session: InferenceSession
+  /** Rows of one run: most of them, or exactly so many if the graph declares a number. */
+  readonly rowsAtOnce: number
+  readonly hasFixedRows: boolean
 }
 
 /** Loads and runs graphs in this process. A run blocks the thread that calls it. */
@@ -22,7 +25,7 @@ export class OnnxEngine {
       graphOptimizationLevel: 'all',
       // It prints by itself what it also throws, and that may name a person's values.
       logSeverityLevel: 4,
-    })
+    }).catch(throwReason)
     if (!session.inputNames.includes(spec.input)) {
       throw new Error(`The graph has no input "${spec.input}"; it has ${session.inputNames.join(', ')}`)
     }
@@ -31,7 +34,9 @@ export class OnnxEngine {
         throw new Error(`The graph has no output "${output}"; it has ${session.outputNames.join(', ')}`)
       }
     }
-    this.graphs.set(spec.key, { spec, session })
+    const fixedRows = fixedRowsOf(session, spec.input)
+    const rowsAtOnce = fixedRows ?? spec.maxBatch
+    this.graphs.set(spec.key, { spec, session, rowsAtOnce, hasFixedRows: fixedRows !== undefined })
     return this.warmUp(spec)
   }
 
@@ -40,35 +45,26 @@ export class OnnxEngine {
     return this.get(key).spec
   }
 
-  /** @throws Error with onnxruntime's words, numbers struck out: it names values at which a graph fails. */
+  /**
+   * Answers for rows; in parts if there are more than the graph takes at once, and the last part filled up with copies if
+   * it takes exactly so many.
+   * @throws Error with onnxruntime's words, numbers struck out: it names values at which a graph fails.
+   */
   async run(key: string, rows: Float32Array, count: number): Promise<OutputTensors> {
-    const { spec, session } = this.get(key)
-    const shape = [count, spec.width]
-    const input =
-      spec.dtype === 'float32'
-        ? new OnnxTensor('float32', rows, shape)
-        : new OnnxTensor('float64', Float64Array.from(rows), shape)
-    const answer = await session.run({ [spec.input]: input }, [...spec.outputs]).catch(throwWithoutNumbers)
-    const outputs: Record<string, OutputTensor> = {}
-    for (const name of spec.outputs) {
-      const tensor = answer[name]
-      const data = tensor?.data
-      if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length % count !== 0) {
-        throw new Error(`The output "${name}" is no matrix of floating-point numbers with a row for each input row`)
-      }
-      outputs[name] = { data, columns: data.length / count }
-    }
-    return outputs
-  }
-
-  private async warmUp({ key, warmUp: { rows, count }, width, maxBatch }: GraphSpec): Promise<OutputTensors> {
+    const graph = this.get(key)
+    const { spec, rowsAtOnce, hasFixedRows } = graph
+    if (hasFixedRows ? count === rowsAtOnce : count <= rowsAtOnce) return runOnce(graph, rows, count)
     const answers: Record<string, { data: number[]; columns: number }> = {}
-    for (let first = 0; first < count; first += maxBatch) {
-      const many = Math.min(maxBatch, count - first)
-      const part = await this.run(key, rows.slice(first * width, (first + many) * width), many)
-      for (const [name, { data, columns }] of Object.entries(part)) {
+    for (let first = 0; first < count; first += rowsAtOnce) {
+      const many = Math.min(rowsAtOnce, count - first)
+      const part = rows.subarray(first * spec.width, (first + many) * spec.width)
+      const outputs =
+        hasFixedRows && many < rowsAtOnce
+          ? await runOnce(graph, filledUp(part, rowsAtOnce * spec.width), rowsAtOnce)
+          : await runOnce(graph, part.slice(), many)
+      for (const [name, { data, columns }] of Object.entries(outputs)) {
         const answer = (answers[name] ??= { data: [], columns })
-        for (const value of data) answer.data.push(value)
+        for (const value of data.subarray(0, many * columns)) answer.data.push(value)
       }
     }
     return Object.fromEntries(
@@ -76,11 +72,53 @@ export class OnnxEngine {
     )
   }
 
+  private async warmUp({ key, warmUp: { rows, count } }: GraphSpec): Promise<OutputTensors> {
+    return count === 0 ? {} : this.run(key, rows, count)
+  }
+
   private get(key: string): LoadedGraph {
     const graph = this.graphs.get(key)
     if (!graph) throw new Error(`The model ${key} is not loaded`)
     return graph
   }
+}
+
+/** The number of rows that a graph declares for its input; undefined if it takes any number. */
+const fixedRowsOf = (session: InferenceSession, input: string): number | undefined => {
+  const found = session.inputMetadata.find(({ name }) => name === input)
+  const [rows] = found?.isTensor ? found.shape : []
+  return typeof rows === 'number' && rows > 0 ? rows : undefined
+}
+
+const filledUp = (rows: Float32Array, length: number): Float32Array => {
+  const filled = new Float32Array(length)
+  for (let at = 0; at < length; at += rows.length) filled.set(rows.subarray(0, Math.min(rows.length, length - at)), at)
+  return filled
+}
+
+const runOnce = async ({ spec, session }: LoadedGraph, rows: Float32Array, count: number): Promise<OutputTensors> => {
+  const shape = [count, spec.width]
+  const input =
+    spec.dtype === 'float32'
+      ? new OnnxTensor('float32', rows, shape)
+      : new OnnxTensor('float64', Float64Array.from(rows), shape)
+  const answer = await session.run({ [spec.input]: input }, [...spec.outputs]).catch(throwWithoutNumbers)
+  const outputs: Record<string, OutputTensor> = {}
+  for (const name of spec.outputs) {
+    const data = answer[name]?.data
+    if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length % count !== 0) {
+      throw new Error(`The output "${name}" is no matrix of floating-point numbers with a row for each input row`)
+    }
+    outputs[name] = { data, columns: data.length / count }
+  }
+  return outputs
+}
+
+/** The reason alone: the runtime puts the place in its own source before it, which tells nobody anything. */
+const throwReason = (error: unknown): never => {
+  const words = error instanceof Error ? error.message : String(error)
+  const start = words.includes('/onnxruntime_src/') ? words.lastIndexOf('] ') + 1 : 0
+  throw new Error(words.slice(start).trim(), { cause: error })
 }
 
 const throwWithoutNumbers = (error: unknown): never => {
