@@ -20,6 +20,7 @@ import { Explanations1764000001000 } from './migrations/1764000001000-explanatio
 import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 import { Retention1764000006000 } from './migrations/1764000006000-retention.js'
 import { EventsAndWebhooks1764000007000 } from './migrations/1764000007000-events-and-webhooks.js'
+import { IndexesOfLists1764000010000 } from './migrations/1764000010000-indexes-of-lists.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
 import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
 
@@ -77,6 +78,7 @@ export const createDataSource = (config: Config): DataSource => {
       Retention1764000006000,
       EventsAndWebhooks1764000007000,
       AuditChain1764000008000,
+      IndexesOfLists1764000010000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,
@@ -85,12 +87,22 @@ export const createDataSource = (config: Config): DataSource => {
   })
 }
 
+/** How often a process looks whether another one has finished the migrations, in milliseconds. */
+const migrationPollMs = 200
+
 /** Brings the schema up to date; of several processes that call it at once, one works and the others wait for it. */
 export const runMigrations = async (dataSource: DataSource): Promise<readonly string[]> => {
   const runner = dataSource.createQueryRunner()
   await runner.connect()
   try {
-    await runner.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migrations])
+    // A statement that waits for the lock would hold a snapshot, for which an index that is made concurrently waits.
+    for (;;) {
+      const [row]: { locked: boolean }[] = await runner.query('SELECT pg_try_advisory_lock($1) AS locked', [
+        advisoryLocks.migrations,
+      ])
+      if (row?.locked) break
+      await new Promise((resolve) => setTimeout(resolve, migrationPollMs))
+    }
     try {
       const done = await dataSource.runMigrations()
       return done.map(({ name }) => name)

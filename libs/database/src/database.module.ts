@@ -9,12 +9,14 @@ import { ForecastRepository } from './repositories/forecast.repository.js'
 import { HealthMetricsRepository } from './repositories/health-metrics.repository.js'
 import { ExplanationRepository } from './repositories/explanation.repository.js'
 import { ModelActivationRepository } from './repositories/model-activation.repository.js'
+import { PredictionListRepository } from './repositories/prediction-list.repository.js'
 import { PredictionRepository } from './repositories/prediction.repository.js'
 import { ProgressRepository } from './repositories/progress.repository.js'
 import { QueueRepository } from './repositories/queue.repository.js'
 import { ScheduleRepository } from './repositories/schedule.repository.js'
 import { RetentionRepository } from './repositories/retention.repository.js'
 import { TaskCallRepository } from './repositories/task-call.repository.js'
+import { TaskListRepository } from './repositories/task-list.repository.js'
 import { TaskEventRepository } from './repositories/task-event.repository.js'
 import { TaskRepository } from './repositories/task.repository.js'
 import { WebhookDeliveryRepository } from './repositories/webhook-delivery.repository.js'
@@ -29,8 +31,10 @@ const repositories = [
   WorkerCommandRepository,
   TaskRepository,
   TaskCallRepository,
+  TaskListRepository,
   TaskEventRepository,
   PredictionRepository,
+  PredictionListRepository,
   BatchRepository,
   WebhookRepository,
   WebhookDeliveryRepository,

@@ -15,7 +15,11 @@ const queueAnswer = z
   .strictObject({
     name: z.enum(queueNames),
     paused: z.boolean(),
-    depth: z.partialRecord(z.enum(taskStates), z.int()).describe('Unfinished tasks by state'),
+    depth: z
+      .partialRecord(z.enum(taskStates), z.int())
+      .describe(
+        'Unfinished tasks by state. Of more than 20,000 in a queue, those due last count as queued, or scheduled if they are not due',
+      ),
     broker: z
       .strictObject({ waiting: z.int(), active: z.int(), delayed: z.int() })
       .nullable()

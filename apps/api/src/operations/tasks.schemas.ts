@@ -225,6 +225,7 @@ export const replayAnswer = z
   .strictObject({
     dry_run: z.boolean(),
     matched: z.int(),
+    matched_all: z.boolean().describe('False if counting was given up: then at least `matched` tasks fit'),
     replayed: z.int().describe(`Replays that were made now; at most ${maxReplays} in one call, oldest last`),
     items: z.array(z.strictObject({ id: z.uuid(), replay_id: z.uuid().nullable() })),
   })

@@ -7,6 +7,7 @@ import {
   type Database,
   type ReplayedTask,
   type TaskEntity,
+  TaskListRepository,
   type TaskFilter,
 } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
@@ -17,7 +18,6 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
 import { AuditTrail, type AuditedAction, type Caller } from '../access/audit-trail.js'
 import { ReachableRows } from '../access/reachable-rows.js'
-import { toPage } from '../http/paging.js'
 import { toAnswer, toSummary } from './task-answers.js'
 import {
   maxReplays,
@@ -34,6 +34,7 @@ export class TasksService {
   constructor(
     private readonly tasks: TaskRepository,
     private readonly calls: TaskCallRepository,
+    private readonly history: TaskListRepository,
     private readonly schedules: ScheduleRepository,
     private readonly client: TaskClient,
     private readonly broker: Broker,
@@ -96,7 +97,8 @@ export class TasksService {
 
   async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {
     const filter = { name, states: state, queue, worker, since, before: cursor, userId: principal.userId ?? undefined }
-    return toPage(await this.calls.list(filter, limit + 1), limit, toSummary, ({ id }) => id)
+    const { rows, next } = await this.history.list(filter, limit)
+    return { items: rows.map(toSummary), next_cursor: next }
   }
 
   /** @throws MemoryGuardError TASK_STATE_CONFLICT for a task that has finished and was not cancelled. */
@@ -151,16 +153,27 @@ export class TasksService {
     const states = typeof state === 'string' ? [state] : state
     const userId = principal.userId ?? undefined
     const fits: TaskFilter = { states, name, queue, worker, errorCode, since, ids, userId, mayReplay: true }
-    const matched = await this.calls.count(fits)
-    const found = (await this.calls.list(fits, maxReplays)).map(({ id }) => id)
-    if (dry_run) return { dry_run, matched, replayed: 0, items: found.map((id) => ({ id, replay_id: null })) }
+    const { count: matched, isComplete } = await this.history.count(fits)
+    const found = await this.findReplayable(fits)
+    const counted = { dry_run, matched, matched_all: isComplete }
+    if (dry_run) return { ...counted, replayed: 0, items: found.map((id) => ({ id, replay_id: null })) }
     const replays = await this.replayAll(found, { principal, requestId }, (made) => ({
       action: 'task.retry_many',
       target: 'tasks',
       details: { matched, replayed: made.length },
     }))
     const items = replays.map(({ original, task }) => ({ id: original, replay_id: task.taskId }))
-    return { dry_run, matched, replayed: replays.filter(({ isNew }) => isNew).length, items }
+    return { ...counted, replayed: replays.filter(({ isNew }) => isNew).length, items }
+  }
+
+  private async findReplayable(filter: TaskFilter): Promise<readonly string[]> {
+    const found: string[] = []
+    for (let { before } = filter; ;) {
+      const { rows, next } = await this.history.list({ ...filter, before }, maxReplays - found.length)
+      found.push(...rows.map(({ id }) => id))
+      if (next === null || found.length >= maxReplays) return found
+      before = next
+    }
   }
 
   private async replayAll(

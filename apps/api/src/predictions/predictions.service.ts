@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
+  PredictionListRepository,
   PredictionRepository,
   TaskRepository,
   type NewPrediction,
@@ -36,6 +37,7 @@ export class PredictionsService {
 
   constructor(
     private readonly predictions: PredictionRepository,
+    private readonly history: PredictionListRepository,
     private readonly catalogue: ModelCatalogue,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
@@ -128,13 +130,8 @@ export class PredictionsService {
     const userId = principal.userId ?? user_id
     if (user_id !== undefined && user_id !== userId) return { items: [], next_cursor: null }
     const before = cursor === undefined ? undefined : Number(cursor)
-    const views = await this.predictions.list({ userId, state, batchId: batch_id, before, limit: limit + 1 })
-    const items = views.slice(0, limit)
-    const last = items.at(-1)
-    return {
-      items: items.map((view) => this.toAnswer(view)),
-      next_cursor: views.length > limit && last ? String(last.id) : null,
-    }
+    const { rows, next } = await this.history.list({ userId, state, batchId: batch_id, before }, limit)
+    return { items: rows.map((view) => this.toAnswer(view)), next_cursor: next }
   }
 
   private async insert(rows: readonly NewPrediction[]) {

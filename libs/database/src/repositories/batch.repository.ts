@@ -339,10 +339,12 @@ export class BatchRepository {
          UPDATE tasks p SET
            state = CASE WHEN n.has_nothing OR n.has_lost THEN 'failed' WHEN n.cancelled > 0 THEN 'cancelled'
              ELSE 'succeeded' END,
-           error_code = CASE WHEN n.has_nothing THEN 'BATCH_FAILED' WHEN n.has_lost THEN 'TASK_FAILED' END,
+           error_code = CASE WHEN n.has_nothing THEN 'BATCH_FAILED' WHEN n.has_lost THEN 'TASK_FAILED'
+             WHEN n.cancelled > 0 THEN 'TASK_REVOKED' END,
            error_message = CASE
              WHEN n.has_nothing THEN 'None of its ' || n.total || ' rows has a result; see the errors of the batch.'
-             WHEN n.has_lost THEN 'Some chunks have no result; the others are stored.' END,
+             WHEN n.has_lost THEN 'Some chunks have no result; the others are stored.'
+             WHEN n.cancelled > 0 THEN '${endWords.revoked}' END,
            attempt = 1, started_at = coalesce(p.started_at, now()), finished_at = now(), available_at = least(p.available_at, now()),
            result = jsonb_build_object('batch_id', n.id, 'total', n.total, 'succeeded', n.succeeded, 'failed', n.failed,
              'cancelled', n.cancelled, 'results', '/v1/batches/' || n.id || '/results')
@@ -370,7 +372,8 @@ export class BatchRepository {
          WHERE id IN (SELECT id FROM batches WHERE id = ANY($1::uuid[])) AND state IN (${sourceList('cancelled')})
          RETURNING id
        ), chunks AS (
-         UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_expires_at = NULL
+         UPDATE tasks t SET state = 'cancelled', finished_at = now(), lease_expires_at = NULL,
+           error_code = 'TASK_REVOKED', error_message = '${endWords.revoked}'
          FROM parent JOIN batch_chunks c ON c.batch_id = parent.id
          WHERE t.id = c.task_id AND t.state IN (${sourceList('cancelled')})
          RETURNING t.id

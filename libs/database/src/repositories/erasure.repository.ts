@@ -157,7 +157,7 @@ export class ErasureRepository {
   private async thinChunks(userId: number, until: string, restarted: DispatchableTask[]): Promise<number> {
     const chunks: { batch_id: string; chunk: number; task_id: string }[] = await this.dataSource.query(
       `SELECT batch_id, chunk, task_id FROM batch_chunks
-       WHERE created_at <= $2 AND (user_ids @> ARRAY[$1::bigint]
+       WHERE created_at <= $2 AND (user_ids IS NOT NULL OR error_count > 0) AND (user_ids @> ARRAY[$1::bigint]
          OR (error_count > 0 AND errors @> jsonb_build_array(jsonb_build_object('user_id', $1::bigint))))`,
       [userId, until],
     )

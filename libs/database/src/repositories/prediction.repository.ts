@@ -65,15 +65,6 @@ export interface PredictionView {
   readonly finishedAt: Date | null
 }
 
-export interface PredictionFilter {
-  readonly userId?: number | undefined
-  readonly state?: TaskState | undefined
-  readonly batchId?: string | undefined
-  /** Only predictions with a smaller id. */
-  readonly before?: number | undefined
-  readonly limit: number
-}
-
 /** Stores the explanations that are wanted with new predictions. */
 const wantedExplanations = `, explanation_tasks AS (
          INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
@@ -86,7 +77,7 @@ const wantedExplanations = `, explanation_tasks AS (
          FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
        )`
 
-interface ViewRow {
+export interface PredictionViewRow {
   id: string
   task_id: string
   batch_id: string | null
@@ -105,10 +96,10 @@ interface ViewRow {
   finished_at: Date | null
 }
 
-const viewColumns = `p.id, p.task_id, p.batch_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
+export const predictionColumns = `p.id, p.task_id, p.batch_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
   p.outputs, t.state, t.error_code, t.error_message, p.created_at, t.started_at, t.finished_at`
 
-const toView = (row: ViewRow): PredictionView => ({
+export const toPredictionView = (row: PredictionViewRow): PredictionView => ({
   id: Number(row.id),
   taskId: row.task_id,
   batchId: row.batch_id,
@@ -228,28 +219,10 @@ export class PredictionRepository {
   }
 
   async find(id: number): Promise<PredictionView | null> {
-    const [row]: ViewRow[] = await this.dataSource.query(
-      `SELECT ${viewColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1`,
+    const [row]: PredictionViewRow[] = await this.dataSource.query(
+      `SELECT ${predictionColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1`,
       [id],
     )
-    return row ? toView(row) : null
-  }
-
-  /** Newest first. */
-  async list({ userId, state, batchId, before, limit }: PredictionFilter): Promise<readonly PredictionView[]> {
-    // A batch took its ids while it was received: its predictions are a range of the primary key.
-    const ofBatch =
-      batchId === undefined
-        ? ''
-        : `AND p.batch_id = $5 AND p.id BETWEEN (SELECT first_prediction_id FROM batches WHERE id = $5)
-             AND (SELECT last_prediction_id FROM batches WHERE id = $5)`
-    const rows: ViewRow[] = await this.dataSource.query(
-      `SELECT ${viewColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id
-       WHERE ($1::bigint IS NULL OR p.user_id = $1) AND ($2::text IS NULL OR t.state = $2)
-         AND ($3::bigint IS NULL OR p.id < $3) ${ofBatch}
-       ORDER BY p.id DESC LIMIT $4`,
-      [userId ?? null, state ?? null, before ?? null, limit, ...(batchId === undefined ? [] : [batchId])],
-    )
-    return rows.map(toView)
+    return row ? toPredictionView(row) : null
   }
 }

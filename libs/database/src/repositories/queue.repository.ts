@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { QueueName } from '#libs/platform'
+import { queueNames, type QueueName } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../database.js'
@@ -19,9 +19,11 @@ export interface QueueStatistics {
   readonly runP95Seconds: number | null
 }
 
-/** "Lately": this long, and of that at most so many of the newest tasks, so that asking costs the same at any load. */
+/** "Lately": this long, and of that at most so many of the last ends of a queue, so that reading costs the same at any load. */
 const latelySeconds = 300
-const sampleSize = 10_000
+const sampleSize = 2_000
+/** Unfinished tasks of a queue that are counted by state; the rest is counted as one with the state of most of them. */
+const countedByState = 20_000
 const purgeBatch = 1_000
 const dueSample = 1_000
 
@@ -39,34 +41,16 @@ export class QueueRepository {
 
   async readStatistics(): Promise<ReadonlyMap<string, QueueStatistics>> {
     const [depths, samples]: [DepthRow[], SampleRow[]] = await Promise.all([
-      this.database.query(
-        `SELECT queue, state, count(*)::int AS count,
-           extract(epoch FROM now() - min(greatest(available_at, created_at)) FILTER (
-             WHERE state IN (${sourceList('running')}) AND available_at <= now()))::float8 AS oldest
-         FROM tasks WHERE finished_at IS NULL GROUP BY queue, state`,
-      ),
-      this.database.query(
-        `WITH newest AS (
-           SELECT queue, attempt, created_at, eta, started_at, finished_at FROM tasks ORDER BY id DESC LIMIT ${sampleSize}
-         ), recent AS (
-           SELECT *, greatest(1, extract(epoch FROM now() - greatest(
-             (SELECT min(created_at) FROM newest), now() - interval '${latelySeconds} s'))) AS span
-           FROM newest WHERE finished_at > now() - interval '${latelySeconds} s'
-         )
-         SELECT queue, (count(*) / max(span))::float8 AS rate,
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - greatest(created_at, eta))::float8)
-             FILTER (WHERE attempt = 1) AS wait,
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)::float8) AS run
-         FROM recent GROUP BY queue`,
-      ),
+      this.database.query(depthStatement, [queueNames]),
+      this.database.query(sampleStatement, [queueNames]),
     ])
     const statistics = new Map<string, QueueStatistics>()
-    for (const queue of new Set([...depths, ...samples].map((row) => row.queue))) {
+    for (const queue of queueNames) {
       const own = depths.filter((row) => row.queue === queue)
       const oldest = own.flatMap((row) => row.oldest ?? [])
       const sample = samples.find((row) => row.queue === queue)
       statistics.set(queue, {
-        depth: Object.fromEntries(own.map(({ state, count }) => [state, count])),
+        depth: depthOf(own),
         oldestWaitingSeconds: oldest.length > 0 ? Math.max(...oldest) : null,
         ratePerSecond: sample?.rate ?? 0,
         waitP95Seconds: sample?.wait ?? null,
@@ -183,13 +167,62 @@ export class QueueRepository {
 const fromWaiting = `FROM tasks
   WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')}) AND (priority > 0) = $4
     AND greatest(available_at, created_at) >= to_timestamp($2 / 1000.0)
-    AND greatest(available_at, created_at) < to_timestamp($3 / 1000.0)`
+    AND greatest(available_at, created_at) < to_timestamp($3 / 1000.0)
+    AND available_at < to_timestamp($3 / 1000.0)`
+
+/** Counts by state among the first to be due, with the age of the oldest; the row without a state counts all. */
+const depthStatement = `
+  SELECT q.queue, s.state, s.count, s.due, s.oldest FROM unnest($1::text[]) AS q(queue), LATERAL (
+    SELECT state, count(*)::int AS count, count(*) FILTER (WHERE available_at <= now())::int AS due,
+      extract(epoch FROM now() - min(greatest(available_at, created_at)) FILTER (
+        WHERE state IN (${sourceList('running')}) AND available_at <= now()))::float8 AS oldest
+    FROM (
+      SELECT state, available_at, created_at FROM tasks WHERE finished_at IS NULL AND queue = q.queue
+      ORDER BY available_at LIMIT ${countedByState}) AS first
+    GROUP BY state) AS s
+  UNION ALL
+  SELECT q.queue, NULL, a.count, a.due, NULL FROM unnest($1::text[]) AS q(queue), LATERAL (
+    SELECT count(*)::int AS count, count(*) FILTER (WHERE available_at <= now())::int AS due
+    FROM tasks WHERE finished_at IS NULL AND queue = q.queue) AS a`
+
+/**
+ * Of each queue its last ends, found along the index of the ends, so that a busy queue does not hide a quiet one. The
+ * rate is theirs since the earliest of them, or, if that is all there was, since `latelySeconds` ago or the first task.
+ */
+const sampleStatement = `
+  SELECT q.queue, s.rate, s.wait, s.run FROM unnest($1::text[]) AS q(queue), LATERAL (
+    SELECT (count(*) / greatest(1, extract(epoch FROM now() - CASE WHEN count(*) = ${sampleSize} THEN min(finished_at)
+        ELSE greatest(now() - interval '${latelySeconds} s', (SELECT created_at FROM tasks ORDER BY id LIMIT 1)) END)))::float8 AS rate,
+      percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - greatest(created_at, eta))::float8)
+        FILTER (WHERE attempt = 1) AS wait,
+      percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)::float8) AS run
+    FROM (
+      SELECT attempt, created_at, eta, started_at, finished_at FROM tasks
+      WHERE queue = q.queue AND finished_at IS NOT NULL AND finished_at > now() - interval '${latelySeconds} s'
+      ORDER BY finished_at DESC LIMIT ${sampleSize}) AS last) AS s`
 
 interface DepthRow {
   queue: string
-  state: TaskState
+  state: TaskState | null
   count: number
+  /** Those of them whose time has come. */
+  due: number
   oldest: number | null
+}
+
+/** Counts by state; what was not counted by state is queued if it is due, otherwise scheduled. */
+const depthOf = (rows: readonly DepthRow[]): Partial<Record<TaskState, number>> => {
+  const depth: Partial<Record<TaskState, number>> = {}
+  let [due, later] = [0, 0]
+  for (const row of rows) {
+    const sign = row.state === null ? 1 : -1
+    if (row.state) depth[row.state] = row.count
+    due += sign * row.due
+    later += sign * (row.count - row.due)
+  }
+  if (due > 0) depth.queued = (depth.queued ?? 0) + due
+  if (later > 0) depth.scheduled = (depth.scheduled ?? 0) + later
+  return depth
 }
 
 interface SampleRow {

@@ -5,7 +5,6 @@ import { DataSource } from 'typeorm'
 import type { Database } from '../database.js'
 import { TaskEntity, type TaskLimits } from '../entities/task.entity.js'
 import { controlChannel, endWords, finishedChannel } from '../task-sql.js'
-import { firstIdOf } from '../uuid-time.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
 
 /** A task to be stored, before anything is queued. */
@@ -48,22 +47,6 @@ export type CreatedTask =
   | { readonly kind: 'taken' }
   /** The prediction that it is about is no longer there. */
   | { readonly kind: 'gone' }
-
-/** Which tasks: all that fit every condition that is set. */
-export interface TaskFilter {
-  readonly ids?: readonly string[] | undefined
-  readonly name?: string | undefined
-  readonly states?: readonly TaskState[] | undefined
-  readonly queue?: string | undefined
-  readonly worker?: string | undefined
-  readonly errorCode?: string | undefined
-  readonly userId?: number | undefined
-  readonly since?: Date | undefined
-  /** Only those that may be done again: not yet done again, and no batch. */
-  readonly mayReplay?: boolean | undefined
-  /** Only tasks with a smaller id. */
-  readonly before?: string | undefined
-}
 
 /** A task that was ended or asked to end. */
 export interface RevokedTask {
@@ -214,43 +197,9 @@ export class TaskCallRepository {
     return new Set(rows.map(({ id }) => id))
   }
 
-  /** Newest first, along the primary key. */
-  async list(filter: TaskFilter, limit: number): Promise<readonly TaskEntity[]> {
-    const query = this.select(filter).orderBy('task.id', 'DESC').limit(limit)
-    return query.getMany()
-  }
-
-  async count(filter: TaskFilter): Promise<number> {
-    return this.select(filter).getCount()
-  }
-
   /** Tasks that a task has called, oldest first. */
   async listChildren(parentId: string): Promise<readonly TaskEntity[]> {
     return this.database.getRepository(TaskEntity).find({ where: { parentId }, order: { id: 'ASC' } })
-  }
-
-  private select(filter: TaskFilter) {
-    const { ids, name, states, queue, worker, errorCode, userId, since, before, mayReplay } = filter
-    const query = this.database.getRepository(TaskEntity).createQueryBuilder('task')
-    if (ids) query.andWhere('task.id = ANY(:ids)', { ids })
-    if (name !== undefined) query.andWhere('task.name = :name', { name })
-    if (queue !== undefined) query.andWhere('task.queue = :queue', { queue })
-    if (worker !== undefined) query.andWhere('task.worker = :worker', { worker })
-    if (errorCode !== undefined) query.andWhere('task.error_code = :errorCode', { errorCode })
-    if (userId !== undefined) query.andWhere('task.user_id = :userId', { userId })
-    if (since) query.andWhere('task.id >= :first', { first: firstIdOf(since) })
-    if (before !== undefined) query.andWhere('task.id < :before', { before })
-    if (mayReplay) {
-      query.andWhere('NOT EXISTS (SELECT 1 FROM tasks r WHERE r.replay_of = task.id)')
-      query.andWhere('task.name <> :batch', { batch: batchPredictions.name })
-    }
-    if (states) {
-      query.andWhere('task.state = ANY(:states)', { states })
-      // What says so more plainly lets the planner use the small indexes.
-      if (states.every((state) => isUnfinished(state))) query.andWhere('task.finished_at IS NULL')
-      if (states.every((state) => hasError(state))) query.andWhere('task.error_code IS NOT NULL')
-    }
-    return query
   }
 
   private async findKnown({ id, idempotency, predictionId }: NewTask): Promise<CreatedTask> {
@@ -266,6 +215,3 @@ export class TaskCallRepository {
     return row && row.id !== id ? { kind: 'known', id: row.id, hash: row.idempotency_hash } : { kind: 'taken' }
   }
 }
-
-const isUnfinished = (state: TaskState): boolean => !terminalStates.includes(state)
-const hasError = (state: TaskState): boolean => replayableStates.includes(state)

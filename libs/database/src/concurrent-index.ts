@@ -1,0 +1,28 @@
+import type { QueryRunner } from 'typeorm'
+
+/** An index that is made on a table in use. */
+export interface ConcurrentIndex {
+  readonly name: string
+  /** What follows `ON`, e.g. `tasks (user_id, id) WHERE user_id IS NOT NULL` */
+  readonly on: string
+}
+
+/**
+ * Makes indexes while the table is written to; a migration that calls it must set `transaction = false`. One that an
+ * interrupted run has left behind unfinished is dropped and made again, and a finished one is kept, so that the migration
+ * may be started again after any interruption.
+ */
+export const createIndexesConcurrently = async (
+  runner: QueryRunner,
+  indexes: readonly ConcurrentIndex[],
+): Promise<void> => {
+  for (const { name, on } of indexes) {
+    const [found]: { is_valid: boolean }[] = await runner.query(
+      'SELECT indisvalid AS is_valid FROM pg_index WHERE indexrelid = to_regclass($1)',
+      [name],
+    )
+    if (found?.is_valid) continue
+    if (found) await runner.query(`DROP INDEX CONCURRENTLY ${name}`)
+    await runner.query(`CREATE INDEX CONCURRENTLY ${name} ON ${on}`)
+  }
+}
