@@ -61,7 +61,7 @@ export class Conditions {
     return `$${this.values.length}`
   }
 
-  toString(): string {
+  get text(): string {
     return this.texts.length > 0 ? this.texts.join(' AND ') : 'true'
   }
 }

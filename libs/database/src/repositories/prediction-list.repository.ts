@@ -64,13 +64,13 @@ export class PredictionListRepository {
     const stretch = new Conditions().add('id < ?', before)
     if (userId !== undefined) stretch.add('user_id = ?', userId)
     if (range) stretch.add('id >= ?', range.first).add('id <= ?', range.last)
-    const from = `FROM predictions WHERE ${stretch} ORDER BY id DESC`
+    const from = `FROM predictions WHERE ${stretch.text} ORDER BY id DESC`
     const fitting = new Conditions(stretch.values)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
     if (state) fitting.add('t.state = ?', state)
     const rows = await this.read(
       `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS p JOIN tasks t ON t.id = p.task_id
-       WHERE ${fitting} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
+       WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     return this.toStep(rows, missing, `SELECT id ${from} OFFSET ${stepRows - 1} LIMIT 1`, stretch.values)
@@ -85,13 +85,13 @@ export class PredictionListRepository {
     const stretch = new Conditions().add('prediction_id < ?', before)
     if (userId !== undefined) stretch.add('user_id = ?', userId)
     stretch.add(`error_code IS NOT NULL AND name = '${processPrediction.name}' AND ${endKind} = ?`, state)
-    const from = `FROM tasks WHERE ${stretch} ORDER BY prediction_id DESC`
+    const from = `FROM tasks WHERE ${stretch.text} ORDER BY prediction_id DESC`
     const fitting = new Conditions(stretch.values).add('t.state = ?', state)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
     const rows = await this.read(
       `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS t
          JOIN predictions p ON p.id = t.prediction_id AND p.task_id = t.id
-       WHERE ${fitting} ORDER BY t.prediction_id DESC LIMIT ${fitting.bind(missing)}`,
+       WHERE ${fitting.text} ORDER BY t.prediction_id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     const endSql = `SELECT prediction_id AS id ${from} OFFSET ${stepRows - 1} LIMIT 1`
@@ -115,7 +115,7 @@ export class PredictionListRepository {
     const rows = await this.read(
       `WITH t AS MATERIALIZED (SELECT * FROM tasks WHERE finished_at IS NULL AND prediction_id IS NOT NULL)
        SELECT ${predictionColumns} FROM t JOIN predictions p ON p.id = t.prediction_id AND p.task_id = t.id
-       WHERE ${fitting} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
+       WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     return { rows, lookedTo: null }

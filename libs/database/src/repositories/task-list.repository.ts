@@ -89,7 +89,7 @@ export class TaskListRepository {
     addFilter(fitting, filter, source.kind === 'ended' ? [source.state] : filter.states)
     if (source.kind === 'unfinished') fitting.add('finished_at IS NULL')
     const rows: { id: string }[] = await this.dataSource.query(
-      `SELECT id FROM (SELECT * ${from} LIMIT ${stepRows}) AS t WHERE ${fitting} ORDER BY id DESC LIMIT ${fitting.bind(missing)}`,
+      `SELECT id FROM (SELECT * ${from} LIMIT ${stepRows}) AS t WHERE ${fitting.text} ORDER BY id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     const ids = rows.map(({ id }) => id)
@@ -108,7 +108,7 @@ export class TaskListRepository {
     // Materialized: along the primary key the planner would pass everything that has ended.
     const rows: { id: string }[] = await this.dataSource.query(
       `WITH t AS MATERIALIZED (SELECT * FROM tasks WHERE finished_at IS NULL)
-       SELECT id FROM t WHERE ${fitting} ORDER BY id DESC LIMIT ${fitting.bind(missing)}`,
+       SELECT id FROM t WHERE ${fitting.text} ORDER BY id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     return { rows: rows.map(({ id }) => id), lookedTo: null }
@@ -135,7 +135,7 @@ const stretchOf = (
     else if (queue !== undefined && queue !== processPrediction.queue)
       conditions.add(`queue <> '${processPrediction.queue}' AND queue = ?`, queue)
   }
-  return { from: `FROM tasks WHERE ${conditions} ORDER BY id DESC`, values: conditions.values }
+  return { from: `FROM tasks WHERE ${conditions.text} ORDER BY id DESC`, values: conditions.values }
 }
 
 const addFilter = (

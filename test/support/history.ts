@@ -123,20 +123,20 @@ const batchStretch = `
   SELECT p, c.id, ${personOf('p')}, 'impairment-screen@1.0.0', ${metricsOf('p')}, ${riskColumns('p % 1000 / 1000.0')}, 1, made, batch, p - $3::bigint + 1
   FROM chunks c, generate_series(c.first, c.last) AS p`
 
-/** What is stored once. */
-const restStatements: readonly string[] = [
+/** What is stored once, for so many tasks. */
+const restStatements = (tasks: number): readonly string[] => [
   `INSERT INTO health_metrics (user_id, recorded_at, metrics)
-   SELECT n % 20000 + 100, now() - interval '1 day' * (1 + n / 20000), jsonb_build_object('mmse_score', 10 + n % 21) FROM generate_series(0, 199999) n
-   UNION ALL SELECT ${people.busy}, now() - interval '1 day' * n, '{"mmse_score": 25}' FROM generate_series(1, 20000) n`,
+   SELECT n % 20000 + 100, now() - interval '1 day' * (1 + n / 20000), jsonb_build_object('mmse_score', 10 + n % 21) FROM generate_series(1, ${tasks / 5}) n
+   UNION ALL SELECT ${people.busy}, now() - interval '1 day' * n, '{"mmse_score": 25}' FROM generate_series(1, ${Math.ceil(tasks / 50)}) n`,
   `INSERT INTO schedules (id, name, task, queue, cron, time_zone, next_run_at, user_id)
-   SELECT gen_random_uuid(), 'schedule ' || n, 'ml.update_forecasts', 'forecasts', '0 3 * * *', 'UTC', now() + interval '1 day', n FROM generate_series(1, 10000) n`,
+   SELECT gen_random_uuid(), 'schedule ' || n, 'ml.update_forecasts', 'forecasts', '0 3 * * *', 'UTC', now() + interval '1 day', n FROM generate_series(1, ${Math.ceil(tasks / 100)}) n`,
   `INSERT INTO audit_log (at, action, target, details)
-   SELECT now() - interval '30 days' * (1 - n / 300000.0), 'task.revoke', n::text, jsonb_build_object('user_id', n % 5000) FROM generate_series(1, 300000) n`,
+   SELECT now() - interval '30 days' * (1 - n / ${tasks}.0), 'task.revoke', n::text, jsonb_build_object('user_id', n % 5000 + 100) FROM generate_series(1, ${tasks}) n`,
   `INSERT INTO webhooks (id, url, events, secret, is_active, active_since)
    SELECT gen_random_uuid(), 'http://127.0.0.1:9/', '{task.failed}', 'whsec_x', false, now() FROM generate_series(1, 5)`,
   `INSERT INTO webhook_deliveries (webhook_id, event, task_id, data, occurred_at, state, attempts)
    SELECT w.id, 'task.failed', gen_random_uuid(), '{}', now(), CASE WHEN n % 10000 = 0 THEN 'failed' ELSE 'delivered' END, 1
-   FROM (SELECT id FROM webhooks LIMIT 1) w, generate_series(1, 300000) n`,
+   FROM (SELECT id FROM webhooks LIMIT 1) w, generate_series(1, ${tasks}) n`,
   `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency, heartbeat_at)
    SELECT gen_random_uuid(), 'worker' || n || '@host', 'host', n, 'ready', '{predictions}', 'prefork', 4, now() - interval '1 min' * (n % 2000)
    FROM generate_series(1, 2000) n`,
@@ -145,7 +145,7 @@ const restStatements: readonly string[] = [
 ]
 
 /** Fills a migrated, empty database with a history of 30 days. Tells how far it is. */
-export const fill = async (
+export const fillHistory = async (
   client: pg.Client,
   { predictions, tasks }: FillSize,
   log: (line: string) => void,
@@ -165,7 +165,7 @@ export const fill = async (
       `filled ${batch + 1} of ${batchCount} parts, ${((batch + 1) * (rows + 0.85 * perBatch)).toFixed(0)} predictions, ${seconds} s`,
     )
   }
-  for (const statement of restStatements) await client.query(statement)
+  for (const statement of restStatements(tasks)) await client.query(statement)
   await client.query(`SELECT setval('predictions_id_seq', (SELECT max(id) FROM predictions))`)
   await client.query('VACUUM (ANALYZE)')
 }
