@@ -1,9 +1,10 @@
 import {
   BatchRepository,
+  AuditRepository,
   ErasureRepository,
+  ListReads,
   PredictionListRepository,
   QueueRepository,
-  RetentionRepository,
   TaskListRepository,
   TaskRepository,
   type PredictionFilter,
@@ -28,6 +29,7 @@ describe('E6: a long history', () => {
   let database: TestDatabase
   let tasks: TaskListRepository
   let predictions: PredictionListRepository
+  let reads: ListReads
   let batch = ''
 
   beforeAll(async () => {
@@ -36,15 +38,16 @@ describe('E6: a long history', () => {
     await client.connect()
     await fillHistory(client, size, () => undefined)
     await client.end()
-    tasks = new TaskListRepository(database.dataSource)
-    predictions = new PredictionListRepository(database.dataSource)
+    reads = new ListReads(database.dataSource, database.config)
+    tasks = new TaskListRepository(database.dataSource, reads)
+    predictions = new PredictionListRepository(reads)
     const rows = await query<{ id: string }>(database.url, 'SELECT id FROM batches ORDER BY id OFFSET 20 LIMIT 1')
     batch = rows[0]?.id ?? ''
   }, 120_000)
   afterAll(() => database.drop())
 
   const expectCheap = async (what: string, call: () => Promise<unknown>, most = fewRows) => {
-    for (const { sql, rows, wholeTables } of await costsOf(database.dataSource, call)) {
+    for (const { sql, rows, wholeTables } of await costsOf(database.dataSource, [database.dataSource, reads], call)) {
       expect.soft(rows, `${what}: ${sql}`).toBeLessThan(most)
       const big = wholeTables.filter((table) => ['tasks', 'predictions', 'task_attempts'].includes(table))
       expect.soft(big, `${what}: ${sql}`).toEqual([])
@@ -176,11 +179,11 @@ describe('E6: a long history', () => {
 
   it('E6: chores and the erasure of a person read what they are about', async () => {
     const erasures = new ErasureRepository(database.dataSource)
-    const retention = new RetentionRepository(database.dataSource)
+    const audit = new AuditRepository(database.dataSource)
     const batches = new BatchRepository(database.dataSource, new TaskRepository(database.dataSource, database.prepared))
     await expectCheap('unfinished of a person', () => erasures.listUnfinished(people.quiet))
     await expectCheap('erasure', () => erasures.erase(people.quiet))
-    await expectCheap('audit', () => retention.removeAudit(86_400_000))
+    await expectCheap('audit', () => audit.removeExpired(86_400_000))
     await expectCheap('batches of a person', () => batches.list({ userId: people.quiet, limit }))
   })
 })

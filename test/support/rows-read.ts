@@ -12,6 +12,11 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
+/** What sends statements. */
+interface Sender {
+  query(sql: string, values?: unknown[]): Promise<unknown>
+}
+
 /** What one statement has read. */
 export interface StatementCost {
   readonly sql: string
@@ -25,12 +30,13 @@ export interface StatementCost {
 /** The statements that a call sends, each run again under EXPLAIN ANALYZE and rolled back. */
 export const costsOf = async (
   dataSource: DataSource,
+  senders: readonly Sender[],
   call: () => Promise<unknown>,
 ): Promise<readonly StatementCost[]> => {
-  const sent = vi.spyOn(dataSource, 'query')
+  const spies = senders.map((sender) => vi.spyOn(sender, 'query'))
   await call()
-  const statements = sent.mock.calls.map(([sql, values]) => ({ sql, values: values as unknown[] | undefined }))
-  sent.mockRestore()
+  const statements = spies.flatMap(({ mock }) => mock.calls.map(([sql, values]) => ({ sql, values })))
+  for (const spy of spies) spy.mockRestore()
   const costs: StatementCost[] = []
   for (const { sql, values } of statements) {
     const runner = dataSource.createQueryRunner()

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import { ListReads } from './list-reads.js'
 import { PreparedStatements } from './prepared-statements.js'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
@@ -25,6 +26,7 @@ import { WorkerCommandRepository } from './repositories/worker-command.repositor
 import { WorkerRepository } from './repositories/worker.repository.js'
 
 const repositories = [
+  ListReads,
   AuditRepository,
   QueueRepository,
   ProgressRepository,

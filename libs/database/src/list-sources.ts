@@ -1,5 +1,5 @@
 import { terminalStates, type TaskState } from '#libs/tasks/contracts'
-import type { DataSource } from 'typeorm'
+import type { ListReads } from './list-reads.js'
 import { stepRows } from './bounded-walk.js'
 
 /**
@@ -31,8 +31,8 @@ export const sourcesOfStates = (states: readonly TaskState[] | undefined): reado
 }
 
 /** Whether the unfinished tasks are few enough to be read and sorted as a whole; a long backlog is walked instead. */
-export const areUnfinishedFew = async (database: Pick<DataSource, 'query'>): Promise<boolean> => {
-  const rows: { count: number }[] = await database.query(
+export const areUnfinishedFew = async (reads: ListReads): Promise<boolean> => {
+  const rows: { count: number }[] = await reads.query(
     `SELECT count(*)::integer AS count FROM (SELECT FROM tasks WHERE finished_at IS NULL LIMIT ${stepRows + 1}) AS few`,
   )
   return (rows[0]?.count ?? 0) <= stepRows

@@ -49,6 +49,8 @@ const queueName = z.enum(queueNames, { error: `must be one of ${queueNames.join(
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/queues')
 export class QueuesController {
+  private reading: Promise<ReadonlyMap<string, QueueStatistics>> | undefined
+
   constructor(
     private readonly queues: QueueRepository,
     private readonly workers: WorkerRepository,
@@ -63,7 +65,7 @@ export class QueuesController {
   @ApiResponse({ status: 200, description: 'The queues', standardSchema: queuePage })
   async list(): Promise<{ items: QueueAnswer[]; next_cursor: null }> {
     const [statistics, paused, workers, depths] = await Promise.all([
-      this.queues.readStatistics(),
+      this.readStatistics(),
       this.queues.listPaused(),
       this.workers.listLast(),
       Promise.all(queueNames.map((name) => this.findDepth(name))),
@@ -140,6 +142,12 @@ export class QueuesController {
       (database) => new QueueRepository(database)[change](name),
       () => ({ action: `queue.${change}`, target: name }),
     )
+  }
+
+  /** Callers at the same moment share one reading. */
+  private readStatistics(): Promise<ReadonlyMap<string, QueueStatistics>> {
+    this.reading ??= this.queues.readStatistics().finally(() => (this.reading = undefined))
+    return this.reading
   }
 
   private async findDepth(name: QueueName): Promise<QueueDepth | null> {

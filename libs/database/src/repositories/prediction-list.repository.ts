@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { processPrediction, type TaskState } from '#libs/tasks/contracts'
-import { DataSource } from 'typeorm'
 import { stepRows, walk, type ListPage, type WalkStep } from '../bounded-walk.js'
+import { ListReads } from '../list-reads.js'
 import { areUnfinishedFew, Conditions, endKind, sourcesOfStates } from '../list-sources.js'
 import {
   predictionColumns,
@@ -30,14 +30,14 @@ const lastPredictionId = String(Number.MAX_SAFE_INTEGER)
 /** Predictions, newest first, in time that does not depend on how many there are: see `walk`. */
 @Injectable()
 export class PredictionListRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ListReads) {}
 
   /** At most `limit` predictions. */
   async list(filter: PredictionFilter, limit: number): Promise<ListPage<PredictionView>> {
     const range = filter.batchId === undefined ? undefined : await this.findRange(filter.batchId)
     if (filter.batchId !== undefined && !range) return { rows: [], next: null }
     const [source] = sourcesOfStates(filter.state && [filter.state])
-    const isShort = source?.kind === 'unfinished' && (await areUnfinishedFew(this.dataSource))
+    const isShort = source?.kind === 'unfinished' && (await areUnfinishedFew(this.reads))
     const step = (before: string, missing: number) => {
       if (isShort) return this.readUnfinished(filter, before, missing)
       return source?.kind === 'ended'
@@ -48,7 +48,7 @@ export class PredictionListRepository {
   }
 
   private async findRange(batchId: string): Promise<BatchRange | undefined> {
-    const [range]: (BatchRange | undefined)[] = await this.dataSource.query(
+    const [range]: (BatchRange | undefined)[] = await this.reads.query(
       'SELECT first_prediction_id AS first, last_prediction_id AS last FROM batches WHERE id = $1',
       [batchId],
     )
@@ -122,7 +122,7 @@ export class PredictionListRepository {
   }
 
   private async read(sql: string, values: readonly unknown[]): Promise<readonly PredictionView[]> {
-    const rows: PredictionViewRow[] = await this.dataSource.query(sql, [...values])
+    const rows = await this.reads.query<PredictionViewRow>(sql, values)
     return rows.map(toPredictionView)
   }
 
@@ -133,7 +133,7 @@ export class PredictionListRepository {
     values: readonly unknown[],
   ): Promise<WalkStep<PredictionView>> {
     if (rows.length === missing) return { rows, lookedTo: null }
-    const [end]: { id: string }[] = await this.dataSource.query(endSql, [...values])
+    const [end]: { id: string }[] = await this.reads.query(endSql, values)
     return { rows, lookedTo: end?.id ?? null }
   }
 }

@@ -3,6 +3,7 @@ import { batchPredictions, processPrediction, type TaskState } from '#libs/tasks
 import { DataSource, In } from 'typeorm'
 import { mergePages, stepRows, walk, type ListPage, type WalkStep } from '../bounded-walk.js'
 import { TaskEntity } from '../entities/task.entity.js'
+import { ListReads } from '../list-reads.js'
 import { areUnfinishedFew, Conditions, endKind, sourcesOfStates, type StateSource } from '../list-sources.js'
 import { firstIdOf } from '../uuid-time.js'
 
@@ -43,7 +44,10 @@ const isAbove = (a: string, b: string): boolean => a > b
 /** The history of tasks, newest first, in time that does not depend on its length: see `walk`. */
 @Injectable()
 export class TaskListRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly reads: ListReads,
+  ) {}
 
   /** At most `limit` tasks. */
   async list(filter: TaskFilter, limit: number): Promise<ListPage<TaskEntity>> {
@@ -70,7 +74,7 @@ export class TaskListRepository {
     const sources: readonly StateSource[] = filter.ids ? [{ kind: 'all' }] : sourcesOfStates(filter.states)
     const pages: ListPage<string>[] = []
     for (const source of sources) {
-      const isShort = source.kind === 'unfinished' && (await areUnfinishedFew(this.dataSource))
+      const isShort = source.kind === 'unfinished' && (await areUnfinishedFew(this.reads))
       const step = (before: string, missing: number): Promise<WalkStep<string>> =>
         isShort ? this.readUnfinished(filter, before, missing) : this.readStep(filter, source, before, missing)
       pages.push(await walk(limit, filter.before ?? lastTaskId, step, idOf))
@@ -88,16 +92,13 @@ export class TaskListRepository {
     const fitting = new Conditions(values)
     addFilter(fitting, filter, source.kind === 'ended' ? [source.state] : filter.states)
     if (source.kind === 'unfinished') fitting.add('finished_at IS NULL')
-    const rows: { id: string }[] = await this.dataSource.query(
+    const rows: { id: string }[] = await this.reads.query(
       `SELECT id FROM (SELECT * ${from} LIMIT ${stepRows}) AS t WHERE ${fitting.text} ORDER BY id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     const ids = rows.map(({ id }) => id)
     if (ids.length === missing) return { rows: ids, lookedTo: null }
-    const [end]: { id: string }[] = await this.dataSource.query(
-      `SELECT id ${from} OFFSET ${stepRows - 1} LIMIT 1`,
-      values,
-    )
+    const [end]: { id: string }[] = await this.reads.query(`SELECT id ${from} OFFSET ${stepRows - 1} LIMIT 1`, values)
     return { rows: ids, lookedTo: end?.id ?? null }
   }
 
@@ -106,7 +107,7 @@ export class TaskListRepository {
     addFilter(fitting, filter, filter.states)
     fitting.add('id < ?', before)
     // Materialized: along the primary key the planner would pass everything that has ended.
-    const rows: { id: string }[] = await this.dataSource.query(
+    const rows: { id: string }[] = await this.reads.query(
       `WITH t AS MATERIALIZED (SELECT * FROM tasks WHERE finished_at IS NULL)
        SELECT id FROM t WHERE ${fitting.text} ORDER BY id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,

@@ -1,0 +1,50 @@
+/**
+ * How long every list, filter, count and statistic takes on a long history, and what a prediction costs before and after.
+ *
+ *   npm run bench:growth -- [--predictions 10000000] [--tasks 1000000] [--rounds 20]
+ *
+ * Ends with 1 if a figure misses its bar.
+ */
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { fillHistory } from '../test/support/history.js'
+import { startStack } from '../test/support/stack.js'
+import { measureChores, measureErasure } from './growth/chores.js'
+import { collectRoutes } from './growth/routes.js'
+import { measure, measureTogether, printTable, type Figure } from './growth/measure.js'
+import { measureWrites } from './growth/writes.js'
+
+const { values } = parseArgs({
+  options: {
+    predictions: { type: 'string', default: '10000000' },
+    tasks: { type: 'string', default: '1000000' },
+    rounds: { type: 'string', default: '20' },
+    requests: { type: 'string', default: '10000' },
+  },
+})
+const rounds = Number(values.rounds)
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const stack = await startStack({ broker: 'redis', workers: 1, logs: 'ignore', env: { RESULT_TTL_SECONDS: '0' } })
+const client = new pg.Client(stack.databaseUrl)
+await client.connect()
+const figures: Figure[] = []
+try {
+  const before = await measureWrites(stack, Number(values.requests))
+  say(`predictions, empty: ${JSON.stringify(before)}`)
+  for (const worker of stack.workers) await worker.kill('SIGTERM')
+  await client.query('TRUNCATE tasks, task_attempts, predictions')
+  await fillHistory(client, { predictions: Number(values.predictions), tasks: Number(values.tasks) }, say)
+  for (const route of await collectRoutes(stack, client)) figures.push(await measure(stack.url, route, rounds))
+  const lists = figures.filter(({ barMs }) => barMs !== undefined).map(({ route }) => route)
+  figures.push(await measureTogether(stack.url, lists, 40))
+  figures.push(...(await measureChores(stack.databaseUrl)))
+  await stack.startWorker()
+  const after = await measureWrites(stack, Number(values.requests))
+  say(`predictions, filled: ${JSON.stringify(after)}`)
+  figures.push(...(await measureErasure(stack)))
+} finally {
+  await client.end()
+  await stack.stop()
+}
+process.exitCode = printTable(figures, say) ? 0 : 1
