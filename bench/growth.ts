@@ -35,7 +35,11 @@ try {
   for (const worker of stack.workers) await worker.kill('SIGTERM')
   await client.query('TRUNCATE tasks, task_attempts, predictions')
   await fillHistory(client, { predictions: Number(values.predictions), tasks: Number(values.tasks) }, say)
-  for (const route of await collectRoutes(stack, client)) figures.push(await measure(stack.url, route, rounds))
+  const routes = await collectRoutes(stack, client)
+  for (const [index, route] of routes.entries()) {
+    figures.push(await measure(stack.url, route, rounds))
+    if (index % 50 === 0) say(`measured ${index + 1} of ${routes.length} lists`)
+  }
   const lists = figures.filter(({ barMs }) => barMs !== undefined).map(({ route }) => route)
   figures.push(await measureTogether(stack.url, lists, 40))
   figures.push(...(await measureChores(stack.databaseUrl)))
