@@ -4,22 +4,26 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import type { FastifyRequest } from 'fastify'
 import { documentationPath, documentPath } from './http/documentation-paths.js'
 import { PublicUrl } from './http/public-url.js'
+import { completeDocument } from './openapi/complete-document.js'
 
 /** The OpenAPI 3.1 document of the routes. Complete only from the compiled build, which keeps decorator metadata. */
 export const createOpenApiDocument = (app: INestApplication): OpenAPIObject =>
-  SwaggerModule.createDocument(
-    app,
-    new DocumentBuilder()
-      .setOpenAPIVersion('3.1.0')
-      .setTitle('MemoryGuard')
-      .setDescription(
-        'Asynchronous predictions of cognitive impairment. Decision support, not diagnosis. ' +
-          'Submit health metrics, get 202 at once, and read, wait for or stream the result.',
-      )
-      .setVersion(productVersion)
-      .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key: mg_...' })
-      .build(),
-    { operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}` },
+  completeDocument(
+    SwaggerModule.createDocument(
+      app,
+      new DocumentBuilder()
+        .setOpenAPIVersion('3.1.0')
+        .setTitle('MemoryGuard')
+        .setDescription(
+          'Asynchronous predictions of cognitive impairment. Decision support, not diagnosis. ' +
+            'Submit health metrics, get 202 at once, and read, wait for or stream the result.',
+        )
+        .setVersion(productVersion)
+        .addServer('/')
+        .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key: mg_...', bearerFormat: 'API key' })
+        .build(),
+      { operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}` },
+    ),
   )
 
 /** Serves the document and Swagger UI. Their server is where the caller of each finds the API. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { count, url, variable } from './config-variable.js'
+import { withoutEndingSlashes } from './without-ending-slashes.js'
 
 const listOf = (text: string): string[] => text.split(',').map((part) => part.trim())
 
@@ -35,7 +36,7 @@ const origins = z
 
 const publicUrl = url(['https', 'http'], 'a URL')
   .refine((text) => !/[?#@]/.test(text), { error: 'must be a URL without a query, a fragment or a password' })
-  .transform((text) => text.replace(/\/+$/, ''))
+  .transform(withoutEndingSlashes)
 
 const perMinute = count(0, 1_000_000_000)
 

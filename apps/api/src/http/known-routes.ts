@@ -1,3 +1,4 @@
+import { withoutEndingSlashes } from '#libs/platform'
 import type { RouteOptions } from 'fastify'
 
 interface KnownRoute {
@@ -22,11 +23,7 @@ export class KnownRoutes {
   }
 }
 
-const partsOf = (path: string): string[] =>
-  path
-    .replace(/[?#].*$/s, '')
-    .replace(/\/$/, '')
-    .split('/')
+const partsOf = (path: string): string[] => withoutEndingSlashes(path.split(/[?#]/, 1)[0] ?? '').split('/')
 
 const fits = (pattern: readonly string[], parts: readonly string[]): boolean =>
   (pattern.length === parts.length || (pattern.at(-1) === '*' && parts.length >= pattern.length)) &&

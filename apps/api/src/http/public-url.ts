@@ -1,5 +1,5 @@
 import { compile } from '@fastify/proxy-addr'
-import type { Config } from '#libs/platform'
+import { withoutEndingSlashes, type Config } from '#libs/platform'
 import type { FastifyRequest } from 'fastify'
 
 /** Path segments, without anything that a browser would take for another host. */
@@ -30,7 +30,7 @@ export class PublicUrl {
     if (this.http.publicUrl !== undefined) return this.http.publicUrl
     const prefix = this.isTrusted ? headers['x-forwarded-prefix'] : undefined
     if (typeof prefix !== 'string' || !this.isTrusted?.(raw.socket.remoteAddress ?? '')) return ''
-    const path = prefix.trim().replace(/\/+$/, '')
+    const path = withoutEndingSlashes(prefix.trim())
     return prefixForm.test(path) ? path : ''
   }
 }

@@ -1,3 +1,4 @@
+import { withoutEndingSlashes } from '#libs/platform'
 import { CommandError } from '../command-error.js'
 
 /** One call of the REST API. */
@@ -28,7 +29,7 @@ export class RestClient {
     url: string,
     private readonly apiKey: string | undefined,
   ) {
-    this.url = url.replace(/\/+$/, '')
+    this.url = withoutEndingSlashes(url)
   }
 
   /** @throws {CommandError} with the problem's title, detail and faulty fields, or that nothing answers. */
