@@ -76,7 +76,7 @@ export class ProblemFilter implements ExceptionFilter {
       void reply.header('retry-after', expected.retryAfterSeconds ?? retryAfterSeconds)
     }
     if (status === 401) void reply.header('www-authenticate', 'Bearer')
-    void reply.status(status).type('application/problem+json')
+    void reply.status(status).type('application/problem+json; charset=utf-8')
     const text = JSON.stringify(problem)
     if (hasUnreadBody(request)) respondAndHangUp(request, reply, text)
     else void reply.send(text)

@@ -3,7 +3,7 @@ import { withoutEndingSlashes, type Config } from '#libs/platform'
 import type { FastifyRequest } from 'fastify'
 
 /** Path segments, without anything that a browser would take for another host. */
-const prefixForm = /^(?:\/[\w.~-]+)+$/
+const prefixForm = /^(?:\/[\w~-][\w.~-]*)+$/
 
 /** Whether the process at an address is a proxy that is believed. */
 export const trustOf = ({ trustedProxies }: Config['http']): ((address: string) => boolean) | undefined => {

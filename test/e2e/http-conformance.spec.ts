@@ -1,0 +1,193 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startReverseProxy } from '../support/reverse-proxy.js'
+import { startStack, type Stack } from '../support/stack.js'
+
+const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
+const origin = 'https://app.example.org'
+const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
+
+interface DocumentedOperation {
+  readonly responses: Record<string, { readonly $ref?: string; readonly content?: Record<string, unknown> }>
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly requestBody?: unknown
+}
+type Document = {
+  readonly paths: Record<string, Record<string, DocumentedOperation>>
+  readonly components: { readonly responses: Record<string, { readonly content: Record<string, unknown> }> }
+  readonly servers: readonly { readonly url: string }[]
+}
+
+describe('HTTP as clients and proxies expect it', () => {
+  let stack: Stack
+  let document: Document
+  beforeAll(async () => {
+    const env = { TRUST_PROXY: 'loopback', CORS_ORIGINS: origin, RATE_LIMIT_WRONG_KEYS_PER_MINUTE: '0' }
+    stack = await startStack({ broker: 'postgres', workers: 0, env })
+    document = JSON.parse((await stack.request('GET', '/openapi.json')).text) as Document
+  })
+  afterAll(() => stack.stop())
+
+  it('E2: a known path with another method has its methods in Allow, to those with a key', async () => {
+    for (const [method, path, allow] of [
+      ['PUT', '/v1/predictions', 'GET, HEAD, OPTIONS, POST'],
+      ['DELETE', '/v1/tasks/retry', 'GET, HEAD, OPTIONS, POST'],
+      ['PATCH', '/v1/predictions/1?x=1', 'GET, HEAD, OPTIONS'],
+      ['POST', '/livez', 'GET, HEAD, OPTIONS'],
+    ] as const) {
+      const answer = await stack.request(method, path)
+      expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, 405, allow])
+      expect(answer.body).toMatchObject({ code: 'REQUEST_METHOD_NOT_ALLOWED', status: 405 })
+    }
+    expect((await fetch(`${stack.url}/v1/predictions`, { method: 'PUT' })).status).toBe(401)
+    const options = await fetch(`${stack.url}/v1/predictions`, { method: 'OPTIONS' })
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS, POST'])
+    expect((await stack.request('HEAD', '/v1/events')).status).toBe(200)
+  })
+
+  it.each([
+    ['GET', '/v1/users/1/health-metrics?cursor=-999999999999999', undefined, {}, 422],
+    ['GET', '/v1/predictions/x', undefined, {}, 422],
+    ['GET', '/v1/predictions?limit=1&limit=2', undefined, {}, 422],
+    ['GET', '/v1/schedules/%00', undefined, {}, 422],
+    ['POST', '/v1/tasks', '['.repeat(200_000), {}, 400],
+    ['POST', '/v1/tasks', `{"name":"a","args":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`, {}, 400],
+    ['POST', '/v1/predictions', '{"__proto__": {}}', {}, 400],
+    ['POST', '/v1/predictions', '{"user_id": 1e400, "health_metrics": {"age": 72}}', {}, 422],
+    ['POST', '/v1/predictions', JSON.stringify(example), { 'content-type': 'application/json; charset=latin1' }, 415],
+    ['GET', '/v1/predictions', undefined, { accept: 'application/fhir+json' }, 406],
+    ['GET', '/v1/events', undefined, { accept: 'application/json' }, 406],
+  ] as const)('E2: %s %s is refused as what it is', async (method, path, body, headers, status) => {
+    const answer = await stack.request(method, path, body, headers)
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      status,
+      'application/problem+json; charset=utf-8',
+    ])
+  })
+
+  it('E2: a fault of a path says which part of it', async () => {
+    const { body } = await stack.request('GET', '/v1/predictions/x')
+    expect(body['errors']).toEqual([{ pointer: '/id', message: 'must be a positive integer' }])
+  })
+
+  it('E3: behind a prefix, Location, the document and the command line keep it', async () => {
+    const proxy = await startReverseProxy(stack.url, '/mg', { 'x-forwarded-prefix': '/mg' })
+    try {
+      const response = await fetch(`${proxy.url}/v1/predictions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(example),
+      })
+      expect(response.headers.get('location')).toMatch(/^\/mg\/v1\/predictions\/\d+$/)
+      const { servers } = (await (await fetch(`${proxy.url}/openapi.json`)).json()) as Document
+      expect(servers).toEqual([{ url: '/mg' }])
+      expect(await (await fetch(`${proxy.url}/docs/swagger-ui-init.js`)).text()).toContain('"url": "/mg"')
+      const child = spawn(process.execPath, [cli, 'schedules', 'list', '--url', proxy.url, '--api-key', stack.key])
+      expect(await once(child, 'close')).toEqual([0, null])
+    } finally {
+      await proxy.stop()
+    }
+    for (const prefix of ['//evil.example', '/a/../b', 'https://evil.example', '/a"b']) {
+      const answer = await stack.request('POST', '/v1/predictions', example, { 'x-forwarded-prefix': prefix })
+      expect(answer.headers.get('location')).toMatch(/^\/v1\/predictions\/\d+$/)
+    }
+  })
+
+  it('E3: pages of the configured origins may call it, and no others', async () => {
+    const preflight = (from: string) =>
+      fetch(`${stack.url}/v1/predictions`, {
+        method: 'OPTIONS',
+        headers: {
+          origin: from,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'authorization',
+        },
+      })
+    const { status, headers } = await preflight(origin)
+    expect([status, headers.get('access-control-allow-origin')]).toEqual([204, origin])
+    expect(headers.get('access-control-allow-headers')).toBe('authorization')
+    expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull()
+    const refused = await fetch(`${stack.url}/v1/tasks`, { headers: { origin } })
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, origin])
+    expect(refused.headers.get('access-control-expose-headers')).toMatch(/Location.*Retry-After.*x-request-id/)
+    expect([refused.headers.get('vary'), refused.headers.get('access-control-allow-credentials')]).toEqual([
+      'Origin',
+      null,
+    ])
+  })
+
+  it('E1: generated requests get only documented statuses and types, and never a 5xx', async () => {
+    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+    )
+    // Its stream has no end.
+    const finite = operations.filter(
+      ({ path, method }) => path !== '/v1/events' && !(path === '/v1/batches' && method === 'POST'),
+    )
+    const value = fc.oneof(
+      fc.integer({ min: 0, max: 5 }).map(String),
+      fc.uuid(),
+      fc.constantFrom('', 'predictions', 'true', '-1', '1e9', '\0', '../x', 'x'.repeat(300)),
+      fc.string({ unit: 'binary', maxLength: 20 }),
+    )
+    const member = fc.constantFrom(
+      'user_id',
+      'health_metrics',
+      'name',
+      'args',
+      'items',
+      'filter',
+      'state',
+      'cron',
+      'task',
+      'url',
+    )
+    const body = fc.oneof(
+      fc.dictionary(member, fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constant(example.health_metrics))),
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.constant(example),
+    )
+    const requests = fc.record({
+      target: fc.constantFrom(...finite),
+      values: fc.infiniteStream(value),
+      query: fc.boolean(),
+      body,
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(requests, { minLength: 20, maxLength: 20, size: 'max' }), async (batch) => {
+        await Promise.all(
+          batch.map(async ({ target: { path, method, operation }, values, query, body: sent }) => {
+            const next = () => encodeURIComponent(String(values.next().value))
+            const names = query ? (operation.parameters ?? []).filter((each) => each.in === 'query') : []
+            const search = names.map(({ name }) => `${name}=${next()}`).join('&')
+            const filled = path.replaceAll(/\{\w+\}/g, next)
+            const answer = await stack.request(
+              method,
+              `${filled}${search && '?'}${search}`,
+              operation.requestBody === undefined ? undefined : JSON.stringify(sent),
+            )
+            const what = `${method} ${path} (${filled}?${search})`
+            // An empty or dotted part makes another path of it.
+            if (answer.status === 404 || answer.status === 405) return
+            expect([what, answer.status]).toEqual([what, expect.toSatisfy((status: number) => status < 500)])
+            const documented = operation.responses[String(answer.status)]
+            expect([what, answer.status, documented !== undefined]).toEqual([what, answer.status, true])
+            const name = documented?.$ref?.split('/').at(-1) ?? ''
+            const types = Object.keys(documented?.content ?? document.components.responses[name]?.content ?? {})
+            const type = answer.headers.get('content-type')?.split(';')[0]
+            expect([
+              what,
+              answer.status,
+              type === undefined || types.length === 0 || types.includes(type),
+              type,
+            ]).toEqual([what, answer.status, true, type])
+          }),
+        )
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
