@@ -133,10 +133,10 @@ const expectEachOnce = async (stack: Stack, load: Load): Promise<void> => {
   expect(late).toBeLessThan(latestSeconds)
 }
 
-const start = (broker: BrokerKind, models: string, workers: number): Promise<Stack> =>
+const start = (broker: BrokerKind, models: string): Promise<Stack> =>
   startStack({
     broker,
-    workers,
+    workers: 0,
     env: {
       MODELS_DIR: models,
       TASK_LOCK_SECONDS: '3',
@@ -149,18 +149,20 @@ const start = (broker: BrokerKind, models: string, workers: number): Promise<Sta
 describeOnBothBrokers(`B1: parts of the broker are lost (seed ${seed})`, (broker) => {
   let stack: Stack
   const models = makeModelsFolder()
-  addThrowingModel(models)
+  /** The api knows a model that workers lack, so that its tasks are retried. */
+  const apiModels = makeModelsFolder()
+  addThrowingModel(apiModels)
   const load: Load =
     broker === 'redis'
       ? { plain: 1_150, slow: 200, urgent: 200, scheduled: 300, retried: 150 }
       : { plain: 250, slow: 50, urgent: 50, scheduled: 100, retried: 50 }
 
   beforeAll(async () => {
-    stack = await start(broker, models, 0)
+    stack = await start(broker, apiModels)
   })
   afterAll(async () => {
     await stack.stop()
-    rmSync(models, { recursive: true })
+    for (const folder of [models, apiModels]) rmSync(folder, { recursive: true })
   })
 
   it('a task whose list is lost, but not its job, runs when a worker comes', async () => {
@@ -177,7 +179,7 @@ describeOnBothBrokers(`B1: parts of the broker are lost (seed ${seed})`, (broker
       stack,
       broker === 'redis' ? ['wait', 'marker', 'prioritized', 'delayed'] : [`state IN ('waiting', 'delayed')`],
     )
-    await stack.startWorker()
+    await stack.startWorker({ MODELS_DIR: models })
     for (const id of ids) {
       await waitFor(async () => (await stack.request('GET', `/v1/tasks/${id}`)).body['state'] === 'succeeded', {
         what: 'the task to succeed',
@@ -192,7 +194,7 @@ describeOnBothBrokers(`B1: parts of the broker are lost (seed ${seed})`, (broker
     const parts: readonly string[] = broker === 'redis' ? redisParts : postgresParts
     const lost = fc.sample(fc.subarray([...parts], { minLength: 1 }), { numRuns: losses, seed })
     const disturb = async () => {
-      await stack.startWorker()
+      await stack.startWorker({ MODELS_DIR: models })
       for (const [index, some] of lost.entries()) {
         // Spread over the work: each loss waits for its share of it.
         const share = Math.floor((index * total) / losses)

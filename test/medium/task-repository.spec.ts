@@ -146,15 +146,23 @@ describe('task repository', () => {
     )
     const [retried, failed, timedOut, released] = claimed.map(({ id, attempt }) => ({ id, attempt }))
     if (!retried || !failed || !timedOut || !released) throw new Error('not all were claimed')
-    const availableAt = new Date(Date.now() + 60_000)
     const stored = await tasks.settle([
-      { ...retried, state: 'retrying', outcome: 'retried', countsAsRetry: true, availableAt, errorCode: 'TASK_FAILED' },
+      {
+        ...retried,
+        state: 'retrying',
+        outcome: 'retried',
+        countsAsRetry: true,
+        retryInMs: 60_000,
+        errorCode: 'TASK_FAILED',
+      },
       { ...failed, state: 'failed', outcome: 'failed', errorCode: 'MODEL_INPUT_INVALID', errorMessage: 'no' },
       { ...timedOut, state: 'timed_out', outcome: 'timed_out', errorCode: 'TASK_HARD_TIME_LIMIT' },
       { ...released, state: 'queued', outcome: 'released' },
     ])
     expect(stored.size).toBe(4)
-    expect(await tasks.find(retried.id)).toMatchObject({ state: 'retrying', retries: 1, availableAt, finishedAt: null })
+    const retry = await tasks.find(retried.id)
+    expect(retry).toMatchObject({ state: 'retrying', retries: 1, finishedAt: null })
+    expect(Math.abs(Number(retry?.availableAt) - Date.now() - 60_000)).toBeLessThan(5_000)
     expect(await tasks.find(failed.id)).toMatchObject({
       state: 'failed',
       errorCode: 'MODEL_INPUT_INVALID',

@@ -16,9 +16,9 @@ export const batchProgress = (view: BatchView): TaskProgress => {
 }
 
 /** Time for what is left at the pace so far. Refused rows cost nothing, so that they do not count. */
-const etaSeconds = ({ state, startedAt, total, succeeded, failed }: BatchView): number | null => {
+const etaSeconds = ({ state, elapsedSeconds, total, succeeded, failed }: BatchView): number | null => {
   if (isTerminal(state)) return 0
-  if (!startedAt || succeeded === 0) return null
-  const seconds = Math.max(0.001, (Date.now() - startedAt.getTime()) / 1000)
+  if (elapsedSeconds === null || succeeded === 0) return null
+  const seconds = Math.max(0.001, elapsedSeconds)
   return Math.ceil(((total - succeeded - failed) * seconds) / succeeded)
 }

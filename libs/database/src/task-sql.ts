@@ -42,14 +42,14 @@ export interface AlsoWrites {
 export const settleStatement = (also?: AlsoWrites): string => `
   WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(
-      id uuid, attempt integer, state text, outcome text, terminal boolean, available_at timestamptz,
+      id uuid, attempt integer, state text, outcome text, terminal boolean, retry_in_ms double precision,
       retried integer, crashed integer, result jsonb, error_code text, error_message text${also ? `, ${also.columns}` : ''})
   ), settled AS (
     UPDATE tasks t SET
       state = i.state,
       finished_at = CASE WHEN i.terminal THEN now() END,
       lease_expires_at = NULL,
-      available_at = coalesce(i.available_at, t.available_at),
+      available_at = coalesce(now() + make_interval(secs => i.retry_in_ms / 1000), t.available_at),
       retries = t.retries + coalesce(i.retried, 0),
       crashes = t.crashes + coalesce(i.crashed, 0),
       result = i.result,

@@ -1,5 +1,6 @@
-import { lookup as resolve, type LookupAddress } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import type { LookupAddress } from 'node:dns'
+import type { ResolveHost } from './host-resolver.js'
 
 /** Blocks of IPv4 that are no one's on the public internet (RFC 6890 and the registry it began), multicast included. */
 const blockedV4 = [
@@ -52,25 +53,27 @@ export class AddressRefusedError extends Error {
   }
 }
 
-/** `dns.lookup`, as far as it is used here. */
-type Resolve = (
-  hostname: string,
-  options: { readonly all: true },
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void
-
 /**
  * A `lookup` for sockets that answers with public addresses or fails with AddressRefusedError. The socket connects to
  * what was checked, so that a name which resolves otherwise a moment later gains nothing. A name that also has
  * another address is refused as a whole.
  */
-export const publicLookup =
-  (resolveName: Resolve = resolve): LookupFunction =>
-  (hostname, { all }, callback) => {
-    resolveName(hostname, { all: true }, (error, addresses) => {
-      const [first] = addresses ?? []
+export const publicLookup = (resolveHost: ResolveHost): LookupFunction =>
+  toLookup(resolveHost, (addresses) => addresses.every(({ address }) => isPublicAddress(address)))
+
+/** A `lookup` for sockets that answers with any address. */
+export const anyLookup = (resolveHost: ResolveHost): LookupFunction => toLookup(resolveHost, () => true)
+
+const toLookup =
+  (resolveHost: ResolveHost, areAllowed: (addresses: readonly LookupAddress[]) => boolean): LookupFunction =>
+  (hostname, { all, family }, callback) => {
+    resolveHost(hostname, { all: true }, (error, found) => {
+      const addresses = found.filter(
+        (address) => !family || address.family === Number(String(family).replace('IPv', '')),
+      )
+      const [first] = addresses
       if (error || !first) callback(error ?? new Error('The name has no address.'), '', 0)
-      else if (!addresses.every(({ address }) => isPublicAddress(address))) callback(new AddressRefusedError(), '', 0)
+      else if (!areAllowed(found)) callback(new AddressRefusedError(), '', 0)
       else if (all) callback(null, addresses)
       else callback(null, first.address, first.family)
     })

@@ -7,8 +7,8 @@ import type { TaskContract } from './contracts/define-task.js'
 
 /** Longest time ahead that a task may be planned, in seconds. */
 export const maxAheadSeconds = 31_536_000
-/** An `eta` this much past is taken as now: clocks differ. */
-const clockToleranceMs = 5_000
+/** An `eta` that is past by this process's clock may lie ahead by the database's, which decides when it starts. */
+const clockToleranceMs = 900_000
 /** The largest priority; 0 is the default, and a smaller number goes first. */
 export const maxPriority = 32_767
 
@@ -136,7 +136,7 @@ const startOf = ({ eta, countdownSeconds }: CallOptions, faults: InputFault[]): 
   if (!(aheadMs >= -clockToleranceMs && aheadMs <= maxAheadSeconds * 1000)) {
     faults.push({ pointer: '/eta', message: 'must be a time that lies ahead, by at most a year' })
   }
-  return aheadMs > 0 ? { availableAt: eta } : {}
+  return { availableAt: eta }
 }
 
 const endOf = (

@@ -42,7 +42,7 @@ export class SchedulesService {
       catchUp: request.catch_up,
       expiresSeconds: request.expires_seconds,
       isPaused,
-      nextRunAt: isPaused ? null : nextTick(timing),
+      nextRunAt: isPaused ? null : nextTick(timing, await this.schedules.readTime()),
     }
     const create = async (database: Database) => {
       const schedule = await new ScheduleRepository(database).create(name, settings)
@@ -140,7 +140,7 @@ export class SchedulesService {
       catchUp: change.catch_up ?? before.catchUp,
       expiresSeconds: change.expires_seconds === undefined ? before.expiresSeconds : change.expires_seconds,
       isPaused,
-      nextRunAt: isPaused ? null : goesOn ? before.nextRunAt : nextTick(timing),
+      nextRunAt: isPaused ? null : goesOn ? before.nextRunAt : nextTick(timing, await this.schedules.readTime()),
     }
   }
 
@@ -193,7 +193,7 @@ const mustExist = <Found>(found: Found | null): Found => {
   return found
 }
 
-const nextTick = (timing: Timing): Date | null => ticksAfter(timing, new Date(), 1)[0] ?? null
+const nextTick = (timing: Timing, now: Date): Date | null => ticksAfter(timing, now, 1)[0] ?? null
 
 /** Cron takes the place of an interval, and the other way round, unless both are given. */
 const changeTiming = (before: Timing, change: ScheduleChange): Timing => {

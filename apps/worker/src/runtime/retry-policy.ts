@@ -11,7 +11,6 @@ export class RetryPolicy {
     private readonly limits: Config['task'],
     /** In [0, 1); replaced in tests. */
     private readonly random: () => number = Math.random,
-    private readonly now: () => number = Date.now,
   ) {}
 
   /**
@@ -41,7 +40,7 @@ export class RetryPolicy {
               state: 'retrying',
               outcome: 'retried',
               countsAsRetry: true,
-              availableAt: new Date(this.now() + this.delayMs(task)),
+              retryInMs: this.delayMs(task),
             }
           : { ...end, state: 'failed', outcome: 'failed' }
     }

@@ -288,7 +288,7 @@ export class TaskRunner {
         name: task.name,
         queue: task.queue,
         priority: task.priority,
-        delayMs: end.availableAt ? Math.max(0, end.availableAt.getTime() - Date.now()) : 0,
+        delayMs: end.retryInMs ?? 0,
       })
     }
   }

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, LookupFunction } from 'node:net'
-import { publicLookup } from '#libs/platform'
+import { anyLookup, HostResolver, publicLookup } from '#libs/platform'
 import { afterEach, describe, expect, it } from 'vitest'
 import { postMessage } from './post-message.js'
 
+const { resolve } = new HostResolver()
 const servers: Server[] = []
 afterEach(() => {
   for (const server of servers.splice(0)) {
@@ -27,7 +28,8 @@ const post = (url: string, more: { timeoutMs?: number; lookup?: LookupFunction }
     headers: { 'webhook-id': 'm' },
     body: '{"é":1}',
     timeoutMs: more.timeoutMs ?? 5_000,
-    lookup: more.lookup,
+    lookup: more.lookup ?? anyLookup(resolve),
+    mayBePrivate: more.lookup === undefined,
     signal: new AbortController().signal,
   })
 
@@ -89,7 +91,7 @@ describe('posting a message', () => {
     'https://[::ffff:7f00:1]/',
     'https://2130706433/',
   ])('refuses %s', async (url) => {
-    await expect(post(url, { lookup: publicLookup() })).rejects.toMatchObject({ name: 'AddressRefusedError' })
+    await expect(post(url, { lookup: publicLookup(resolve) })).rejects.toMatchObject({ name: 'AddressRefusedError' })
   })
 
   it('refuses a name at the moment of the connection, whatever it resolved to before', async () => {

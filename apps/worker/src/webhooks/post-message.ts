@@ -10,8 +10,10 @@ export interface PostedMessage {
   readonly body: string
   /** From the first byte to the last. */
   readonly timeoutMs: number
-  /** Resolves names; without it the address is not checked, and http is allowed. */
-  readonly lookup: LookupFunction | undefined
+  /** Resolves names, and refuses those that may not be connected to. */
+  readonly lookup: LookupFunction
+  /** A literal address may be private, and http is allowed. */
+  readonly mayBePrivate: boolean
   readonly signal: AbortSignal
 }
 
@@ -24,12 +26,20 @@ const maxAnswerBytes = 64 * 1024
  * @throws Error whose `code` or `name` tells why there is no status; AddressRefusedError for an address that is not
  * public, found when the connection is made.
  */
-export const postMessage = ({ url, headers, body, timeoutMs, lookup, signal }: PostedMessage): Promise<number> => {
+export const postMessage = ({
+  url,
+  headers,
+  body,
+  timeoutMs,
+  lookup,
+  mayBePrivate,
+  signal,
+}: PostedMessage): Promise<number> => {
   const target = new URL(url)
   const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
   const isSecure = target.protocol === 'https:'
   // A literal address is connected to without a look-up.
-  const isRefused = lookup !== undefined && (!isSecure || (isIP(host) !== 0 && !isPublicAddress(host)))
+  const isRefused = !mayBePrivate && (!isSecure || (isIP(host) !== 0 && !isPublicAddress(host)))
   if (isRefused) return Promise.reject(new AddressRefusedError())
   return new Promise((resolve, reject) => {
     const ending = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
@@ -37,7 +47,7 @@ export const postMessage = ({ url, headers, body, timeoutMs, lookup, signal }: P
       method: 'POST',
       agent: false,
       signal: ending,
-      ...(lookup && { lookup }),
+      lookup,
       headers: {
         ...headers,
         'content-type': 'application/json',

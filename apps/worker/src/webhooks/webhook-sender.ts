@@ -1,6 +1,15 @@
 import type { LookupFunction } from 'node:net'
 import { WebhookDeliveryRepository, type AttemptReport, type ClaimedDelivery } from '#libs/database'
-import { AddressRefusedError, CONFIG, LOGGER, publicLookup, type Config, type Logger } from '#libs/platform'
+import {
+  AddressRefusedError,
+  anyLookup,
+  CONFIG,
+  HostResolver,
+  LOGGER,
+  publicLookup,
+  type Config,
+  type Logger,
+} from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { postMessage } from './post-message.js'
 import { bodyOf, signMessage } from './webhook-message.js'
@@ -20,7 +29,7 @@ export class WebhookSender {
   private readonly underWay = new Map<string, number>()
   private readonly attempts = new Set<Promise<void>>()
   private readonly stopping = new AbortController()
-  private readonly lookup: LookupFunction | undefined
+  private readonly lookup: LookupFunction
   private readonly settings: Config['webhooks']
 
   constructor(
@@ -29,7 +38,8 @@ export class WebhookSender {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.settings = config.webhooks
-    this.lookup = config.webhooks.allowPrivateAddresses ? undefined : publicLookup()
+    const { resolve } = new HostResolver()
+    this.lookup = config.webhooks.allowPrivateAddresses ? anyLookup(resolve) : publicLookup(resolve)
   }
 
   /** Takes what is due and begins to send it; answers whether there was something. */
@@ -69,9 +79,9 @@ export class WebhookSender {
 
   /** What became of it; undefined if it was cut off by the end of this process. */
   private async send(delivery: ClaimedDelivery): Promise<AttemptReport | undefined> {
-    const { id, attempt, url, secrets } = delivery
+    // Receivers compare the time with their clocks, and the database's is the one that is kept right.
+    const { id, attempt, url, secrets, claimedAt: timestamp } = delivery
     const body = bodyOf(delivery)
-    const timestamp = Math.floor(Date.now() / 1000)
     try {
       const statusCode = await postMessage({
         url,
@@ -83,6 +93,7 @@ export class WebhookSender {
         },
         timeoutMs: this.settings.timeoutSeconds * 1000,
         lookup: this.lookup,
+        mayBePrivate: this.settings.allowPrivateAddresses,
         signal: this.stopping.signal,
       })
       const isTaken = statusCode >= 200 && statusCode < 300

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { DataSource, IsNull } from 'typeorm'
 import type { Database } from '../database.js'
+import { readDatabaseTime } from '../database-time.js'
 import { ApiKeyEntity, type Role } from '../entities/api-key.entity.js'
 
 /** A new key; shown once, stored only as its hash. */
@@ -17,10 +18,17 @@ export class ApiKeyRepository {
     return this.database.getRepository(ApiKeyEntity)
   }
 
+  private readTime(): Promise<Date> {
+    return readDatabaseTime(this.database)
+  }
+
   /** The key's row if it is known, not revoked and not past its expiry. */
   async findValid(key: string): Promise<ApiKeyEntity | null> {
-    const row = await this.rows.findOneBy({ hash: hashKey(key), revokedAt: IsNull() })
-    return row && (row.expiresAt === null || row.expiresAt > new Date()) ? row : null
+    return this.rows
+      .createQueryBuilder('key')
+      .where('key.hash = :hash AND key.revoked_at IS NULL', { hash: hashKey(key) })
+      .andWhere('(key.expires_at IS NULL OR key.expires_at > now())')
+      .getOne()
   }
 
   /** Makes sure that a given key exists with this role; a key that was revoked stays revoked. */
@@ -28,7 +36,7 @@ export class ApiKeyRepository {
     await this.rows
       .createQueryBuilder()
       .insert()
-      .values({ id: randomUUID(), name, hash: hashKey(key), role, createdAt: new Date() })
+      .values({ id: randomUUID(), name, hash: hashKey(key), role, createdAt: await this.readTime() })
       .orIgnore()
       .execute()
   }
@@ -46,7 +54,7 @@ export class ApiKeyRepository {
       hash: hashKey(key),
       role,
       userId,
-      createdAt: new Date(),
+      createdAt: await this.readTime(),
       expiresAt,
       revokedAt: null,
     }

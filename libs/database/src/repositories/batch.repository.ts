@@ -74,6 +74,8 @@ export interface BatchView {
   readonly createdAt: Date
   readonly startedAt: Date | null
   readonly finishedAt: Date | null
+  /** Since it was started. */
+  readonly elapsedSeconds: number | null
 }
 
 /** One row of the results: a prediction, or an error. */
@@ -102,6 +104,7 @@ interface BatchRow {
   created_at: Date
   started_at: Date | null
   finished_at: Date | null
+  elapsed_seconds: number | null
 }
 
 const ended = `'failed', 'timed_out', 'expired'`
@@ -115,6 +118,7 @@ const counts = `LATERAL (
   FROM batch_chunks c JOIN tasks t ON t.id = c.task_id WHERE c.batch_id = b.id) n`
 
 const viewStatement = `SELECT b.id, b.user_id, b.model, b.total, t.state, t.created_at, t.started_at, t.finished_at,
+    extract(epoch FROM clock_timestamp() - t.started_at)::float8 AS elapsed_seconds,
     n.chunks, n.succeeded, n.failed, n.cancelled
   FROM batches b JOIN tasks t ON t.id = b.id, ${counts}`
 
@@ -131,6 +135,7 @@ const toView = (row: BatchRow): BatchView => ({
   createdAt: row.created_at,
   startedAt: row.started_at,
   finishedAt: isTerminal(row.state) ? row.finished_at : null,
+  elapsedSeconds: row.elapsed_seconds,
 })
 
 /** A PostgreSQL array of numbers as text; the driver would quote each of them. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { batchPredictions } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { commitSoon } from '../task-sql.js'
+import { readDatabaseTime } from '../database-time.js'
 import { firstIdOf, isMadeBefore } from '../uuid-time.js'
 
 /** What one statement has done of a longer work. */
@@ -41,7 +42,7 @@ export class RetentionRepository {
 
   /** Whether a task that is not there has been erased, or is older than results are kept (0: for ever). */
   async wasTask(id: string, ttlSeconds: number): Promise<boolean> {
-    if (ttlSeconds > 0 && isMadeBefore(id, ago(ttlSeconds))) return true
+    if (ttlSeconds > 0 && isMadeBefore(id, await this.ago(ttlSeconds))) return true
     const rows: unknown[] = await this.dataSource.query('SELECT 1 FROM erased_tasks WHERE id = $1', [id])
     return rows.length > 0
   }
@@ -80,7 +81,7 @@ export class RetentionRepository {
        )
        SELECT (SELECT count(*) FROM seen) AS seen, (SELECT max(id::text) FROM seen) AS last_id,
          (SELECT count(*) FROM gone) AS removed, ${commitSoon}`,
-      [ttlSeconds, afterId, firstIdOf(ago(ttlSeconds)), limit],
+      [ttlSeconds, afterId, firstIdOf(await this.ago(ttlSeconds)), limit],
     )
     return { removed: Number(row?.removed ?? 0), next: Number(row?.seen ?? 0) < limit ? null : (row?.last_id ?? null) }
   }
@@ -91,7 +92,7 @@ export class RetentionRepository {
       `SELECT b.id FROM batches b
        WHERE b.id < $1 AND b.accepted_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = b.id)
        ORDER BY b.id LIMIT $2`,
-      [firstIdOf(ago(ttlSeconds)), limit],
+      [firstIdOf(await this.ago(ttlSeconds)), limit],
     )
     return rows.map(({ id }) => id)
   }
@@ -129,15 +130,19 @@ export class RetentionRepository {
    * Removes marks of erased tasks that the age of their ids tells as well. Answers whether there may be more.
    */
   async removeMarks(ttlSeconds: number): Promise<boolean> {
-    return this.removeSome('erased_tasks', 'id', 'id < $1', firstIdOf(ago(ttlSeconds)))
+    return this.removeSome('erased_tasks', 'id', 'id < $1', firstIdOf(await this.ago(ttlSeconds)))
   }
 
   /** Removes heartbeats of workers, and commands to workers, that nobody asks for any more. */
   async removeSilentWorkers(silentSeconds: number): Promise<boolean> {
-    const before = ago(silentSeconds)
+    const before = await this.ago(silentSeconds)
     const workers = await this.removeSome('workers', 'id', 'heartbeat_at < $1', before)
     const commands = await this.removeSome('worker_commands', 'id', 'expires_at < $1', before)
     return workers || commands
+  }
+
+  private ago(seconds: number): Promise<Date> {
+    return readDatabaseTime(this.dataSource, seconds)
   }
 
   private async removeSome(table: string, key: string, where: string, limit: Date | string): Promise<boolean> {
@@ -151,5 +156,3 @@ export class RetentionRepository {
     return Number(row?.removed ?? 0) === rowsAtOnce
   }
 }
-
-const ago = (seconds: number): Date => new Date(Date.now() - seconds * 1000)

@@ -3,6 +3,7 @@ import type { TaskState } from '#libs/tasks/contracts'
 import { DataSource, QueryFailedError } from 'typeorm'
 import type { Database } from '../database.js'
 import { v7 as uuidv7, validate as isUuid } from 'uuid'
+import { readDatabaseTime } from '../database-time.js'
 import { ScheduleEntity } from '../entities/schedule.entity.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
 
@@ -53,7 +54,7 @@ export class ScheduleRepository {
 
   /** @returns null if another schedule has the name. */
   async create(name: string, settings: ScheduleSettings): Promise<ScheduleEntity | null> {
-    const [rows, at] = [this.database.getRepository(ScheduleEntity), new Date()]
+    const [rows, at] = [this.database.getRepository(ScheduleEntity), await this.readTime()]
     const row = { ...settings, id: uuidv7(), name, lastRunAt: null, lastTaskId: null, createdAt: at, updatedAt: at }
     try {
       return await rows.save(rows.create(row))
@@ -66,6 +67,11 @@ export class ScheduleRepository {
         return null
       throw error
     }
+  }
+
+  /** The clock by which schedules fire. */
+  readTime(): Promise<Date> {
+    return readDatabaseTime(this.database)
   }
 
   /** By id or by name. */
@@ -91,7 +97,8 @@ export class ScheduleRepository {
         where: keyOf(idOrName),
         lock: { mode: 'pessimistic_write' },
       })
-      return schedule && manager.save(Object.assign(schedule, await change(schedule), { updatedAt: new Date() }))
+      const updatedAt = await readDatabaseTime(manager)
+      return schedule && manager.save(Object.assign(schedule, await change(schedule), { updatedAt }))
     })
   }
 
@@ -126,8 +133,7 @@ export class ScheduleRepository {
         .limit(pageSize)
         .getMany()
       if (schedules.length === 0) return []
-      const [clock]: { now: Date }[] = await manager.query('SELECT now()')
-      const now = clock?.now ?? new Date()
+      const now = await readDatabaseTime(manager)
       const fired = schedules.map((schedule) => {
         const { id } = schedule
         const { ticks, nextRunAt } = plan(schedule, now)
@@ -153,7 +159,7 @@ export class ScheduleRepository {
   /** Stores a task of the schedule now, apart from its ticks; null if the schedule is gone. */
   async runNow({ id }: ScheduleEntity): Promise<DispatchableTask | null> {
     const taskId = uuidv7()
-    const key = `${new Date().toISOString()} ${taskId}`
+    const key = `${(await this.readTime()).toISOString()} ${taskId}`
     const [task] = await storeTasks(this.database, [{ id: taskId, schedule: id, key }])
     return task ?? null
   }

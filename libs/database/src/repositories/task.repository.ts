@@ -50,8 +50,8 @@ export interface AttemptEnd {
   readonly result?: unknown
   readonly errorCode?: string
   readonly errorMessage?: string
-  /** For `retrying`: when it may start again. */
-  readonly availableAt?: Date
+  /** For `retrying`: in how many milliseconds it may start again. */
+  readonly retryInMs?: number
   /** A retry of the allowance was used. */
   readonly countsAsRetry?: boolean
   /** A worker or child died under it. */
@@ -179,7 +179,7 @@ export class TaskRepository {
       state: end.state,
       outcome: end.outcome,
       terminal: isTerminal(end.state),
-      available_at: end.availableAt,
+      retry_in_ms: end.retryInMs,
       retried: end.countsAsRetry ? 1 : 0,
       crashed: end.countsAsCrash ? 1 : 0,
       result: end.result,

@@ -45,6 +45,8 @@ export interface ClaimedDelivery {
   readonly attempt: number
   /** Attempts that failed since it was made, or made due again. */
   readonly failures: number
+  /** Seconds since 1970. */
+  readonly claimedAt: number
 }
 
 /** What became of an attempt. */
@@ -84,6 +86,7 @@ interface ClaimedRow {
   data: Record<string, unknown>
   attempts: number
   failures: number
+  claimed_at: number
 }
 
 const columns = `id, position, event, task_id, state, attempts, next_attempt_at, status_code, error, created_at, last_attempt_at`
@@ -175,7 +178,7 @@ export class WebhookDeliveryRepository {
          FROM due WHERE d.id = due.id
          RETURNING d.*
        )
-       SELECT c.id, c.webhook_id, c.event, c.occurred_at, c.data, c.attempts, c.failures, w.url, w.secret,
+       SELECT floor(extract(epoch FROM now()))::float8 AS claimed_at, c.id, c.webhook_id, c.event, c.occurred_at, c.data, c.attempts, c.failures, w.url, w.secret,
          CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END AS previous_secret
        FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.position`,
       [busy, perWebhook, leaseSeconds],
@@ -190,6 +193,7 @@ export class WebhookDeliveryRepository {
       data: row.data,
       attempt: row.attempts,
       failures: row.failures,
+      claimedAt: row.claimed_at,
     }))
   }
 

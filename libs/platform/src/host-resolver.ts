@@ -1,0 +1,91 @@
+import { lookup as askSystem, promises as dns, type LookupAddress } from 'node:dns'
+import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { callbackify } from 'node:util'
+
+/** Longest wait for the first answer of a name server, in milliseconds, and how often it is asked. */
+const answerMs = 2_000
+const tries = 2
+/** Look-ups by the operating system at once. Each takes one of the four threads that files and other look-ups need, too. */
+const maxSystemLookups = 2
+
+const hostsFile = process.platform === 'win32' ? 'C:\\Windows\\System32\\drivers\\etc\\hosts' : '/etc/hosts'
+
+/** `dns.lookup` with `all`, as far as it is used here. */
+export type ResolveHost = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+/**
+ * Resolves names so that a slow one delays no other: the hosts file first, then the name servers over the network, and
+ * only a name that they do not know by the operating system, which knows search domains. Those who ask for one name at
+ * the same time share the answer.
+ */
+export class HostResolver {
+  private readonly resolver: dns.Resolver
+  private readonly underWay = new Map<string, Promise<LookupAddress[]>>()
+  private systemLookups = 0
+  private readonly waiting: (() => void)[] = []
+
+  /** `servers` are name servers to ask in place of the system's, such as `127.0.0.1:5353`. */
+  constructor(servers?: readonly string[], timeoutMs = answerMs) {
+    this.resolver = new dns.Resolver({ timeout: timeoutMs, tries })
+    if (servers) this.resolver.setServers(servers)
+  }
+
+  readonly resolve: ResolveHost = (hostname, _options, callback) => {
+    const find = callbackify(() => this.find(hostname.toLowerCase()))
+    find((error, addresses) => callback(error, error ? [] : addresses))
+  }
+
+  private find(hostname: string): Promise<LookupAddress[]> {
+    const known = this.underWay.get(hostname)
+    if (known) return known
+    const found = this.look(hostname).finally(() => this.underWay.delete(hostname))
+    this.underWay.set(hostname, found)
+    return found
+  }
+
+  private async look(hostname: string): Promise<LookupAddress[]> {
+    const own = await readHosts(hostname)
+    if (own.length > 0) return own
+    const answers = await Promise.allSettled([this.resolver.resolve4(hostname), this.resolver.resolve6(hostname)])
+    const addresses = answers.flatMap((answer, index) =>
+      answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })) : [],
+    )
+    if (addresses.length > 0) return addresses
+    const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []))
+    const late = failures.find((failure) => !isUnknown(failure))
+    if (late) throw late
+    return this.askSystem(hostname)
+  }
+
+  private async askSystem(hostname: string): Promise<LookupAddress[]> {
+    while (this.systemLookups >= maxSystemLookups) await new Promise<void>((resolve) => this.waiting.push(resolve))
+    this.systemLookups += 1
+    try {
+      return await new Promise((resolve, reject) => {
+        askSystem(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
+      })
+    } finally {
+      this.systemLookups -= 1
+      this.waiting.shift()?.()
+    }
+  }
+}
+
+const isUnknown = (error: Error): boolean => 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA')
+
+const readHosts = async (hostname: string): Promise<LookupAddress[]> => {
+  const text = await readFile(hostsFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EACCES') return ''
+    throw error
+  })
+  return text.split('\n').flatMap((line) => {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/)
+    const family = isIP(address)
+    return family !== 0 && names.some((name) => name.toLowerCase() === hostname) ? [{ address, family }] : []
+  })
+}
