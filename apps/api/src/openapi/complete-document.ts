@@ -79,11 +79,18 @@ const completeOperation = (operation: Part, path: string): Part => {
   const description = [rest['description'], needed]
   return {
     ...rest,
+    parameters: (rest['parameters'] as readonly Part[]).map(completeParameter),
     description: description.filter(Boolean).join(' ') || rest['summary'],
     responses: Object.fromEntries([...problems, ...responses]) as unknown,
     ...(role === undefined && { security: [] }),
   }
 }
+
+/** What the schemas of bodies say of themselves, headers have to be given. */
+const completeParameter = (parameter: Part): Part =>
+  parameter['name'] === 'Idempotency-Key'
+    ? { ...parameter, schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' } }
+    : parameter
 
 const completeResponse = (status: string, response: Part): Part => {
   if (Number(status) >= 400 && isObject(response['content'])) {
