@@ -2,18 +2,19 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addThrowingModel } from '../support/throwing-model.js'
 
 /** A value at which the graph fails, and which its error names. */
 const canary = '731337'
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const hasStrace = spawnSync('strace', ['-V']).status === 0
 
 /** Computes in both pools, as workers do, and fails in both. */
 const program = (model: string) => `
-  const { PreforkPool, SoloPool } = await import(${JSON.stringify(pathToFileURL('dist/libs/ml/src/index.js').href)})
-  const { createLogger } = await import(${JSON.stringify(pathToFileURL('dist/libs/platform/src/index.js').href)})
+  const { PreforkPool, SoloPool } = await import(${JSON.stringify(new URL('../../dist/libs/ml/src/index.js', import.meta.url).href)})
+  const { createLogger } = await import(${JSON.stringify(new URL('../../dist/libs/platform/src/index.js', import.meta.url).href)})
   const graph = {
     key: 'throwing@1', file: ${JSON.stringify(model)}, input: 'X', dtype: 'float32', width: 1,
     outputs: ['probability'], maxBatch: 16, warmUp: { rows: Float32Array.of(0), count: 1 },
@@ -76,10 +77,12 @@ describe.skipIf(!hasStrace)('A4: a process that computes', () => {
 
 it('A4: nothing but the module that switches telemetry off loads onnxruntime', () => {
   const files = ['apps', 'libs', 'bench', 'test'].flatMap((room) =>
-    readdirSync(room, { recursive: true, encoding: 'utf8' })
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .map((file) => join(room, file)),
   )
   const loads = /(?:^import (?!type )[^\n]*|import\(|require\w*\([^\n]*)['"]onnxruntime-node['"]/m
-  expect(files.filter((file) => loads.test(readFileSync(file, 'utf8')))).toEqual(['libs/ml/src/runtime/onnxruntime.ts'])
+  expect(files.filter((file) => loads.test(readFileSync(join(root, file), 'utf8')))).toEqual([
+    'libs/ml/src/runtime/onnxruntime.ts',
+  ])
 })

@@ -1,21 +1,23 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { RegExpParser } from '@eslint-community/regexpp'
 import { analyse } from 'scslre'
 import ts from 'typescript'
 import { expect, it } from 'vitest'
 
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const folders = ['apps', 'libs']
 
 const sources = folders.flatMap((folder) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => /\/src\/.*\.tsx?$/.test(`/${file}`) && !file.endsWith('.spec.ts'))
     .map((file) => join(folder, file)),
 )
 
 /** The regular expressions of a source file, with their lines. */
 const expressionsOf = (file: string): { at: string; literal: string }[] => {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true)
+  const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
   const found: { at: string; literal: string }[] = []
   const visit = (node: ts.Node): void => {
     if (ts.isRegularExpressionLiteral(node)) {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { initModel, ModelRegistry, PreforkPool, verifyModelFolder } from '#libs/ml'
 import { readModelFolder } from '#libs/ml/manifest'
 import { createLogger } from '#libs/platform'
@@ -9,6 +10,7 @@ import { writeOnnx } from '../support/onnx-writer.js'
 
 const log = createLogger('test', 'silent')
 const entry = new URL('../../dist/libs/ml/src/runtime/compute-child.js', import.meta.url)
+const fixtures = fileURLToPath(new URL('../fixtures/unusual', import.meta.url))
 const names = ['mmse_score', 'age', 'first_category', 'second_category', 'sex']
 
 interface Cases {
@@ -30,8 +32,8 @@ describe('a legal but unusual model', () => {
   })
 
   const fixture = (name: string) => {
-    const graph = `test/fixtures/unusual/${name}/model.onnx`
-    return { graph, ...(JSON.parse(readFileSync(`test/fixtures/unusual/${name}/cases.json`, 'utf8')) as Cases) }
+    const graph = join(fixtures, name, 'model.onnx')
+    return { graph, ...(JSON.parse(readFileSync(join(fixtures, name, 'cases.json'), 'utf8')) as Cases) }
   }
   const init = (name: string, { graph, rows, probabilities }: ReturnType<typeof fixture>) => {
     const file = join(root, `${name}.csv`)

@@ -17,7 +17,9 @@ for (const name of Object.keys(process.env)) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'memoryguard-tests-'))
-// The default of MODELS_DIR is relative.
-symlinkSync(fileURLToPath(new URL('../../models', import.meta.url)), join(folder, 'models'))
+// The default of MODELS_DIR is relative, and so are the programs that tests start.
+for (const name of ['models', 'dist', 'bin']) {
+  symlinkSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(folder, name))
+}
 process.chdir(folder)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
