@@ -20,7 +20,7 @@ export const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv
 }
 
 /** Scheme, user information and the rest of a URL, in which a password need not be encoded. */
-const urlParts = /^([a-z]+:\/\/)(?:([^/?#]*)@)?(.*)$/is
+const urlParts = /^([a-z]+:\/\/)(?:([^/?#]*)@)?(.*)/is
 
 /** A URL with a password in it, encoded; undefined if the URL has another one. */
 export const urlWithPassword = (url: string, password: string): string | undefined => {
