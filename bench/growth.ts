@@ -34,6 +34,8 @@ try {
   say(`predictions, empty: ${JSON.stringify(before)}`)
   for (const worker of stack.workers) await worker.kill('SIGTERM')
   await client.query('TRUNCATE tasks, task_attempts, predictions')
+  // A list with a parameter that has no values here shows before the long part.
+  await collectRoutes(stack, client)
   await fillHistory(client, { predictions: Number(values.predictions), tasks: Number(values.tasks) }, say)
   const routes = await collectRoutes(stack, client)
   for (const [index, route] of routes.entries()) {

@@ -10,8 +10,15 @@ interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[]
 }
 
-/** Routes whose query parameters say what is sent back, not what is looked for, or that do not end. */
-const notLists = [/\/events$/, /\/result$/, /explanation$/, /^\/(livez|readyz|startupz|metrics)$/, /\{(name|version)\}/]
+/** Routes that are no lists: one thing, a stream without an end, or a check of everything there is. */
+const notLists = [
+  /\/events$/,
+  /\/result$/,
+  /explanation$/,
+  /verification$/,
+  /^\/(livez|readyz|startupz|metrics)$/,
+  /\{(name|version)\}/,
+]
 
 /** Values of a query parameter: many fit, few, none. */
 interface Values {
