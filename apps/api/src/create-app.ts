@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
+import { MemoryGuardError, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
@@ -35,6 +35,9 @@ const acceptedPerSecond = 50
 const requestIdOf = (header: string | string[] | undefined): string =>
   typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : randomUUID()
 
+const startingError = () =>
+  new MemoryGuardError('DATABASE_UNAVAILABLE', 'The service is starting and waits for its database; try again.')
+
 /** The application as main, tests and the document's export use it, without listening. */
 export const createApp = async (
   config: Config,
@@ -68,10 +71,15 @@ export const createApp = async (
   acceptUploads(app)
   if (http.corsOrigins.length > 0) app.enableCors(corsOptions(http.corsOrigins))
   const metrics = app.get(ApiMetrics)
+  const lifecycle = app.get(Lifecycle)
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (lifecycle.state !== 'starting' || !request.routeOptions.url?.startsWith('/v1/')) return done()
+    problems.answer(startingError(), request, reply)
+  })
   const limits = await createRequestLimits(app, http.rateLimits)
   admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits)
   limitBodyMemory(app, http.bodyMemoryMib * 1_048_576)
-  addResponseHeaders(app, app.get(Lifecycle), new PublicUrl(http))
+  addResponseHeaders(app, lifecycle, new PublicUrl(http))
   const accepted = new SampledLines(acceptedPerSecond, (leftOut) =>
     log.info({ leftOut }, 'further requests accepted within a second'),
   )

@@ -1,4 +1,5 @@
-import { connectWhenMigrated, createDataSource } from '#libs/database'
+import { setTimeout as pause } from 'node:timers/promises'
+import { assertConnectionsFit, connectWhenMigrated, createDataSource } from '#libs/database'
 import { assertDefaultModel } from '#libs/ml/manifest'
 import {
   collectGarbageOfStart,
@@ -11,8 +12,11 @@ import {
   type Config,
 } from '#libs/platform'
 import { checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { AccessModule } from './access/access.module.js'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
+import { ModelStates } from './models/model-states.js'
 import { serveOpenApi } from './openapi.js'
 
 /** How long requests under way may wait for their tasks after the API is asked to stop, in milliseconds. */
@@ -20,36 +24,20 @@ const releaseMs = 4_000
 /** And how long they may take at all. */
 const closeMs = 5_000
 
+const supervisorGone = 'the supervisor is gone'
+
 const untilAskedToStop = (): Promise<string> =>
   new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.once(signal, () => resolve(signal))
-    process.once('disconnect', () => resolve('the supervisor is gone'))
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const)
+      process.once(signal, () => resolve(signal))
+    process.once('disconnect', () => resolve(supervisorGone))
   })
 
 /** A port that was asked for is the one; of the default's neighbours the first free one is. */
 const choosePort = async ({ http: { host, port, isPortChosen } }: Config): Promise<number> =>
   isPortChosen ? port : ((await findPortFrom(port, host)) ?? port)
 
-/**
- * Runs the API until it is asked to stop: requests under way are answered, then connections are closed.
- * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken.
- */
-export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
-  const config = loadConfig(env)
-  const log = createLogger('api', config.log.level)
-  routeProcessOutput(log)
-  assertDefaultModel(config)
-  const asked = untilAskedToStop()
-  let isStarting = true
-  // Before it listens nothing is under way, and what it waits for may never come.
-  void asked.then(() => isStarting && process.exit(0))
-  const dataSource = createDataSource(config)
-  await connectWhenMigrated(dataSource, log)
-  await checkBrokerAtStart(config, log)
-  const app = await createApp(config, log, dataSource)
-  serveOpenApi(app, config.http)
-  await app.get(FinishedTasks).start()
-  const lifecycle = app.get(Lifecycle)
+const listen = async (app: NestFastifyApplication, config: Config): Promise<void> => {
   try {
     await app.listen(await choosePort(config), config.http.host)
   } catch (cause) {
@@ -59,14 +47,41 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
       cause,
     })
   }
+}
+
+/**
+ * Runs the API until it is asked to stop. It listens at once: until the database is there, probes are answered and all
+ * else is refused with 503. Stop: not ready, serving on for the shutdown delay, requests under way answered, the end.
+ * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken; DATABASE_UNAVAILABLE if waiting will not help.
+ */
+export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
+  const config = loadConfig(env)
+  const log = createLogger('api', config.log.level)
+  routeProcessOutput(log)
+  assertDefaultModel(config)
+  const asked = untilAskedToStop()
+  const dataSource = createDataSource(config)
+  const app = await createApp(config, log, dataSource)
+  serveOpenApi(app, config.http)
+  const lifecycle = app.get(Lifecycle)
+  // Before it is ready nothing is under way, and what it waits for may never come.
+  void asked.then(() => lifecycle.state === 'starting' && process.exit(0))
+  await listen(app, config)
+  await connectWhenMigrated(dataSource, log)
+  await assertConnectionsFit(config)
+  await checkBrokerAtStart(config, log)
+  await app.get(AccessModule).start()
+  await app.get(ModelStates).start()
+  await app.get(FinishedTasks).start()
   collectGarbageOfStart()
   lifecycle.state = 'ready'
-  isStarting = false
   log.info({ url: await app.getUrl() }, 'ready')
 
   const why = await asked
   lifecycle.state = 'draining'
   log.info({ why }, 'stopping')
+  // Balancers go on sending until they have noticed. A second signal ends the process.
+  if (why !== supervisorGone) await pause(config.shutdownDelaySeconds * 1000)
   const timers = [
     setTimeout(() => app.get(FinishedTasks).releaseAll(), releaseMs),
     // A caller who is slow to send or to read must not keep the process.

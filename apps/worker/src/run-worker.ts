@@ -1,5 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { connectWhenMigrated, createDataSource, isDatabaseUnavailable } from '#libs/database'
+import {
+  assertConnectionsFit,
+  connectWhenMigrated,
+  createDataSource,
+  DatabaseReadiness,
+  isDatabaseUnavailable,
+} from '#libs/database'
 import { assertDefaultModel } from '#libs/ml/manifest'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import {
@@ -58,7 +64,7 @@ const endStalled = async (runner: TaskRunner, leases: LeaseKeeper): Promise<void
   process.exit(1)
 }
 
-/** Asked to stop: softly by SIGTERM, SIGINT or a supervisor that is gone, at once by SIGQUIT or the second signal. */
+/** Asked to stop: softly by SIGTERM, SIGINT, SIGHUP or a supervisor that is gone, at once by SIGQUIT or the second signal. */
 const untilAskedToStop = (log: Logger): Promise<void> =>
   new Promise((resolve) => {
     let asked = false
@@ -73,6 +79,7 @@ const untilAskedToStop = (log: Logger): Promise<void> =>
     }
     process.on('SIGTERM', () => ask('SIGTERM'))
     process.on('SIGINT', () => ask('SIGINT'))
+    process.on('SIGHUP', () => ask('SIGHUP'))
     process.on('SIGQUIT', () => {
       asked = true
       ask('SIGQUIT')
@@ -107,6 +114,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     app.get(Autoscaler),
   ]
   const broker = app.get(Broker, { strict: false })
+  const database = app.get(DatabaseReadiness, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
   let state: 'starting' | 'ready' | 'draining' = 'starting'
   // Before it is ready nothing is in hand, and what it waits for may never come.
@@ -114,15 +122,15 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const probes = new ProbeServer({
     isStarted: () => state !== 'starting',
     faults: async () => {
-      const [database, queues] = await Promise.all([
-        faultOf('database', () => dataSource.query('SELECT 1')),
-        faultOf('broker', () => broker.assertWritable()),
+      const [stored, queues] = await Promise.all([
+        faultOf('database', () => database.findFault()),
+        faultOf('broker', () => broker.assertWritable().then(() => undefined)),
       ])
       return {
         ...(state === 'draining' && { worker: 'draining' }),
         ...watchdog.faults,
         ...(registry.readyReferences.length === 0 && { models: 'none is ready' }),
-        ...database,
+        ...stored,
         ...queues,
       }
     },
@@ -135,6 +143,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
 
   const connected = connectWhenMigrated(dataSource, log)
   await Promise.all([connected, registry.watch(config.models.folder)])
+  await assertConnectionsFit(config)
   if (!isRedis) await checkBrokerAtStart(config, log)
   collectGarbageOfStart()
   await app.get(RemoteControl).start()
@@ -151,6 +160,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
 
   await asked
   state = 'draining'
+  await pause(config.shutdownDelaySeconds * 1000)
   await Promise.all([watchdog.stop(), autoscaler.stop()])
   await presence.become('draining')
   const deadline = setTimeout(() => {
@@ -175,13 +185,9 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   process.exit(0)
 }
 
-const faultOf = async (name: string, ask: () => Promise<unknown>): Promise<Record<string, string>> => {
+const faultOf = async (name: string, ask: () => Promise<string | undefined>): Promise<Record<string, string>> => {
   try {
-    const fault = await withinTime(
-      ask().then(() => undefined),
-      readinessCheckMs,
-      lateAnswer,
-    )
+    const fault = await withinTime(ask(), readinessCheckMs, lateAnswer)
     return fault === undefined ? {} : { [name]: fault }
   } catch (error) {
     return { [name]: isDatabaseUnavailable(error) ? 'unreachable' : error instanceof Error ? error.message : 'unknown' }

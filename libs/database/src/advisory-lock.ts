@@ -11,7 +11,10 @@ export type AdvisoryLock = keyof typeof advisoryLocks
  */
 const silentMs = 15_000
 
-/** Runs a chore if no other process is at it; answers undefined if one is. */
+/**
+ * Runs a chore if no other process is at it; answers undefined if one is. The lock lasts as long as a transaction in which
+ * nothing else is done, so that no pooler leaves it in a server that it lends to others.
+ */
 export const withAdvisoryLock = async <Answer>(
   dataSource: DataSource,
   lock: AdvisoryLock,
@@ -19,24 +22,17 @@ export const withAdvisoryLock = async <Answer>(
   holderSilentMs = silentMs,
 ): Promise<Answer | undefined> => {
   const runner = dataSource.createQueryRunner()
-  await runner.connect()
+  await runner.startTransaction()
   try {
     const [row]: { locked: boolean }[] = await runner.query(
-      `SELECT locked, CASE WHEN locked THEN set_config('idle_session_timeout', $2, false) END
-       FROM pg_try_advisory_lock($1) AS locked`,
+      `SELECT locked, CASE WHEN locked THEN set_config('idle_in_transaction_session_timeout', $2, true) END
+       FROM pg_try_advisory_xact_lock($1) AS locked`,
       [advisoryLocks[lock], String(holderSilentMs)],
     )
-    if (!row?.locked) return undefined
-    try {
-      return await chore()
-    } finally {
-      // The lock of a session that was ended is free already.
-      if (!runner.isReleased)
-        await runner.query(`SELECT pg_advisory_unlock($1), set_config('idle_session_timeout', '0', false)`, [
-          advisoryLocks[lock],
-        ])
-    }
+    return row?.locked ? await chore() : undefined
   } finally {
+    // The lock of a session that was ended is free already.
+    if (!runner.isReleased) await runner.rollbackTransaction()
     await runner.release()
   }
 }

@@ -1,7 +1,8 @@
 import { DataSource } from 'typeorm'
-import { MemoryGuardError, reasonOf, type Config, type Logger } from '#libs/platform'
+import type { Config, Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
-import { guardedConnections } from './connection-guard.js'
+import { explainFailure } from './connection/connection-failure.js'
+import { connectionOptions, type ConnectionKind } from './connection/connections.js'
 import { ApiKeyEntity } from './entities/api-key.entity.js'
 import { ForecastEntity } from './entities/forecast.entity.js'
 import { HealthMetricsEntity } from './entities/health-metrics.entity.js'
@@ -25,12 +26,6 @@ import { Operations1764000003000 } from './migrations/1764000003000-operations.j
 import { Schedules1764000005000 } from './migrations/1764000005000-schedules.js'
 
 /**
- * Every statement of a request or task finds its rows by key. With its defaults (disks that seek slowly, statistics from
- * before the table grew) the planner reads a young table from end to end for each batch, which doubles the cost.
- */
-export const plannerOptions = '-c random_page_cost=1.1 -c jit=off'
-
-/**
  * How the connections of a process are shared between `PreparedStatements` and everything else. Two chores of a worker
  * hold a connection each while they work, and need others to work with.
  */
@@ -44,16 +39,10 @@ export const poolSizes = ({ database: { poolSize } }: Config) => {
  * embedded server.
  * @throws MemoryGuardError CONFIG_INVALID without a URL.
  */
-export const createDataSource = (config: Config): DataSource => {
-  if (!config.database.url) {
-    throw new MemoryGuardError(
-      'CONFIG_INVALID',
-      'DATABASE_URL is not set. Set it to a PostgreSQL URL, or run `npm start`, which brings its own PostgreSQL.',
-    )
-  }
+export const createDataSource = (config: Config, kind: ConnectionKind = {}): DataSource => {
+  const connections = connectionOptions(config, kind)
   return new DataSource({
     type: 'postgres',
-    url: config.database.url,
     poolSize: poolSizes(config).other,
     entities: [
       TaskEntity,
@@ -83,7 +72,7 @@ export const createDataSource = (config: Config): DataSource => {
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,
-    extra: { ...guardedConnections(config), options: plannerOptions },
+    extra: connections,
   })
 }
 
@@ -93,28 +82,32 @@ const migrationPollMs = 200
 /** Brings the schema up to date; of several processes that call it at once, one works and the others wait for it. */
 export const runMigrations = async (dataSource: DataSource): Promise<readonly string[]> => {
   const runner = dataSource.createQueryRunner()
-  await runner.connect()
+  // A lock that ends with its transaction cannot be left behind in a server that a pooler lends to others.
+  await runner.startTransaction()
   try {
     // A statement that waits for the lock would hold a snapshot, for which an index that is made concurrently waits.
     for (;;) {
-      const [row]: { locked: boolean }[] = await runner.query('SELECT pg_try_advisory_lock($1) AS locked', [
+      const [row]: { locked: boolean }[] = await runner.query('SELECT pg_try_advisory_xact_lock($1) AS locked', [
         advisoryLocks.migrations,
       ])
       if (row?.locked) break
       await new Promise((resolve) => setTimeout(resolve, migrationPollMs))
     }
-    try {
-      const done = await dataSource.runMigrations()
-      return done.map(({ name }) => name)
-    } finally {
-      await runner.query('SELECT pg_advisory_unlock($1)', [advisoryLocks.migrations])
-    }
+    const done = await dataSource.runMigrations()
+    await runner.commitTransaction()
+    return done.map(({ name }) => name)
+  } catch (error) {
+    await runner.rollbackTransaction()
+    throw error
   } finally {
     await runner.release()
   }
 }
 
-/** Connects and waits until the schema is up to date; a process never alters it by itself. */
+/**
+ * Connects and waits until the schema is up to date; a process never alters it by itself.
+ * @throws MemoryGuardError DATABASE_UNAVAILABLE or CONFIG_INVALID with what to do, if waiting will not help.
+ */
 export const connectWhenMigrated = async (
   dataSource: DataSource,
   log: Logger,
@@ -129,7 +122,9 @@ export const connectWhenMigrated = async (
       if (await isMigrated(dataSource)) return
       reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
     } catch (error) {
-      reason = `The database does not answer (${reasonOf(error)}). Trying again.`
+      const failure = explainFailure(error)
+      if (failure.isLasting) throw failure.toError()
+      reason = `${failure.sentence} Trying again.`
     }
     if (reason !== said) log.warn(reason)
     said = reason

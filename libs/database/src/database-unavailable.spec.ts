@@ -4,7 +4,20 @@ import { isDatabaseUnavailable, isTextRefused } from './database-unavailable.js'
 const withCode = (code: string) => Object.assign(new Error('no'), { code })
 
 describe('an error of the database', () => {
-  it.each(['ECONNREFUSED', 'ECONNRESET', '08006', '40P01', '53300', '57P01', '57P03'])('passes if it is %s', (code) => {
+  it.each([
+    'ECONNREFUSED',
+    'ECONNRESET',
+    '08006',
+    '40P01',
+    '53300',
+    '57P01',
+    '57P03',
+    '25006',
+    '53100',
+    '58030',
+    'XX000',
+    '55P03',
+  ])('B4: passes if it is %s', (code) => {
     expect(isDatabaseUnavailable(withCode(code))).toBe(true)
     expect(isDatabaseUnavailable(Object.assign(new Error('query'), { driverError: withCode(code) }))).toBe(true)
   })

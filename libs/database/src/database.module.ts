@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { ListReads } from './list-reads.js'
+import { DatabaseReadiness } from './database-readiness.js'
 import { PreparedStatements } from './prepared-statements.js'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
@@ -58,8 +59,13 @@ export class DatabaseModule {
     return {
       module: DatabaseModule,
       global: true,
-      providers: [{ provide: DataSource, useValue: dataSource }, PreparedStatements, ...repositories],
-      exports: [DataSource, ...repositories],
+      providers: [
+        { provide: DataSource, useValue: dataSource },
+        PreparedStatements,
+        DatabaseReadiness,
+        ...repositories,
+      ],
+      exports: [DataSource, DatabaseReadiness, ...repositories],
     }
   }
 }

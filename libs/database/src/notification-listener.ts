@@ -1,6 +1,6 @@
-import type { Logger } from '#libs/platform'
-import pg from 'pg'
-import { keepAliveMs } from './connection-guard.js'
+import type { Config, Logger } from '#libs/platform'
+import type pg from 'pg'
+import { connectionOptions, hasDirectSessions } from './connection/connections.js'
 import { epochMs } from './task-sql.js'
 
 const reconnectMs = 1_000
@@ -18,23 +18,27 @@ export class NotificationListener {
   private since: number | undefined
 
   constructor(
-    private readonly url: string | undefined,
+    private readonly config: Config,
     private readonly handlers: NotificationHandlers,
     private readonly log: Logger,
   ) {}
 
   /** Resolves when it listens, or when the first try has failed. */
   async start(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.url,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: keepAliveMs,
-    })
+    const { Client, ...options } = connectionOptions(this.config, { isDirect: true })
+    const client = new Client(options)
     client.on('notification', ({ channel, payload }) => this.handlers[channel]?.(payload ?? ''))
     client.on('error', (error) => this.onLost(client, error))
     client.on('end', () => this.onLost(client, new Error('the connection ended')))
     this.client = client
     try {
+      if (!(await hasDirectSessions(this.config))) {
+        this.log.info(
+          'no notifications through a pooler in transaction mode without DATABASE_DIRECT_URL: looking instead',
+        )
+        this.client = undefined
+        return
+      }
       await client.connect()
       for (const channel of Object.keys(this.handlers)) await client.query(`LISTEN ${channel}`)
       const { rows } = await client.query<{ now: number }>(`SELECT ${epochMs('clock_timestamp()')} AS now`)

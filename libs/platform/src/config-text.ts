@@ -22,8 +22,10 @@ export const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv
 /** Scheme, user information and the rest of a URL, in which a password need not be encoded. */
 const urlParts = /^([a-z]+:\/\/)(?:([^/?#]*)@)?(.*)/is
 
-/** A URL with a password in it, encoded; undefined if the URL has another one. */
+/** A URL with a password in it, encoded; undefined if the URL has another one. Keywords of libpq get one of theirs. */
 export const urlWithPassword = (url: string, password: string): string | undefined => {
+  if (!urlParts.test(url))
+    return /\bpassword\s*=/.test(url) ? undefined : `${url} password='${password.replaceAll(/['\\]/g, '\\$&')}'`
   const [, scheme = '', userInfo = '', rest = ''] = urlParts.exec(url) ?? []
   const encoded = encodeURIComponent(password)
   const colon = userInfo.indexOf(':')

@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { parseBrokerUrl } from './broker-url.js'
 import { httpSection, httpVariables } from './config-http.js'
 import { readText, urlWithPassword } from './config-text.js'
-import { count, seconds, secret, url, variable } from './config-variable.js'
+import { count, seconds, secret, variable } from './config-variable.js'
+import { parseDatabaseUrl } from './database-url.js'
 import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
 
 /** The four queues. The order is the order of every list that names them. */
@@ -15,6 +16,10 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
 const brokerUrl = z.string().superRefine((text, context) => {
   const parsed = parseBrokerUrl(text)
+  if ('fault' in parsed) context.addIssue({ code: 'custom', message: parsed.fault })
+})
+const databaseUrl = z.string().superRefine((text, context) => {
+  const parsed = parseDatabaseUrl(text)
   if ('fault' in parsed) context.addIssue({ code: 'custom', message: parsed.fault })
 })
 const secondsList = z
@@ -41,8 +46,12 @@ const scaleLimits = z
 /** Every variable the product reads, in the order of the documentation. */
 export const variables = {
   DATABASE_URL: secret(
-    url(['postgres', 'postgresql'], 'a PostgreSQL URL').optional(),
+    databaseUrl.optional(),
     'PostgreSQL 14 or newer. Empty: `memoryguard start` runs its own PostgreSQL in `MEMORYGUARD_HOME`.',
+  ),
+  DATABASE_DIRECT_URL: secret(
+    databaseUrl.optional(),
+    'The same database without a pooler, where `DATABASE_URL` leads to one: for migrations, notifications and queues.',
   ),
   BROKER_URL: secret(
     brokerUrl.optional(),
@@ -78,6 +87,10 @@ export const variables = {
   DATABASE_SILENCE_SECONDS: variable(
     seconds(0.2, 3600).default(15),
     'A connection on which PostgreSQL owes an answer for this long without working on it is cut.',
+  ),
+  SHUTDOWN_DELAY_SECONDS: variable(
+    seconds(0, 3600).default(0),
+    'How long api and worker go on serving after they were asked to stop and are not ready any more, so that balancers notice.',
   ),
   WORKER_QUEUES: variable(queueList.default([...queueNames]), 'Queues a worker consumes, separated by commas.'),
   WORKER_CONCURRENCY: variable(
@@ -177,6 +190,8 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
     else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
   }
   faults.push(...addPasswords(values))
+  if (values['DATABASE_DIRECT_URL'] !== undefined && values['DATABASE_URL'] === undefined)
+    faults.push({ pointer: 'DATABASE_DIRECT_URL', message: 'needs DATABASE_URL, which it is the direct way to' })
   const { TASK_SOFT_TIME_LIMIT_SECONDS: soft, TASK_TIME_LIMIT_SECONDS: hard } = values as Partial<Values>
   // Of its own accord the soft limit's default may be above a hard one that was chosen; then only the hard one counts.
   if (env['TASK_SOFT_TIME_LIMIT_SECONDS'] && soft !== undefined && hard !== undefined && soft > hard) {
@@ -211,6 +226,7 @@ const autoscaleOf = ({ WORKER_AUTOSCALE: limits, WORKER_AUTOSCALE_IDLE_SECONDS: 
 const section = (values: Values, isChosen: (name: VariableName) => boolean) => ({
   database: {
     url: values.DATABASE_URL,
+    directUrl: values.DATABASE_DIRECT_URL,
     poolSize: values.DATABASE_POOL_SIZE,
     silenceSeconds: values.DATABASE_SILENCE_SECONDS,
   },
@@ -220,6 +236,7 @@ const section = (values: Values, isChosen: (name: VariableName) => boolean) => (
     /** A port that was asked for is taken or refused; another than the default may be taken. */
     isPortChosen: isChosen('PORT'),
   },
+  shutdownDelaySeconds: values.SHUTDOWN_DELAY_SECONDS,
   home: resolve(values.MEMORYGUARD_HOME),
   adminApiKey: values.ADMIN_API_KEY,
   log: { level: values.LOG_LEVEL },

@@ -1,6 +1,7 @@
 export * from './broker-url.js'
 export * from './config.js'
 export * from './config-reference.js'
+export * from './database-url.js'
 export * from './config-print.js'
 export * from './config-warnings.js'
 export * from './free-port.js'

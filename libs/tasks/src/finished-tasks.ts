@@ -24,7 +24,7 @@ export class FinishedTasks implements OnApplicationShutdown {
       ids.forEach((id) => this.tell(id))
       for (const hear of this.subscribers) hear(ids)
     }
-    this.listener = new NotificationListener(config.database.url, { [finishedChannel]: tellAll }, log)
+    this.listener = new NotificationListener(config, { [finishedChannel]: tellAll }, log)
     this.timer = setInterval(() => void this.look(), lookIntervalMs).unref()
   }
 

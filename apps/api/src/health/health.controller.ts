@@ -1,3 +1,4 @@
+import { DatabaseReadiness } from '#libs/database'
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { lateAnswer, readinessCheckMs, withinTime } from '#libs/platform'
 import { Broker } from '#libs/tasks'
@@ -5,7 +6,6 @@ import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus'
 import type { FastifyReply } from 'fastify'
-import { DataSource } from 'typeorm'
 import { Public } from '../access/access.js'
 import { Produces } from '../http/acceptable.js'
 import { ApiMetrics } from './api-metrics.js'
@@ -18,7 +18,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly lifecycle: Lifecycle,
-    private readonly dataSource: DataSource,
+    private readonly database: DatabaseReadiness,
     private readonly broker: Broker,
     private readonly catalogue: ModelCatalogue,
     private readonly metrics: ApiMetrics,
@@ -42,13 +42,15 @@ export class HealthController {
 
   @Get('readyz')
   @Public()
-  @ApiOperation({ summary: 'It can take requests: database, models, not stopping. A broker outage is only told' })
+  @ApiOperation({
+    summary: 'It can take requests and store them: database, models, not stopping. A broker outage is only told',
+  })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { lifecycle, catalogue } = this
     const checks = [
       () => this.check('lifecycle', async () => lifecycle.state === 'ready' || lifecycle.state),
       () => this.check('models', async () => catalogue.models.length > 0 || 'none is usable'),
-      () => this.check('database', async () => (await this.dataSource.query('SELECT 1')) && true),
+      () => this.check('database', async () => (await this.database.findFault()) ?? true),
     ]
     try {
       const result = await this.health.check(checks)

@@ -7,7 +7,7 @@ import {
 } from '#libs/database'
 import { FolderScanner, ModelCatalogue } from '#libs/ml/manifest'
 import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 
 /** How often folders, workers and activations are looked at, in milliseconds: a change is seen this late. */
 const intervalMs = 2_000
@@ -19,7 +19,7 @@ export type WorkerReport = WorkerModelState & { readonly worker: string }
 
 /** Which models are ready where, and which versions serve and shadow, as this process knows it. */
 @Injectable()
-export class ModelStates implements OnApplicationBootstrap, OnApplicationShutdown {
+export class ModelStates implements OnApplicationShutdown {
   private readonly brokenHere = new Map<string, string>()
   private activations: readonly ModelActivationEntity[] = []
   private workers: readonly WorkerEntity[] = []
@@ -34,7 +34,8 @@ export class ModelStates implements OnApplicationBootstrap, OnApplicationShutdow
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  async onApplicationBootstrap(): Promise<void> {
+  /** Looks, and goes on looking. To be called once the database is there. */
+  async start(): Promise<void> {
     await this.refresh()
     this.timer = setInterval(() => void this.refresh(), intervalMs)
   }

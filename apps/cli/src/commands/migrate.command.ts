@@ -5,28 +5,27 @@ import { print, warn } from '../output.js'
 /** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
 export function migrateCommand(): Command {
   return new Command('migrate').description('bring the database to the schema of this version').action(async () => {
-    const { loadConfig, readEnvironment, reasonOf } = await import('#libs/platform')
-    const { createDataSource, isDatabaseUnavailable, runMigrations } = await import('#libs/database')
+    const { loadConfig, readEnvironment } = await import('#libs/platform')
+    const { assertConnectionsFit, createDataSource, explainFailure, isDatabaseFailure, runMigrations } =
+      await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
     const { useRunningDatabase } = await import('../start/running-database.js')
     const env = readEnvironment()
     useRunningDatabase(env)
     const config = loadConfig(env)
     if (config.broker.url) await warnOfBroker(config.broker.url)
-    const dataSource = createDataSource(config)
+    const dataSource = createDataSource(config, { isDirect: config.database.directUrl !== undefined })
     try {
+      await assertConnectionsFit(config)
       await dataSource.initialize()
-    } catch (cause) {
-      if (!isDatabaseUnavailable(cause)) throw cause
-      const message = `The database does not answer (${reasonOf(cause)}). Is it running, is DATABASE_URL right?`
-      throw new CommandError(message, { cause })
-    }
-    try {
       const applied = await runMigrations(dataSource)
       await migrateBroker(config)
       print(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
+    } catch (cause) {
+      if (!isDatabaseFailure(cause)) throw cause
+      throw new CommandError(explainFailure(cause).sentence, { cause })
     } finally {
-      await dataSource.destroy()
+      if (dataSource.isInitialized) await dataSource.destroy()
     }
   })
 }

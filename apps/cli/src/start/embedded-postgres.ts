@@ -16,6 +16,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import { findFreePort, isPortFree, MemoryGuardError } from '#libs/platform'
 import { logFolder, openHome } from './home-folder.js'
+import { LastWill } from './last-will.js'
 import { openLogFile, readLastLines } from './log-file.js'
 import { postgresEnvironment, postgresUser, prepareCluster, type PostgresCluster } from './postgres-cluster.js'
 import { disarmStaleFile, findServer, findServerStatus, stopServer } from './postmaster-file.js'
@@ -107,7 +108,11 @@ async function serve(
   // An exit without stop() must leave no server behind; recovery at the next start keeps what was committed.
   const killServer = () => server.process.kill('SIGQUIT')
   process.once('exit', killServer)
-  const exited = server.exited.then(() => void process.off('exit', killServer))
+  const will = new LastWill(server.pid, cluster.dataFolder, cluster.account)
+  const exited = server.exited.then(() => {
+    process.off('exit', killServer)
+    return will.revoke()
+  })
   const stop = async () => {
     await stopServer(cluster.dataFolder)
     await exited
@@ -220,8 +225,16 @@ function serverSettings(port: number, isDurable: boolean): string[] {
 
 /** Creates the database if this is the first start, and returns its URL. */
 async function openDatabase({ password }: PostgresCluster, port: number): Promise<string> {
-  const urlOf = (name: string) => `postgresql://${postgresUser}:${password}@${host}:${port}/${name}`
-  const client = new pg.Client({ connectionString: urlOf('postgres') })
+  const client = new pg.Client({
+    host,
+    port,
+    user: postgresUser,
+    password,
+    database: 'postgres',
+    ssl: false,
+    options: '-c jit=off',
+    sslnegotiation: 'postgres',
+  })
   await client.connect()
   try {
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database])
@@ -229,5 +242,7 @@ async function openDatabase({ password }: PostgresCluster, port: number): Promis
   } finally {
     await client.end()
   }
-  return urlOf(database)
+  // What the shell says for other servers (PGSSLMODE, PGOPTIONS) does not count for this one.
+  const parameters = 'sslmode=disable&options=-c%20jit%3Doff'
+  return `postgresql://${postgresUser}:${password}@${host}:${port}/${database}?${parameters}`
 }

@@ -81,7 +81,12 @@ async function run(
   const postgres = config.database.url === undefined ? await SupervisedPostgres.start(home, print) : undefined
   if (postgres) undos.push(() => postgres.stop())
   signal.throwIfAborted()
-  const shared = withSettings(env, { MEMORYGUARD_HOME: home, DATABASE_URL: postgres?.url ?? config.database.url })
+  const shared = withSettings(postgres ? withoutPostgresVariables(env) : env, {
+    MEMORYGUARD_HOME: home,
+    DATABASE_URL: postgres?.url ?? config.database.url,
+    // No balancer stands before what runs in a terminal.
+    SHUTDOWN_DELAY_SECONDS: '0',
+  })
   await migrate(shared, signal)
   if (postgres) undos.push(announceDatabase(home, postgres.url))
   print('The database is ready')
@@ -137,6 +142,11 @@ async function run(
 function withSettings(env: NodeJS.ProcessEnv, settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const files = Object.keys(settings).map((name) => `${name}_FILE`)
   return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !files.includes(name))), ...settings }
+}
+
+/** What the shell says of other servers must not reach our own. */
+function withoutPostgresVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^PG[A-Z]/.test(name)))
 }
 
 /** The worked example is of an invented person: it is computed where nothing is stored yet, in a database of our own. */

@@ -36,7 +36,7 @@ export class RemoteControl {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
-    this.listener = new NotificationListener(config.database.url, handlers, log)
+    this.listener = new NotificationListener(config, handlers, log)
     leases.whenRevoked(({ id, terminate }) => this.runner.revoke(id, terminate))
   }
 

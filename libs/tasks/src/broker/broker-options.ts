@@ -1,4 +1,4 @@
-import { guardedConnections } from '#libs/database'
+import { connectionOptions } from '#libs/database'
 import { MemoryGuardError, parseBrokerUrl, type Config } from '#libs/platform'
 import {
   createPostgresBackend,
@@ -23,12 +23,14 @@ const keptEvents = 100
 export type BrokerSide = 'producer' | 'consumer'
 
 /** How BullMQ connects to its tables in PostgreSQL. */
-export const queueConnection = (config: Config) => ({
-  ...guardedConnections(config),
-  ...(config.database.url !== undefined && { connectionString: config.database.url }),
+export const queueConnection = (config: Config, user: BrokerSide | 'migration' = 'migration') => ({
+  ...connectionOptions(config, {
+    isDirect: true,
+    name: `memoryguard-${user}`,
+    // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
+    session: { synchronous_commit: 'off', search_path: queueSchema },
+  }),
   schema: queueSchema,
-  // The queue is transport: what a crash of the server takes from it, the reconciler puts back.
-  options: '-c synchronous_commit=off',
 })
 
 /**
@@ -47,18 +49,34 @@ export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions =>
       streams: { events: { maxLen: keptEvents } },
     }
   }
-  setDefaultBackendFactory((name, options: QueueOptions & { connection: PostgresConnectionOptions }, more) => {
-    const backend = createPostgresBackend(name, options, more)
-    forgetFailedStart(backend)
-    return backend
-  })
+  setDefaultBackendFactory(createQueueBackend)
   // BullMQ types every connection as Redis's, whichever backend is chosen.
   const connection: ConnectionOptions & ReturnType<typeof queueConnection> & { max: number } = {
-    ...queueConnection(config),
+    ...queueConnection(config, side),
     max: side === 'consumer' ? 4 : 2,
-    application_name: `memoryguard-${side}`,
   }
   return { connection }
+}
+
+/** What a backend has of its own of BullMQ, whose types leave it out. */
+interface BackendParts {
+  readonly connection: {
+    pgModule: object
+    readonly listenClientConfig: { readonly Client: unknown }
+  }
+}
+
+/** BullMQ makes its pool of our class of connections, but not its listener's. */
+const createQueueBackend = (
+  name: string,
+  options: QueueOptions & { connection: PostgresConnectionOptions },
+  more?: Parameters<typeof createPostgresBackend>[2],
+) => {
+  const backend = createPostgresBackend(name, options, more)
+  forgetFailedStart(backend)
+  const { connection } = backend as unknown as BackendParts
+  connection.pgModule = { Client: connection.listenClientConfig.Client }
+  return backend
 }
 
 const redisOptions = (url: string, side: BrokerSide) => {
@@ -86,8 +104,7 @@ const redisOptions = (url: string, side: BrokerSide) => {
 export const migrateBroker = async (config: Config): Promise<void> => {
   if (config.broker.url || !config.database.url) return
   const connection = new PostgresConnection({
-    connectionString: config.database.url,
-    schema: queueSchema,
+    ...queueConnection(config),
     migrate: true,
     max: 1,
   })
