@@ -55,6 +55,8 @@ export interface Stack {
   readonly workers: WorkerProgram[]
   /** Environment of api and workers. */
   readonly env: NodeJS.ProcessEnv
+  /** Runs a command of the program. */
+  run(name: string, more?: Readonly<Record<string, string>>): Program
   startApi(): Promise<Program>
   /** Starts a worker; resolves when it is ready. */
   startWorker(env?: Readonly<Record<string, string>>): Promise<WorkerProgram>
@@ -135,6 +137,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     env,
     api: run('api', ['api']),
     workers: [],
+    run: (name, more) => run(name, [name], more),
     startApi: async () => {
       stack.api = run('api', ['api'])
       await waitFor(() => isReady(url), { what: 'the api' })

@@ -1,0 +1,146 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findFreePort } from '#libs/platform'
+import { query, queryNumber } from '../support/query.js'
+import { startStack, type Program, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
+
+const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
+const statusOf = async (url: string) => (await fetch(url)).status
+
+describe('the state of the database', () => {
+  let stack: Stack
+  beforeAll(async () => {
+    stack = await startStack({ broker: 'postgres', logs: 'keep', env: { RECONCILE_INTERVAL_SECONDS: '0.5' } })
+  })
+  afterAll(() => stack.stop())
+
+  const submit = () => stack.request('POST', '/v1/predictions', example)
+  const setReadOnly = async (isOn: boolean) => {
+    await query(stack.databaseUrl, `ALTER SYSTEM SET default_transaction_read_only = ${isOn ? 'on' : 'off'}`)
+    await query(stack.databaseUrl, 'SELECT pg_reload_conf()')
+  }
+
+  it('B4: that can only be read is 503 with Retry-After and not ready, and what was accepted is done once later', async () => {
+    const [worker] = stack.workers
+    const accepted = await Promise.all(Array.from({ length: 20 }, submit))
+    expect(new Set(accepted.map(({ status }) => status))).toEqual(new Set([202]))
+    await setReadOnly(true)
+    await waitFor(async () => (await submit()).status === 503, { what: 'the API to refuse' })
+    const refused = await submit()
+    expect(refused).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await statusOf(`${stack.url}/readyz`)).toBe(503)
+    expect(await statusOf(`${worker?.healthUrl}/readyz`)).toBe(503)
+    expect(await statusOf(`${stack.url}/livez`)).toBe(200)
+    await setReadOnly(false)
+    await waitFor(async () => (await statusOf(`${stack.url}/readyz`)) === 200, { what: 'the API to be ready' })
+    await waitFor(
+      async () =>
+        (await queryNumber(
+          stack.databaseUrl,
+          `SELECT count(*)::int AS number FROM tasks WHERE state <> 'succeeded' OR attempt > 1`,
+        )) === 0,
+      { what: 'all to be done once' },
+    )
+  })
+
+  it.each([
+    ['28P01', { password: 'wrong' }, /refuses the user or the password/],
+    ['3D000', { pathname: '/absent' }, /no such database/],
+    ['TLS', { search: '?sslmode=require' }, /has no TLS/],
+  ])('C4: %s ends migrate, api and worker with one sentence', async (_code, change, words) => {
+    const url = Object.assign(new URL(stack.databaseUrl), change).href
+    const port = String(await findFreePort('127.0.0.1'))
+    for (const command of ['migrate', 'api', 'worker']) {
+      const before = stack.readLogs().length
+      const program = stack.run(command, { DATABASE_URL: url, PORT: port, WORKER_HEALTH_PORT: '0' })
+      expect(await program.exited).toBe(1)
+      await waitFor(() => words.test(stack.readLogs().slice(before)), { what: 'its last words' })
+      expect(stack.readLogs().slice(before)).not.toMatch(/\n\s+at /)
+    }
+  })
+
+  it('B10: that is absent leaves the probes of a starting api answered, and the rest 503', async () => {
+    const port = await findFreePort('127.0.0.1')
+    const url = `http://127.0.0.1:${port}`
+    const api = stack.run('api', { DATABASE_URL: 'postgresql://app@127.0.0.1:1/x', PORT: String(port) })
+    await waitFor(() => statusOf(`${url}/livez`), { what: 'the port to be open' })
+    expect(await statusOf(`${url}/livez`)).toBe(200)
+    expect(await statusOf(`${url}/startupz`)).toBe(503)
+    expect(await statusOf(`${url}/readyz`)).toBe(503)
+    const answer = await fetch(`${url}/v1/predictions`, { headers: { authorization: `Bearer ${stack.key}` } })
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2'])
+    expect(await api.kill('SIGTERM')).toBe(0)
+  })
+
+  it('B10: a rolling restart behind a balancer refuses none of 5,000 requests', async () => {
+    const ports = await Promise.all([findFreePort('127.0.0.1'), findFreePort('127.0.0.1')])
+    const start = (port: number): Program =>
+      stack.run('api', { PORT: String(port), SHUTDOWN_DELAY_SECONDS: '1', LOG_LEVEL: 'error' })
+    const apis = ports.map(start)
+    const balancer = new Balancer(ports)
+    await balancer.untilAllReady()
+    let done = 0
+    const call = async () => {
+      while (done < 5_000) {
+        done += 1
+        await balancer.forward('/v1/models', stack.key)
+      }
+    }
+    const calls = Promise.all(Array.from({ length: 8 }, call))
+    for (const [index, port] of ports.entries()) {
+      expect(await apis[index]?.kill('SIGTERM')).toBe(0)
+      apis[index] = start(port)
+      await balancer.untilAllReady()
+    }
+    await calls
+    expect(balancer.outcomes).toEqual(new Map([['200', expect.any(Number)]]))
+    balancer.stop()
+    for (const api of apis) await api.kill('SIGTERM')
+  })
+})
+
+/** Sends each request to the next of those that said they were ready when last asked, as balancers do. */
+class Balancer {
+  readonly outcomes = new Map<string, number>()
+  private readonly ready = new Set<number>()
+  private turn = 0
+  private readonly timer: NodeJS.Timeout
+
+  constructor(private readonly ports: readonly number[]) {
+    this.timer = setInterval(() => void this.look(), 100)
+  }
+
+  async untilAllReady(): Promise<void> {
+    await waitFor(() => this.ready.size === this.ports.length, { what: 'all to be ready' })
+  }
+
+  async forward(path: string, key: string): Promise<void> {
+    const ports = [...this.ready]
+    const port = ports[(this.turn += 1) % ports.length]
+    const outcome = await new Promise<string>((resolve) => {
+      const request = httpRequest({ host: '127.0.0.1', port, path, headers: { authorization: `Bearer ${key}` } })
+      request.once('response', (response: IncomingMessage) => {
+        response.resume().once('end', () => resolve(String(response.statusCode)))
+      })
+      request.once('error', (error) => resolve(error.message)).end()
+    })
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1)
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
+  private async look(): Promise<void> {
+    for (const port of this.ports) {
+      const isReady = await statusOf(`http://127.0.0.1:${port}/readyz`).then(
+        (status) => status === 200,
+        () => false,
+      )
+      if (isReady) this.ready.add(port)
+      else this.ready.delete(port)
+    }
+  }
+}
