@@ -30,7 +30,7 @@ describeOnBothBrokers('PgBouncer', (broker) => {
     return pooler.url
   }
   const endProcesses = () =>
-    Promise.all([stack.api, ...stack.workers].map((each) => each.isRunning && each.kill('SIGTERM')))
+    Promise.all([stack.api, ...stack.workers].filter((each) => each.isRunning).map((each) => each.kill('SIGTERM')))
   const submitAll = () =>
     Promise.all(
       Array.from({ length: count }, async (_, index) => {
