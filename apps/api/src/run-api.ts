@@ -13,7 +13,7 @@ import {
 } from '#libs/platform'
 import { checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import { AccessModule } from './access/access.module.js'
+import { BootstrapKey, type KeepFirstKey } from './access/bootstrap-key.js'
 import { createApp } from './create-app.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { ModelStates } from './models/model-states.js'
@@ -52,9 +52,13 @@ const listen = async (app: NestFastifyApplication, config: Config): Promise<void
 /**
  * Runs the API until it is asked to stop. It listens at once: until the database is there, probes are answered and all
  * else is refused with 503. Stop: not ready, serving on for the shutdown delay, requests under way answered, the end.
+ * `keepFirstKey` is called where an admin key has to be made, because neither configuration nor database has one.
  * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken; DATABASE_UNAVAILABLE if waiting will not help.
  */
-export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {
+export const runApi = async (
+  env: NodeJS.ProcessEnv = readEnvironment(),
+  keepFirstKey?: KeepFirstKey,
+): Promise<void> => {
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
   routeProcessOutput(log)
@@ -70,7 +74,7 @@ export const runApi = async (env: NodeJS.ProcessEnv = readEnvironment()): Promis
   await connectWhenMigrated(dataSource, log)
   await assertConnectionsFit(config)
   await checkBrokerAtStart(config, log)
-  await app.get(AccessModule).start()
+  await app.get(BootstrapKey).install(keepFirstKey)
   await app.get(ModelStates).start()
   await app.get(FinishedTasks).start()
   collectGarbageOfStart()

@@ -1,7 +1,12 @@
 import type { DataSource } from 'typeorm'
 
 /** Locks of ours; arbitrary numbers, the same in every process. */
-export const advisoryLocks = { migrations: 7_301_964, maintenance: 7_301_965, webhooks: 7_301_966 } as const
+export const advisoryLocks = {
+  migrations: 7_301_964,
+  maintenance: 7_301_965,
+  webhooks: 7_301_966,
+  bootstrapKey: 7_301_967,
+} as const
 
 export type AdvisoryLock = keyof typeof advisoryLocks
 

@@ -20,6 +20,7 @@ import { HealthMetricsAndForecasts1764000002000 } from './migrations/17640000020
 import { Explanations1764000001000 } from './migrations/1764000001000-explanations.js'
 import { ModelActivations1764000001500 } from './migrations/1764000001500-model-activations.js'
 import { Retention1764000006000 } from './migrations/1764000006000-retention.js'
+import { BootstrapKey1764000008500 } from './migrations/1764000008500-bootstrap-key.js'
 import { EventsAndWebhooks1764000007000 } from './migrations/1764000007000-events-and-webhooks.js'
 import { IndexesOfLists1764000010000 } from './migrations/1764000010000-indexes-of-lists.js'
 import { Operations1764000003000 } from './migrations/1764000003000-operations.js'
@@ -67,6 +68,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
       Retention1764000006000,
       EventsAndWebhooks1764000007000,
       AuditChain1764000008000,
+      BootstrapKey1764000008500,
       IndexesOfLists1764000010000,
     ],
     migrationsTransactionMode: 'each',

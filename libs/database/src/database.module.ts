@@ -4,6 +4,7 @@ import { ListReads } from './list-reads.js'
 import { DatabaseReadiness } from './database-readiness.js'
 import { PreparedStatements } from './prepared-statements.js'
 import { ApiKeyRepository } from './repositories/api-key.repository.js'
+import { BootstrapKeyRepository } from './repositories/bootstrap-key.repository.js'
 import { BatchRepository } from './repositories/batch.repository.js'
 import { AuditRepository } from './repositories/audit.repository.js'
 import { ErasureRepository } from './repositories/erasure.repository.js'
@@ -44,6 +45,7 @@ const repositories = [
   WorkerRepository,
   ScheduleRepository,
   ApiKeyRepository,
+  BootstrapKeyRepository,
   HealthMetricsRepository,
   ForecastRepository,
   ExplanationRepository,

@@ -137,7 +137,7 @@ describe('configuration', () => {
     const printed = printableConfig({
       DATABASE_URL: 'postgresql://u:canary:@x@host:5433/db?sslmode=require&password=canary',
       BROKER_URL: 'rediss://:canary@broker:6380/2',
-      ADMIN_API_KEY: 'mg_canary-canary-canary',
+      ADMIN_API_KEY: 'mg_canary-x7Kq9ZpLw3Tn5Vb8Rc2J',
       PORT: '4000',
     })
     expect(printed).toMatchObject({

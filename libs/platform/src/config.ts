@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { isEasyToGuess } from './admin-key-strength.js'
 import { parseBrokerUrl } from './broker-url.js'
 import { httpSection, httpVariables } from './config-http.js'
 import { readText, urlWithPassword } from './config-text.js'
@@ -11,6 +12,8 @@ import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
 /** The four queues. The order is the order of every list that names them. */
 export const queueNames = ['predictions', 'batch', 'explanations', 'forecasts'] as const
 export type QueueName = (typeof queueNames)[number]
+
+const makeAdminKey = 'make one with `echo "mg_$(openssl rand -hex 32)"`'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
@@ -70,9 +73,13 @@ export const variables = {
   ADMIN_API_KEY: secret(
     z
       .string()
-      .regex(/^mg_[A-Za-z0-9_-]{20,}$/, 'must be mg_ and at least 20 letters, digits, - or _')
+      .regex(/^mg_[A-Za-z0-9_-]{20,}$/, {
+        error: `must be mg_ and at least 20 letters, digits, - or _: ${makeAdminKey}`,
+        abort: true,
+      })
+      .refine((key) => !isEasyToGuess(key), `is easy to guess: ${makeAdminKey}`)
       .optional(),
-    'A fixed first admin key, for automation. Empty: one is made at the first start.',
+    'The bootstrap admin key; a new value replaces the old one. Empty: one is made at the first start.',
   ),
   LOG_LEVEL: variable(z.enum(logLevels).default('info'), `One of ${logLevels.join(', ')}.`),
   MODELS_DIR: variable(z.string().min(1).default('models'), 'Folder that holds `<name>/<version>/` model folders.'),

@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { reportAs } from '../server-command.js'
 
 interface ApiFlags {
   readonly port?: string
@@ -14,7 +13,7 @@ export function apiCommand(): Command {
     .option('--host <address>', 'address to listen on (default: HOST, or 127.0.0.1)')
     .action(async ({ port, host }: ApiFlags) => {
       const { loadConfig, readEnvironment } = await import('#libs/platform')
-      const { ensureAdminKey } = await import('../start/admin-key.js')
+      const { findAdminKey, keepAdminKey } = await import('../start/admin-key.js')
       const { openHome } = await import('../start/home-folder.js')
       const env = readEnvironment()
       if (port !== undefined) env['PORT'] = port
@@ -22,12 +21,10 @@ export function apiCommand(): Command {
       const config = loadConfig(env)
       const { useRunningDatabase } = await import('../start/running-database.js')
       useRunningDatabase(env)
-      if (config.adminApiKey === undefined) {
-        const { key, path, isNew } = ensureAdminKey(openHome(config.home))
-        env['ADMIN_API_KEY'] = key
-        if (isNew) await reportAs('api', 'info', `A first admin key was made and is kept in ${path}`)
-      }
+      // A key that the home keeps counts as configured.
+      const kept = config.adminApiKey ?? findAdminKey(config.home)
+      if (kept !== undefined) env['ADMIN_API_KEY'] = kept
       const { runApi } = await import('../../../api/src/run-api.js')
-      await runApi(env)
+      await runApi(env, (key) => keepAdminKey(openHome(config.home), key))
     })
 }

@@ -73,7 +73,7 @@ async function run(
   const isAfterCrash = lockHome(home, undos)
   const port = await reservePort(config, isAfterCrash)
   const url = baseUrl(config.http.host, port)
-  const adminKey = config.adminApiKey ?? ensureAdminKey(home).key
+  const adminKey = config.adminApiKey ?? ensureAdminKey(home)
   const adminKeySource =
     config.adminApiKey === undefined ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
 

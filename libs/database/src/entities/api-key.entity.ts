@@ -31,4 +31,8 @@ export class ApiKeyEntity {
 
   @Column('timestamptz', { name: 'revoked_at', nullable: true })
   revokedAt!: Date | null
+
+  /** Came from the configuration of a process, and not from an administrator; at most one of them is valid. */
+  @Column('boolean', { name: 'is_bootstrap', default: false })
+  isBootstrap!: boolean
 }

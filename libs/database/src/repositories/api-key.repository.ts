@@ -3,12 +3,12 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { DataSource, IsNull } from 'typeorm'
 import type { Database } from '../database.js'
 import { readDatabaseTime } from '../database-time.js'
-import { ApiKeyEntity, type Role } from '../entities/api-key.entity.js'
+import { ApiKeyEntity } from '../entities/api-key.entity.js'
 
 /** A new key; shown once, stored only as its hash. */
-const createKeyText = (): string => `mg_${randomBytes(32).toString('base64url')}`
+export const createKeyText = (): string => `mg_${randomBytes(32).toString('base64url')}`
 
-const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
+export const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
 
 @Injectable()
 export class ApiKeyRepository {
@@ -31,16 +31,6 @@ export class ApiKeyRepository {
       .getOne()
   }
 
-  /** Makes sure that a given key exists with this role; a key that was revoked stays revoked. */
-  async ensure(key: string, name: string, role: Role): Promise<void> {
-    await this.rows
-      .createQueryBuilder()
-      .insert()
-      .values({ id: randomUUID(), name, hash: hashKey(key), role, createdAt: await this.readTime() })
-      .orIgnore()
-      .execute()
-  }
-
   /** Makes a key; the answer holds its text, which nothing else keeps. */
   async create(
     values: Pick<ApiKeyEntity, 'name' | 'role' | 'expiresAt'> & { readonly userId: number | null },
@@ -57,6 +47,7 @@ export class ApiKeyRepository {
       createdAt: await this.readTime(),
       expiresAt,
       revokedAt: null,
+      isBootstrap: false,
     }
     await this.rows.insert(row)
     return { row, key }

@@ -1,0 +1,38 @@
+import { BootstrapKeyRepository } from '#libs/database'
+import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+
+/** Keeps the text of a first admin key for its owner; returns where. @throws what keeps it from being kept. */
+export type KeepFirstKey = (key: string) => string
+
+/** The admin key of the configuration, or the first one of an installation. */
+@Injectable()
+export class BootstrapKey {
+  constructor(
+    private readonly keys: BootstrapKeyRepository,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /**
+   * Makes the configured key the one bootstrap key. Without one, a first key is made only where no admin key is valid and
+   * `keepFirst` can keep it: processes without a home of their own add none.
+   */
+  async install(keepFirst?: KeepFirstKey): Promise<void> {
+    const { adminApiKey } = this.config
+    if (adminApiKey !== undefined) return this.installConfigured(adminApiKey)
+    if (!keepFirst) return
+    const place = await this.keys.installFirst(keepFirst)
+    if (place !== undefined) this.log.info(`A first admin key was made and is kept in ${place}`)
+  }
+
+  private async installConfigured(key: string): Promise<void> {
+    const outcome = await this.keys.install(key)
+    if (outcome === 'installed') this.log.info('the configured admin key is valid from now on, and none before it')
+    if (outcome !== 'refused') return
+    this.log.warn(
+      'The configured admin key is not valid: it was revoked or replaced, or is no admin key without an expiry. Set ' +
+        'ADMIN_API_KEY to a new one, or remove the file admin-key in MEMORYGUARD_HOME if it comes from there.',
+    )
+  }
+}
