@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findFreePort } from '#libs/platform'
@@ -11,6 +12,7 @@ import { startStack, type Stack } from '../support/stack.js'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
 import { waitFor } from '../support/wait-for.js'
 
+const program = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const quick = { user_id: 1, health_metrics: { mmse_score: 24, age: 72 } }
 /** A process that cannot work ends, and one that can works again, in so many milliseconds. */
 const soonMs = 15_000
@@ -156,7 +158,7 @@ describe.runIf(hasRedis())('a process that cannot use its broker ends with one s
   afterAll(() => stack.stop())
 
   const run = async (command: string, env: Record<string, string>) => {
-    const child = spawn(process.execPath, ['dist/bin/memoryguard.js', command], {
+    const child = spawn(process.execPath, [program, command], {
       env: { ...stack.env, WORKER_HEALTH_PORT: '0', PORT: String(await findFreePort('127.0.0.1')), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

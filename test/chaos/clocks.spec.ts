@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { makeModelsFolder } from '../support/models-folder.js'
@@ -11,7 +10,7 @@ import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver
 
 /** The clock of a process is wrong by so many seconds. */
 const tenMinutes = 600
-const shift = pathToFileURL('test/fixtures/clock/shift.mjs').href
+const shift = new URL('../fixtures/clock/shift.mjs', import.meta.url).href
 const clockOf = (seconds: number) => ({ NODE_OPTIONS: `--import=${shift}`, CLOCK_SHIFT_SECONDS: String(seconds) })
 
 /** A task starts not earlier and at most so much later than it is due, in seconds of the database. */

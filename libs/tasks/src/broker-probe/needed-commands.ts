@@ -1,5 +1,5 @@
 /** Each command that queues need, on keys of the probe: the hash, list, other list, sorted set, set, stream and text. */
-export const neededCommands = [
+const neededCommands = [
   'HSET h f 1',
   'HMSET h g 2',
   'HGET h f',
@@ -20,9 +20,6 @@ export const neededCommands = [
   'RENAME l m',
   'RPOP m',
   'ZADD z 1 a',
-  'ZADD z 2 b',
-  'ZADD z 3 c',
-  'ZADD z 4 d',
   'ZCARD z',
   'ZSCORE z a',
   'ZCOUNT z 0 1',
@@ -31,6 +28,7 @@ export const neededCommands = [
   'ZRANGEBYSCORE z 0 1',
   'ZREM z a',
   'ZPOPMIN z',
+  'BZPOPMIN z 0',
   'SADD s a',
   'SREM s b',
   'SMEMBERS s',
@@ -47,22 +45,17 @@ export const neededCommands = [
   'EXISTS t',
   'TYPE t',
   'DEL t',
+  'EVAL return 0',
+  'EVALSHA sha 0',
 ]
 
-/** Runs the commands one by one, removes what they left, and returns the first that failed and why. */
-export const probeScript = `
-local failure = {}
-for index = 1, #ARGV do
-  local words = {}
-  for word in string.gmatch(ARGV[index], '%S+') do table.insert(words, word) end
-  local function name(at) if words[at] then words[at] = KEYS[1] .. ':' .. words[at] end end
-  name(2)
-  if words[1] == 'RPOPLPUSH' or words[1] == 'RENAME' then name(3) end
-  local reply = redis.pcall(unpack(words))
-  if type(reply) == 'table' and reply.err then
-    failure = { words[1], reply.err }
-    break
-  end
-end
-for _, key in ipairs({ 'h', 'l', 'm', 'z', 's', 'x', 't' }) do redis.pcall('DEL', KEYS[1] .. ':' .. key) end
-return failure`
+const twoKeys = ['RPOPLPUSH', 'RENAME']
+const noKeys = ['EVAL', 'EVALSHA']
+
+/** The needed commands word by word, on keys that start with `prefix`. */
+export const neededCommandsOn = (prefix: string): readonly (readonly string[])[] =>
+  neededCommands.map((text) => {
+    const [command = '', ...words] = text.split(' ')
+    const keys = noKeys.includes(command) ? 0 : twoKeys.includes(command) ? 2 : 1
+    return [command, ...words.map((word, index) => (index < keys ? `${prefix}:${word}` : word))]
+  })

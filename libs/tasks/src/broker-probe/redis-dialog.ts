@@ -53,17 +53,29 @@ export class RedisDialog {
     return this.listen()
   }
 
+  /** Many at once; an answer that is an error stands among the others. @throws as `ask` does, but for such answers */
+  async askAll(commands: readonly (readonly string[])[]): Promise<readonly RedisReply[]> {
+    this.socket.write(commands.map(encodeCommand).join(''))
+    const replies: RedisReply[] = []
+    for (let index = 0; index < commands.length; index += 1) replies.push(await this.listenForAny())
+    return replies
+  }
+
   /** What the server says next, unasked perhaps. @throws as `ask` does */
   async listen(): Promise<RedisReply> {
+    const reply = await this.listenForAny()
+    if (reply instanceof RedisReplyError) throw reply
+    return reply
+  }
+
+  private async listenForAny(): Promise<RedisReply> {
     let answer: ReturnType<typeof readReply>
     await this.until(() => {
       answer = readReply(this.received)
       return answer !== undefined
     })
     this.received = this.received.subarray(answer?.end ?? 0)
-    const reply = answer?.reply ?? null
-    if (reply instanceof RedisReplyError) throw reply
-    return reply
+    return answer?.reply ?? null
   }
 
   /** Sends bytes as they are; resolves with the first bytes of the answer. */
