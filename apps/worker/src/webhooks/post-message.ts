@@ -42,11 +42,20 @@ export const postMessage = ({
   const isRefused = !mayBePrivate && (!isSecure || (isIP(host) !== 0 && !isPublicAddress(host)))
   if (isRefused) return Promise.reject(new AddressRefusedError())
   return new Promise((resolve, reject) => {
-    const ending = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    // Not AbortSignal.any with AbortSignal.timeout: nothing but weak references holds those two, so that a collection of
+    // garbage can take the time limit with it.
+    const ending = new AbortController()
+    const abort = () => ending.abort(signal.reason)
+    const timer = setTimeout(
+      () => ending.abort(new DOMException('The receiver took too long.', 'TimeoutError')),
+      timeoutMs,
+    )
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
     const request = (isSecure ? requestSecure : requestPlain)(target, {
       method: 'POST',
       agent: false,
-      signal: ending,
+      signal: ending.signal,
       lookup,
       headers: {
         ...headers,
@@ -55,7 +64,7 @@ export const postMessage = ({
         'user-agent': `MemoryGuard/${productVersion}`,
       },
     })
-    request.on('error', (error) => reject(ending.aborted ? ending.reason : error))
+    request.on('error', (error) => reject(ending.signal.aborted ? ending.signal.reason : error))
     request.once('response', (response) => {
       let bytes = 0
       const done = () => {
@@ -67,10 +76,14 @@ export const postMessage = ({
         if (bytes > maxAnswerBytes) done()
       })
       response.once('end', done)
-      response.on('error', (error) => reject(ending.aborted ? ending.reason : error))
+      response.on('error', (error) => reject(ending.signal.aborted ? ending.signal.reason : error))
     })
     // An answer such as 101 ends the connection with neither a response nor an error.
-    request.once('close', () => reject(new Error('The connection was closed without an answer')))
+    request.once('close', () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+      reject(new Error('The connection was closed without an answer'))
+    })
     request.end(body)
   })
 }
