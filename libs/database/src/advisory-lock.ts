@@ -30,9 +30,10 @@ export const withAdvisoryLock = async <Answer>(
   await runner.startTransaction()
   try {
     const [row]: { locked: boolean }[] = await runner.query(
-      `SELECT locked, CASE WHEN locked THEN set_config('idle_in_transaction_session_timeout', $2, true) END
-       FROM pg_try_advisory_xact_lock($1) AS locked`,
-      [advisoryLocks[lock], String(holderSilentMs)],
+      // Without parameters: their portal would hold a snapshot, and so keep vacuum from its work, until the chore ends.
+      `SELECT locked, CASE WHEN locked
+         THEN set_config('idle_in_transaction_session_timeout', '${Number(holderSilentMs)}', true) END
+       FROM pg_try_advisory_xact_lock(${advisoryLocks[lock]}) AS locked`,
     )
     return row?.locked ? await chore() : undefined
   } finally {

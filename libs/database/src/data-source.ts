@@ -87,11 +87,12 @@ export const runMigrations = async (dataSource: DataSource): Promise<readonly st
   // A lock that ends with its transaction cannot be left behind in a server that a pooler lends to others.
   await runner.startTransaction()
   try {
-    // A statement that waits for the lock would hold a snapshot, for which an index that is made concurrently waits.
+    // An index that is made concurrently waits for every snapshot. A statement that waits for the lock would hold one, and
+    // so would one with parameters: the server keeps its portal until the transaction ends.
     for (;;) {
-      const [row]: { locked: boolean }[] = await runner.query('SELECT pg_try_advisory_xact_lock($1) AS locked', [
-        advisoryLocks.migrations,
-      ])
+      const [row]: { locked: boolean }[] = await runner.query(
+        `SELECT pg_try_advisory_xact_lock(${advisoryLocks.migrations}) AS locked`,
+      )
       if (row?.locked) break
       await new Promise((resolve) => setTimeout(resolve, migrationPollMs))
     }
