@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { ApiKeyRepository } from '#libs/database'
 import { createLogger } from '#libs/platform'
 import { fastify, type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RequestWithPrincipal } from '../../apps/api/src/access/access.js'
 import { KeyCache, streamCheckMs } from '../../apps/api/src/access/key-cache.js'
 import { EventStreams } from '../../apps/api/src/events/event-streams.js'
 import { insertKey, query } from '../support/query.js'
@@ -42,6 +44,11 @@ describe('a stream of events', () => {
     keys = new KeyCache(new ApiKeyRepository(database.dataSource))
     const log = createLogger('test', 'silent')
     streams = new EventStreams(keys, database.config, log)
+    // As the admission of requests leaves it.
+    app.addHook('onRequest', (request: RequestWithPrincipal, _reply, done) => {
+      request.principal = { id: randomUUID(), role: 'viewer', userId: null }
+      done()
+    })
     app.get('/events', (request, reply) => streams.serve(request, reply, start))
     const silent = new EventStreams(keys, { ...database.config, events: { heartbeatSeconds: 600 } }, log)
     app.get('/silent', (request, reply) => silent.serve(request, reply, () => ({ events: silentEvents() })))

@@ -51,6 +51,12 @@ export class KeyCache {
     return this.cached.get(key)?.wasValid ?? false
   }
 
+  /** Whether the key is being looked up now: who sends it too shares what is found. */
+  isUnderWay(key: string): boolean {
+    const hit = this.cached.get(key)
+    return hit !== undefined && hit.until > Date.now() && hit.found === undefined
+  }
+
   /** Believes no look-up any more, because a key has changed. */
   clear(): void {
     for (const entry of this.cached.values()) entry.until = 0

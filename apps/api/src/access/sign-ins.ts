@@ -2,7 +2,7 @@ import { MemoryGuardError, SampledLines, type Logger } from '#libs/platform'
 import type { FastifyRequest } from 'fastify'
 import type { ApiMetrics } from '../health/api-metrics.js'
 import { clientAddressOf } from '../http/client-address.js'
-import { countRequest, mustHaveRoom, type RequestLimits } from '../http/request-limits.js'
+import { countRequest, countRoom, type RequestLimits } from '../http/request-limits.js'
 import { parseBearer, type Principal } from './access.js'
 import type { KeyCache } from './key-cache.js'
 
@@ -15,8 +15,8 @@ const failuresPerSecond = 10
  * proxy shut nobody out.
  */
 export class SignIns {
-  /** Look-ups under way by address: they are counted before it is known whether they fail. */
-  private readonly underWay = new Map<string, number>()
+  /** Look-ups under way by address: each may turn out to be a wrong key. */
+  private readonly underWay = new Map<string, Set<Promise<unknown>>>()
   private readonly failures: SampledLines
 
   constructor(
@@ -38,29 +38,45 @@ export class SignIns {
     }
     const known = this.keys.peek(key)
     if (known) return known
-    const principal = await (this.keys.wasValid(key) ? this.keys.find(key) : this.tryOut(key, request))
+    const principal = await (this.keys.wasValid(key) || this.keys.isUnderWay(key)
+      ? this.keys.find(key)
+      : this.tryOut(key, request))
     if (principal) return principal
     this.note(request, 'invalid')
     throw new MemoryGuardError('ACCESS_KEY_INVALID', 'The key is unknown, revoked or past its expiry.')
   }
 
+  /** Looks up a key while its address may still be wrong as often as look-ups of it are under way. */
   private async tryOut(key: string, request: FastifyRequest): Promise<Principal | null> {
     if (!this.limit) return this.keys.find(key)
     const address = clientAddressOf(request)
-    const others = this.underWay.get(address) ?? 0
-    this.underWay.set(address, others + 1)
+    const others = this.underWay.get(address) ?? new Set()
+    this.underWay.set(address, others)
+    // Many callers behind one address that all come at once have right keys, most likely: they wait for each other.
+    while (others.size >= (await this.countRoom(this.limit, request))) await Promise.race(others)
+    const lookUp = this.lookUp(key, request)
+    const end = () => {
+      others.delete(ended)
+      if (others.size === 0) this.underWay.delete(address)
+    }
+    const ended: Promise<unknown> = lookUp.then(end, end)
+    others.add(ended)
+    return lookUp
+  }
+
+  private async lookUp(key: string, request: FastifyRequest): Promise<Principal | null> {
+    const principal = await this.keys.find(key)
+    if (!principal) await countRequest(this.limit, request)
+    return principal
+  }
+
+  /** How many wrong keys the address may still send. @throws MemoryGuardError RATE_LIMITED for none. */
+  private async countRoom(limit: NonNullable<RequestLimits['ofWrongKeys']>, request: FastifyRequest): Promise<number> {
     try {
-      await mustHaveRoom(this.limit, request, others)
-      const principal = await this.keys.find(key)
-      if (!principal) await countRequest(this.limit, request)
-      return principal
+      return await countRoom(limit, request)
     } catch (error) {
-      if (error instanceof MemoryGuardError && error.code === 'RATE_LIMITED') this.note(request, 'limited')
+      this.note(request, 'limited')
       throw error
-    } finally {
-      const left = (this.underWay.get(address) ?? 1) - 1
-      if (left > 0) this.underWay.set(address, left)
-      else this.underWay.delete(address)
     }
   }
 

@@ -47,12 +47,12 @@ export const countRequest = async (limiter: Limiter | undefined, request: Fastif
   if (!state.isAllowed && state.isExceeded) throw tooMany(state.ttlInSeconds)
 }
 
-/**
- * @throws MemoryGuardError RATE_LIMITED if as many were counted as may be. Counts nothing.
- */
-export const mustHaveRoom = async (limiter: Limiter, request: FastifyRequest, underWay: number): Promise<void> => {
+/** How many requests may still be counted. @throws MemoryGuardError RATE_LIMITED for none. */
+export const countRoom = async (limiter: Limiter, request: FastifyRequest): Promise<number> => {
   const state = await limiter(request, { increment: false })
-  if (!state.isAllowed && state.max - state.remaining + underWay >= state.max) throw tooMany(state.ttlInSeconds)
+  if (state.isAllowed) return Number.POSITIVE_INFINITY
+  if (state.remaining <= 0) throw tooMany(state.ttlInSeconds)
+  return state.remaining
 }
 
 const tooMany = (seconds: number): MemoryGuardError =>

@@ -442,7 +442,8 @@ export class BatchRepository {
        FROM c, jsonb_array_elements(c.errors) AS e
        UNION ALL
        SELECT r.line, r.user_id, NULL, NULL, NULL, NULL, coalesce(c.error_code, 'TASK_REVOKED'),
-         coalesce(c.error_message, 'The batch was cancelled before this row.')
+         CASE WHEN coalesce(c.error_code, 'TASK_REVOKED') = 'TASK_REVOKED'
+           THEN 'The batch was cancelled before this row.' ELSE c.error_message END
        FROM c, ROWS FROM (unnest(c.lines), unnest(c.user_ids)) AS r(line, user_id)
        WHERE c.state IN (${ended}, 'cancelled')
        ORDER BY line`,

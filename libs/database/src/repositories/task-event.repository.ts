@@ -113,7 +113,8 @@ export class TaskEventRepository {
    * of the finished ones those of `finished`, or, without that, also all, which takes a look at every row of the table.
    */
   async listChanged(since: number, finished: readonly string[] | null, limit: number): Promise<ChangedTasks> {
-    const hasFinished = finished ? 't.id = ANY($3::uuid[]) AND t.finished_at >= $1' : 't.finished_at >= $1'
+    // No index is of use to `IS TRUE`: what is known by its id is read by its id, whatever statistics say of a young table.
+    const hasFinished = finished ? 't.id = ANY($3::uuid[]) AND (t.finished_at >= $1) IS TRUE' : 't.finished_at >= $1'
     const rows: HistoryRow[] = await this.dataSource.query(
       `SELECT *, ${epochMs('first_change')} AS changed_at FROM (
          SELECT ${historyColumns}, ${firstChange} AS first_change FROM tasks t
