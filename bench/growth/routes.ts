@@ -10,12 +10,13 @@ interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[]
 }
 
-/** Routes that are no lists: one thing, a stream without an end, or a check of everything there is. */
+/** Routes that are no lists: one thing, a stream, a download, or a check of everything there is. */
 const notLists = [
   /\/events$/,
   /\/result$/,
   /explanation$/,
   /verification$/,
+  /results$/,
   /^\/(livez|readyz|startupz|metrics)$/,
   /\{(name|version)\}/,
 ]
@@ -59,12 +60,10 @@ export const collectRoutes = async (stack: Stack, client: pg.Client): Promise<re
     '/v1/audit': { cursor: ['500', '150000'] },
     '/v1/schedules': { cursor: ['schedule 5000'] },
     [`/v1/webhooks/${webhook}/deliveries`]: { state: ['pending', 'delivered', 'failed'], cursor: ['1000'] },
-    [`/v1/users/${people.busy}/health-metrics`]: { cursor: [new Date(Date.now() - 9 * 86_400_000).toISOString()] },
-    [`/v1/batches/${batch}/results`]: { format: ['ndjson'] },
+    [`/v1/users/${people.busy}/health-metrics`]: { cursor: [String(Date.now() - 9 * 86_400_000)] },
   }
   const ids: Readonly<Record<string, string>> = {
     '/v1/batches/{id}': batch,
-    '/v1/batches/{id}/results': batch,
     '/v1/predictions/{id}': middle,
     '/v1/tasks/{id}': middleTask,
     '/v1/webhooks/{id}': webhook,

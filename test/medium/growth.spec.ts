@@ -7,6 +7,7 @@ import {
   QueueRepository,
   TaskListRepository,
   TaskRepository,
+  WorkerRepository,
   type PredictionFilter,
   type TaskFilter,
 } from '#libs/database'
@@ -175,6 +176,19 @@ describe('E6: a long history', () => {
     expect(forecasts?.waitP95Seconds).toBeCloseTo(60, 0)
     expect(forecasts?.runP95Seconds).toBeCloseTo(60, 0)
     await query(database.url, `DELETE FROM tasks WHERE id >= 'ffffffff-0000-7000-8000-000000000000'`)
+  })
+
+  it('E6: the list of workers does not take the square of their number', async () => {
+    await query(
+      database.url,
+      `INSERT INTO workers (id, name, hostname, pid, state, queues, pool, concurrency)
+       SELECT gen_random_uuid(), 'host' || n, 'host', n, 'ready', '{predictions}', 'prefork', 4 FROM generate_series(1, 1000) n`,
+    )
+    const workers = new WorkerRepository(database.dataSource)
+    await expectCheap('workers', () => workers.listLast())
+    expect(await workers.listLast('host7')).toMatchObject([
+      { worker: { name: 'host7' }, isStale: false, duplicates: 0 },
+    ])
   })
 
   it('E6: chores and the erasure of a person read what they are about', async () => {

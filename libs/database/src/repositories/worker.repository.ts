@@ -75,16 +75,22 @@ export class WorkerRepository {
   /** Of every worker name seen within the last day, or of one name: the last process that lives, or else the last. */
   async listLast(name?: string): Promise<readonly SeenWorker[]> {
     const rows: WorkerRow[] = await this.dataSource.query(
-      `SELECT DISTINCT ON (name) id, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale,
-         (SELECT count(*)::int FROM workers twin WHERE ${livesBeside('twin', 'workers')}) AS duplicates
-       FROM workers
-       WHERE heartbeat_at > now() - interval '1 day' AND ($1::text IS NULL OR name = $1)
-       ORDER BY name, state <> 'stopped' AND heartbeat_at > now() - interval '${staleSeconds} s' DESC, started_at DESC`,
+      `WITH last AS MATERIALIZED (
+         SELECT DISTINCT ON (name) id, name, started_at, heartbeat_at < now() - interval '${staleSeconds} s' AS is_stale
+         FROM workers
+         WHERE heartbeat_at > now() - interval '1 day' AND ($1::text IS NULL OR name = $1)
+         ORDER BY name, state <> 'stopped' AND heartbeat_at > now() - interval '${staleSeconds} s' DESC, started_at DESC
+       )
+       -- Joined, not asked for each: the time must not grow with the square of the workers.
+       SELECT last.id, last.is_stale, count(twin.id)::int AS duplicates
+       FROM last LEFT JOIN workers twin ON ${livesBeside('twin', 'last')}
+       GROUP BY last.id, last.name, last.is_stale ORDER BY last.name`,
       [name ?? null],
     )
-    const workers = await this.dataSource.getRepository(WorkerEntity).findBy({ id: In(rows.map(({ id }) => id)) })
+    const found = await this.dataSource.getRepository(WorkerEntity).findBy({ id: In(rows.map(({ id }) => id)) })
+    const workers = new Map(found.map((worker) => [worker.id, worker]))
     return rows.flatMap(({ id, is_stale: isSilent, duplicates }) => {
-      const worker = workers.find((candidate) => candidate.id === id)
+      const worker = workers.get(id)
       return worker ? [{ worker, isStale: isSilent && worker.state !== 'stopped', duplicates }] : []
     })
   }
