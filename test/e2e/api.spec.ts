@@ -596,7 +596,9 @@ describeOnBothBrokers('the API', (broker) => {
       expect(submit?.requestBody).toMatchObject({
         content: { 'application/json': { schema: { $ref: '#/components/schemas/PredictionRequest' } } },
       })
-      expect(Object.keys(submit?.responses ?? {})).toEqual(expect.arrayContaining(['200', '202', '400', '401', '422', '429', '503']))
+      expect(Object.keys(submit?.responses ?? {})).toEqual(
+        expect.arrayContaining(['200', '202', '400', '401', '422', '429', '503']),
+      )
       expect(document.components.schemas['PredictionRequest']?.properties).toHaveProperty('health_metrics')
       expect(document.components.schemas['Problem']?.properties).toHaveProperty('errors')
       expect(Object.keys(document.paths)).toEqual(
