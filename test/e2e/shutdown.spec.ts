@@ -166,9 +166,10 @@ describe('an api that is asked to stop', () => {
     await stack.startApi()
     const slow = connect(Number(new URL(stack.url).port), '127.0.0.1')
     const closed = once(slow, 'close')
-    slow.on('error', () => undefined)
+    slow.on('error', () => undefined).resume()
     slow.write(
-      'POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+      `POST /v1/predictions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${stack.key}\r\n` +
+        'Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
     )
     const body = { user_id: 1, health_metrics: { mmse_score: 24 } }
     const count = 'SELECT count(*)::int AS number FROM predictions'

@@ -32,7 +32,7 @@ export const withAdvisoryLock = async <Answer>(
     const [row]: { locked: boolean }[] = await runner.query(
       // Without parameters: their portal would hold a snapshot, and so keep vacuum from its work, until the chore ends.
       `SELECT locked, CASE WHEN locked
-         THEN set_config('idle_in_transaction_session_timeout', '${Number(holderSilentMs)}', true) END
+         THEN set_config('idle_in_transaction_session_timeout', '${holderSilentMs}', true) END
        FROM pg_try_advisory_xact_lock(${advisoryLocks[lock]}) AS locked`,
     )
     return row?.locked ? await chore() : undefined
