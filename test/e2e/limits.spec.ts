@@ -1,5 +1,7 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
 
 describe('limits and headers of the API', () => {
   let stack: Stack
@@ -37,6 +39,26 @@ describe('limits and headers of the API', () => {
     expect((await get('/v1/tasks', await createKey('viewer'), from('203.0.113.7'))).status).toBe(429)
     expect((await get('/v1/tasks', stack.key, from('203.0.113.7'))).status).toBe(200)
     expect((await wrong(1, '203.0.113.8')).status).toBe(401)
+  })
+
+  it('A6: many requests at once with one key that was never seen are one look-up, and all are let in', async () => {
+    const key = await createKey('viewer')
+    const client = new pg.Client({ connectionString: stack.databaseUrl })
+    await client.connect()
+    try {
+      // Every look-up waits for this until all requests are there.
+      await client.query('BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE')
+      const asked = Array.from({ length: 50 }, () => get('/v1/models', key, from('203.0.113.9')))
+      const waiting = `SELECT count(*)::int AS count FROM pg_locks WHERE relation = 'api_keys'::regclass AND NOT granted`
+      await waitFor(async () => (await client.query<{ count: number }>(waiting)).rows[0]?.count === 1, {
+        what: 'a look-up',
+      })
+      expect((await fetch(`${stack.url}/livez`)).status).toBe(200)
+      await client.query('COMMIT')
+      expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([200]))
+    } finally {
+      await client.end()
+    }
   })
 
   it('A6: the /64 of an IPv6 address counts as one', async () => {
