@@ -78,8 +78,14 @@ describeOnBothBrokers('retention', (broker) => {
 
     await waitFor(
       async () => {
-        const counts = await countRows([...resultTables, 'audit_log'])
-        return counts['tasks'] === 1 && Object.values(counts).reduce((sum, count) => sum + count) === 2
+        const counts = await countRows(resultTables)
+        const entries = await query<{ action: string }>(stack.databaseUrl, 'SELECT action FROM audit_log')
+        return (
+          counts['tasks'] === 1 &&
+          Object.values(counts).reduce((sum, count) => sum + count) === 2 &&
+          entries.every(({ action }) => action === 'audit.expire') &&
+          entries.length === 1
+        )
       },
       { what: 'only what is ahead to be left', timeoutMs: 60_000, intervalMs: 200 },
     )

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 const built = new URL('../../dist/', import.meta.url)
 
-/** Imports a built module in a process of its own in which the native runtime cannot be loaded. */
+/** Imports a built module in a process of its own in which the native runtime can be neither imported nor required. */
 const importWithoutRuntime = (module: string) => {
   const hooks = `
     export const resolve = (specifier, context, next) => {
@@ -11,7 +11,12 @@ const importWithoutRuntime = (module: string) => {
       return next(specifier, context)
     }`
   const program = `
-    import { register } from 'node:module'
+    import Module, { register } from 'node:module'
+    const load = Module._load
+    Module._load = (name, ...rest) => {
+      if (name.startsWith('onnxruntime')) throw new Error('the native runtime was asked for')
+      return load(name, ...rest)
+    }
     register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}))
     await import(${JSON.stringify(new URL(module, built).href)})`
   return spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })

@@ -116,15 +116,22 @@ export class AuditRepository {
     }))
   }
 
-  /** Removes the oldest entries and records that; the chain goes on from the hash that the next one holds. */
+  /**
+   * Removes the oldest entries and records that; the chain goes on from the hash that the next one holds. The record of
+   * an earlier removal is not removed alone: that would only leave another one.
+   */
   async removeExpired(ttlSeconds: number): Promise<boolean> {
     return this.database.transaction(async (transaction) => {
       const [row]: [{ removed: number; last_id: string | null }] = await transaction.query(
         `WITH oldest AS (
-           SELECT id, at < now() - make_interval(secs => $1) AS is_past FROM audit_log ORDER BY id LIMIT ${removedAtOnce}
+           SELECT id, action, at < now() - make_interval(secs => $1) AS is_past
+           FROM audit_log ORDER BY id LIMIT ${removedAtOnce}
+         ), expired AS (
+           SELECT id, action FROM oldest
+           WHERE id < coalesce((SELECT min(id) FROM oldest WHERE NOT is_past), (SELECT max(id) + 1 FROM oldest))
          ), gone AS (
-           DELETE FROM audit_log WHERE id IN (SELECT id FROM oldest)
-             AND id < coalesce((SELECT min(id) FROM oldest WHERE NOT is_past), (SELECT max(id) + 1 FROM oldest))
+           DELETE FROM audit_log WHERE id IN (SELECT id FROM expired)
+             AND (SELECT count(*) > 1 OR bool_or(action <> '${expiry}') FROM expired)
            RETURNING id
          )
          SELECT count(*)::int AS removed, max(id) AS last_id FROM gone`,
