@@ -4,9 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
 import { startStack, type Stack } from '../support/stack.js'
+import { waitFor } from '../support/wait-for.js'
 
 const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const metrics = { mmse_score: 24, age: 72 }
@@ -133,6 +135,44 @@ describe('A7: the audit trail', () => {
     }
     await stack.request('POST', '/v1/api-keys', { name: 'bound', role: 'viewer', user_id: 77_777 })
     expect(await count(`audit_log a WHERE a::text LIKE '%77777%'`)).toBe(0)
+  })
+
+  it('tells of an erasure that was cut off that it was begun and not completed', async () => {
+    const person = 4_242
+    const { body } = await stack.request('POST', '/v1/users/4242/health-metrics', {
+      recorded_at: '2026-01-31T12:00:00Z',
+      health_metrics: metrics,
+    })
+    const actions = async () => {
+      const rows = (await run(
+        `SELECT action, target FROM audit_log WHERE action LIKE 'user.erase%' ORDER BY id DESC LIMIT 2`,
+      )) as { action: string; target: string }[]
+      return rows.map(({ action, target }) => [action, target])
+    }
+    const other = new pg.Client({ connectionString: stack.databaseUrl })
+    await other.connect()
+    try {
+      await other.query('BEGIN')
+      await other.query('SELECT FROM health_metrics WHERE id = $1 FOR UPDATE', [body['id']])
+      const erasing = stack.request('DELETE', `/v1/users/${person}`).catch(() => 'cut off')
+      await waitFor(() => count(`pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH held AS%'`), {
+        what: 'the erasure to wait',
+      })
+      await stack.api.kill('SIGKILL')
+      expect(await erasing).toBe('cut off')
+      await other.query('ROLLBACK')
+    } finally {
+      await other.end()
+    }
+    await stack.startApi()
+    const [[action, target] = []] = await actions()
+    expect(action).toBe('user.erase_begin')
+    const { body: done } = await stack.request('DELETE', `/v1/users/${person}`)
+    expect(await actions()).toEqual([
+      ['user.erase', done['pseudonym']],
+      ['user.erase_begin', target],
+    ])
+    expect(done['pseudonym']).toBe(target)
   })
 
   it('is checked from the command line, against a checkpoint outside the database', async () => {

@@ -1,6 +1,7 @@
 import {
   BatchRepository,
   ErasureRepository,
+  type AuditEntry,
   ExplanationRepository,
   ForecastRepository,
   PredictionRepository,
@@ -29,6 +30,13 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
+const entryOf = (erased: object): AuditEntry => ({
+  apiKeyId: null,
+  action: 'user.erase',
+  target: 'person-of-the-test',
+  details: { erased },
+  requestId: null,
+})
 const newPerson = () => (lastPerson += 1)
 const submit = async (userId: number, more: object = {}) => {
   const [made] = await predictions.submit([
@@ -57,7 +65,7 @@ const eraseDuring = async (userId: number, statements: readonly (readonly [strin
   try {
     await other.query('BEGIN')
     for (const [sql, ...parameters] of statements) await other.query(sql, parameters)
-    const erasing = erasures.erase(userId)
+    const erasing = erasures.erase(userId, entryOf)
     await waitFor(() => count('pg_stat_activity', `wait_event_type = 'Lock' AND datname = current_database()`), {
       what: 'the erasure to wait',
     })
@@ -111,6 +119,28 @@ describe('an erasure', () => {
     expect(counts).toMatchObject({ tasks: 1, task_attempts: 1, forecasts: 1 })
     expect(await count('forecasts', 'user_id = $1', person)).toBe(0)
     expect(await count('task_attempts', 'task_id = $1', taskId)).toBe(0)
+  })
+
+  it('A7: is recorded by the transaction that proves it complete, and is not complete without', async () => {
+    const person = newPerson()
+    await submit(person)
+    const entries = () => count('audit_log', `action = 'user.erase'`)
+    const before = await entries()
+    const { counts } = await erasures.erase(person, entryOf)
+    expect(counts).toMatchObject({ predictions: 1, tasks: 1 })
+    const [entry] = await query<{ details: unknown }>(
+      database.url,
+      `SELECT details FROM audit_log WHERE action = 'user.erase' ORDER BY id DESC LIMIT 1`,
+    )
+    expect(entry?.details).toEqual({ erased: counts })
+    expect(await entries()).toBe(before + 1)
+    await submit(person)
+    await query(database.url, `ALTER TABLE audit_log ADD CONSTRAINT refused CHECK (action <> 'user.erase') NOT VALID`)
+    await expect(erasures.erase(person, entryOf)).rejects.toThrow('refused')
+    await query(database.url, `ALTER TABLE audit_log DROP CONSTRAINT refused`)
+    expect(await entries()).toBe(before + 1)
+    expect((await erasures.erase(person, entryOf)).counts.predictions).toBe(0)
+    expect(await entries()).toBe(before + 2)
   })
 
   it('takes what is asked about a prediction at the same moment, and lets nothing be asked after it', async () => {
@@ -187,7 +217,7 @@ describe('an erasure', () => {
     await batches.accept({ id: batchId, userId: null })
     await claim(taskId)
     await batches.startChunk(batchId, 0)
-    const { counts, restarted } = await erasures.erase(person)
+    const { counts, restarted } = await erasures.erase(person, entryOf)
     expect(counts).toMatchObject({ tasks: 0, batch_rows: 2 })
     expect(restarted).toMatchObject([{ taskId, attempt: 2, queue: 'batch' }])
     const answersOf = (attempt: number, scores: readonly number[]) => ({
@@ -234,7 +264,7 @@ describe('an erasure', () => {
       })
     await batches.begin(batchId, 'impairment-screen@1', null)
     await add(0)
-    expect((await erasures.erase(person)).counts.batch_rows).toBe(1)
+    expect((await erasures.erase(person, entryOf)).counts.batch_rows).toBe(1)
     // What comes now is about a new person.
     await add(1)
     expect(await batches.accept({ id: batchId, userId: null })).toHaveLength(2)

@@ -1,4 +1,4 @@
-import { AuditRepository, type Database } from '#libs/database'
+import { AuditRepository, type AuditEntry, type Database } from '#libs/database'
 import { Injectable } from '@nestjs/common'
 import { principalOf, type Principal, type RequestWithPrincipal } from './access.js'
 
@@ -50,7 +50,11 @@ export class AuditTrail {
   }
 }
 
-const toEntry = ({ principal, requestId }: Caller, { action, target, details = {} }: AuditedAction) => ({
+/** The entry of what a caller did. */
+export const toEntry = (
+  { principal, requestId }: Caller,
+  { action, target, details = {} }: AuditedAction,
+): AuditEntry => ({
   apiKeyId: principal.id,
   requestId,
   action,

@@ -3,7 +3,7 @@ import { MemoryGuardError } from '#libs/platform'
 import { Broker, Dispatcher, revokeTasks } from '#libs/tasks'
 import { Injectable } from '@nestjs/common'
 import { mayActAs, mustReach, type Principal } from '../access/access.js'
-import { AuditTrail } from '../access/audit-trail.js'
+import { AuditTrail, toEntry } from '../access/audit-trail.js'
 import { KeyCache } from '../access/key-cache.js'
 import type { ErasureAnswer } from './users.schemas.js'
 
@@ -32,19 +32,18 @@ export class UsersService {
         'This needs a key with the role operator, or one that is bound to the person.',
       )
     }
+    const caller = { principal, requestId }
     const pseudonym = await this.audit.pseudonymOf(userId)
-    // An erasure is many transactions: that it was begun is recorded before the first of them.
-    await this.audit.record({ principal, requestId }, { action: 'user.erase_begin', target: pseudonym })
+    // An erasure is many transactions: one that is cut off between them leaves this entry without `user.erase`.
+    await this.audit.record(caller, { action: 'user.erase_begin', target: pseudonym })
     const { calls, batches, broker } = this
     await revokeTasks({ calls, batches, broker }, await this.erasures.listUnfinished(userId), false)
-    const { counts, jobs, restarted } = await this.erasures.erase(userId)
+    const { counts, jobs, restarted } = await this.erasures.erase(userId, (erased) =>
+      toEntry(caller, { action: 'user.erase', target: pseudonym, details: { erased } }),
+    )
     for (const task of restarted) void this.dispatcher.dispatch(task)
     await broker.removeIfThere(jobs)
     this.keys.clear()
-    await this.audit.record(
-      { principal, requestId },
-      { action: 'user.erase', target: pseudonym, details: { erased: counts } },
-    )
     return { pseudonym, erased: counts, remaining: 0 }
   }
 }

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { DataSource, type EntityManager } from 'typeorm'
+import type { Database } from '../database.js'
 import { withoutPerson, type HeldChunk } from '../erased-chunk.js'
+import { AuditRepository, type AuditEntry } from './audit.repository.js'
 import type { DispatchableTask, TaskJob } from './task.repository.js'
 
 /** What is counted of an erasure. `batch_rows` are rows of batches that have no prediction: waiting, or refused. */
@@ -48,26 +50,33 @@ export class ErasureRepository {
     return rows.map(({ id }) => id)
   }
 
-  async erase(userId: number): Promise<Erasure> {
+  /**
+   * Erases a person. Its entry of the audit trail is stored in the transaction of the last run, which proves that nothing
+   * is left: without the entry, the erasure was not completed.
+   */
+  async erase(userId: number, toEntry: (counts: ErasedCounts) => AuditEntry): Promise<Erasure> {
     const counts = Object.fromEntries(erasedKinds.map((kind) => [kind, 0])) as ErasedCounts
     let taskIds: readonly string[] = []
     let predictionIds: readonly string[] = []
     let jobs: Erasure['jobs'] = []
     const restarted: DispatchableTask[] = []
-    for (let until = 'infinity', isClean = false; !isClean;) {
-      const rows = await this.eraseRows({ userId, until, taskIds, predictionIds })
-      const found = {
-        ...rows.counts,
-        batch_rows: rows.counts.batch_rows + (await this.thinChunks(userId, until, restarted)),
-      }
-      for (const kind of erasedKinds) counts[kind] += found[kind]
+    for (let until = 'infinity'; ;) {
+      const isProof = until !== 'infinity'
+      const { rows, chunks, isClean } = await this.dataSource.transaction(async (transaction) => {
+        const rows = await this.eraseRows(transaction, { userId, until, taskIds, predictionIds })
+        const chunks = await this.findChunks(transaction, userId, until)
+        const isClean = isProof && chunks.length === 0 && erasedKinds.every((kind) => rows.counts[kind] === 0)
+        if (isClean) await new AuditRepository(transaction).record(toEntry(counts))
+        return { rows, chunks, isClean }
+      })
+      if (isClean) return { counts, jobs, restarted }
+      const batchRows = rows.counts.batch_rows + (await this.thinChunks(userId, chunks, restarted))
+      for (const kind of erasedKinds) counts[kind] += kind === 'batch_rows' ? batchRows : rows.counts[kind]
       taskIds = [...taskIds, ...rows.task_ids]
       predictionIds = [...predictionIds, ...rows.prediction_ids]
       jobs = [...jobs, ...rows.jobs]
-      if (until === 'infinity') until = await this.readTime()
-      else isClean = erasedKinds.every((kind) => found[kind] === 0)
+      if (!isProof) until = await this.readTime()
     }
-    return { counts, jobs, restarted }
   }
 
   private async readTime(): Promise<string> {
@@ -79,8 +88,8 @@ export class ErasureRepository {
    * Tasks are locked first and in the order of their ids, as workers lock them. What they held of tasks and
    * predictions that earlier looks have erased is erased by their ids.
    */
-  private async eraseRows({ userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
-    const [row]: [ErasedRows] = await this.dataSource.query(
+  private async eraseRows(database: Database, { userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
+    const [row]: [ErasedRows] = await database.query(
       `WITH held AS (
          SELECT id FROM tasks WHERE user_id = $1 AND created_at <= $4 ORDER BY id FOR UPDATE
        ), gone_tasks AS (
@@ -153,14 +162,22 @@ export class ErasureRepository {
     return row
   }
 
-  /** Takes a person out of the chunks of batches; answers how many rows and errors they held. */
-  private async thinChunks(userId: number, until: string, restarted: DispatchableTask[]): Promise<number> {
-    const chunks: { batch_id: string; chunk: number; task_id: string }[] = await this.dataSource.query(
+  /** Chunks of batches that hold the person. */
+  private findChunks(database: Database, userId: number, until: string): Promise<readonly FoundChunk[]> {
+    return database.query(
       `SELECT batch_id, chunk, task_id FROM batch_chunks
        WHERE created_at <= $2 AND (user_ids IS NOT NULL OR error_count > 0) AND (user_ids @> ARRAY[$1::bigint]
          OR (error_count > 0 AND errors @> jsonb_build_array(jsonb_build_object('user_id', $1::bigint))))`,
       [userId, until],
     )
+  }
+
+  /** Takes a person out of the chunks of batches; returns how many rows and errors they held. */
+  private async thinChunks(
+    userId: number,
+    chunks: readonly FoundChunk[],
+    restarted: DispatchableTask[],
+  ): Promise<number> {
     let total = 0
     for (const { batch_id: batchId, chunk, task_id: taskId } of chunks) {
       await this.dataSource.transaction(async (manager) => {
@@ -233,6 +250,12 @@ interface Sought {
   /** Of what earlier looks have erased. */
   readonly taskIds: readonly string[]
   readonly predictionIds: readonly string[]
+}
+
+interface FoundChunk {
+  readonly batch_id: string
+  readonly chunk: number
+  readonly task_id: string
 }
 
 interface ErasedRows {
