@@ -2,20 +2,29 @@ import { parseVariables, variables, type VariableName } from './config.js'
 
 const mask = '********'
 
-/** A URL with its secret parts masked: the password, and parameters that carry one. */
+/** A URL, or libpq's keywords, with the secret parts masked: the password, and parameters that carry one. */
 export const maskUrl = (url: string): string =>
   url
     .replace(/^([a-z]+:\/\/[^:/?#@]*:)(.*)(@)/is, `$1${mask}$3`)
     .replaceAll(/([?&](?:password|sslpassword|token)=)[^&#]*/gi, `$1${mask}`)
+    .replaceAll(/(^|\s)((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)/gis, `$1$2${mask}`)
+
+const printable = (name: string, value: ReturnType<typeof parseVariables>[VariableName]): string => {
+  if (value === undefined) return ''
+  if (!variables[name as VariableName].secret) return String(value)
+  return name.endsWith('_URL') ? maskUrl(String(value)) : mask
+}
 
 /** The values in force by variable name, for `memoryguard config print`: secrets masked, of URLs the password alone. */
-export const printableConfig = (env: NodeJS.ProcessEnv): Record<string, string> => {
-  const values = parseVariables(env)
+export const printableConfig = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(parseVariables(env)).map(([name, value]) => [name, printable(name, value)]))
+
+/** The values of `printableConfig` that differ from the defaults. */
+export const changedConfig = (env: NodeJS.ProcessEnv): Record<string, string> => {
+  const defaults: Readonly<Record<string, unknown>> = parseVariables({})
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => {
-      if (value === undefined) return [name, '']
-      if (!variables[name as VariableName].secret) return [name, String(value)]
-      return [name, name.endsWith('_URL') ? maskUrl(String(value)) : mask]
-    }),
+    Object.entries(parseVariables(env))
+      .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name]))
+      .map(([name, value]) => [name, printable(name, value)]),
   )
 }

@@ -27,6 +27,8 @@ export const urlWithPassword = (url: string, password: string): string | undefin
   if (!urlParts.test(url))
     return /\bpassword\s*=/.test(url) ? undefined : `${url} password='${password.replaceAll(/['\\]/g, '\\$&')}'`
   const [, scheme = '', userInfo = '', rest = ''] = urlParts.exec(url) ?? []
+  const asked = new URLSearchParams(rest.slice(rest.indexOf('?') + 1)).get('password')
+  if (rest.includes('?') && asked !== null) return asked === password ? url : undefined
   const encoded = encodeURIComponent(password)
   const colon = userInfo.indexOf(':')
   if (colon < 0) return `${scheme}${userInfo}:${encoded}@${rest}`

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from './config.js'
-import { printableConfig } from './config-print.js'
+import { changedConfig, maskUrl, printableConfig } from './config-print.js'
 import { configWarnings } from './config-warnings.js'
 import { MemoryGuardError } from './memory-guard-error.js'
 
@@ -125,6 +125,24 @@ describe('configuration', () => {
     expect(faultOf({ BROKER_PASSWORD: 'x' }).message).toContain('BROKER_PASSWORD: needs BROKER_URL')
   })
 
+  it('E7: puts the password into the direct URL too, unless it has its own', () => {
+    const password = 'p@ss/w:r%d#? x'
+    const directUrlOf = (url: string) =>
+      loadConfig({ DATABASE_URL: 'postgresql://u@pooler/d', DATABASE_DIRECT_URL: url, DATABASE_PASSWORD: password })
+        .database.directUrl ?? ''
+    expect(decodeURIComponent(new URL(directUrlOf('postgresql://u@server/d')).password)).toBe(password)
+    expect(directUrlOf('host=server user=u')).toBe(`host=server user=u password='${password}'`)
+    for (const own of [
+      'postgresql://u:own@server/d',
+      'postgresql://server/d?user=u&password=own',
+      'host=h password=own',
+    ])
+      expect(directUrlOf(own)).toBe(own)
+    expect(faultOf({ DATABASE_URL: 'postgresql://h/d?password=canary', DATABASE_PASSWORD: 'x' }).message).toMatch(
+      /^(?!.*canary).*\n.*DATABASE_PASSWORD: differs/,
+    )
+  })
+
   it('is frozen, in every section', () => {
     const config = loadConfig({})
     expect(Object.isFrozen(config)).toBe(true)
@@ -147,7 +165,19 @@ describe('configuration', () => {
       PORT: '4000',
     })
     expect(JSON.stringify(printed)).not.toContain('canary')
+    for (const password of ['canary', String.raw`'can\'t be a canary'`, String.raw`can\ canary`])
+      expect(maskUrl(`host=h password = ${password} dbname=d`)).toBe('host=h password = ******** dbname=d')
     expect(printableConfig({ BROKER_URL: 'redis://broker:6379/0' })['BROKER_URL']).toBe('redis://broker:6379/0')
+  })
+
+  it('shows only what differs from its default, for a report', () => {
+    expect(changedConfig({})).toEqual({})
+    const env = { PORT: '3000', LOG_LEVEL: 'debug', BROKER_URL: 'redis://:canary@h', WORKER_QUEUES: 'batch' }
+    expect(changedConfig(env)).toEqual({
+      LOG_LEVEL: 'debug',
+      BROKER_URL: 'redis://:********@h',
+      WORKER_QUEUES: 'batch',
+    })
   })
 
   it.each([

@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { isEasyToGuess } from './admin-key-strength.js'
 import { parseBrokerUrl } from './broker-url.js'
 import { httpSection, httpVariables } from './config-http.js'
-import { readText, urlWithPassword } from './config-text.js'
+import { addPasswords, type ServerValues } from './config-passwords.js'
+import { readText } from './config-text.js'
 import { count, seconds, secret, variable } from './config-variable.js'
 import { parseDatabaseUrl } from './database-url.js'
 import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
@@ -62,7 +63,7 @@ export const variables = {
   ),
   DATABASE_PASSWORD: secret(
     z.string().optional(),
-    'Password for `DATABASE_URL`, for one with characters that a URL would need encoded.',
+    'Password for `DATABASE_URL`, and for a `DATABASE_DIRECT_URL` without one: it may hold characters that a URL would need encoded.',
   ),
   BROKER_PASSWORD: secret(z.string().optional(), 'Password for `BROKER_URL`, in the same way.'),
   ...httpVariables,
@@ -184,7 +185,7 @@ type Values = { [Name in VariableName]: z.infer<Variables[Name]['schema']> }
 
 /** The checked values of all variables. @throws MemoryGuardError CONFIG_INVALID */
 export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
-  const values: Record<string, unknown> = {}
+  const values: Record<string, unknown> & ServerValues = {}
   const faults: InputFault[] = []
   for (const [name, { schema, secret: isSecret }] of Object.entries(variables)) {
     const read = readText(name, isSecret, env)
@@ -213,19 +214,6 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
   }
   return values as Values
 }
-
-/** Puts passwords that stand for themselves into their URLs; answers what is wrong with them. */
-const addPasswords = (values: { -readonly [Name in keyof Values]?: Values[Name] }): readonly InputFault[] =>
-  (['DATABASE', 'BROKER'] as const).flatMap((service): InputFault[] => {
-    const [url, password] = [values[`${service}_URL`], values[`${service}_PASSWORD`]]
-    if (password === undefined) return []
-    const pointer = `${service}_PASSWORD`
-    if (url === undefined) return [{ pointer, message: `needs ${service}_URL, which names the server and the user` }]
-    const complete = urlWithPassword(url, password)
-    if (complete === undefined) return [{ pointer, message: `differs from the password in ${service}_URL: give one` }]
-    values[`${service}_URL`] = complete
-    return []
-  })
 
 const autoscaleOf = ({ WORKER_AUTOSCALE: limits, WORKER_AUTOSCALE_IDLE_SECONDS: idleSeconds }: Values) =>
   limits && { max: limits[0], min: limits[1], idleSeconds }

@@ -27,7 +27,9 @@ export class ConnectionTarget {
     readonly address: DatabaseAddress,
   ) {
     const hosts = address.hosts.length > 0 ? address.hosts : [{ host: undefined, port: undefined }]
-    this.candidates = hosts.flatMap(({ host, port }) => tlsOptions(address).map((ssl) => ({ host, port, ssl })))
+    this.candidates = hosts.flatMap(({ host, port }) =>
+      tlsOptions(variable, address).map((ssl) => ({ host, port, ssl })),
+    )
     if (this.candidates.length === 1) this.chosen = this.candidates[0]
   }
 
@@ -38,8 +40,9 @@ export class ConnectionTarget {
 }
 
 /** Ways to encrypt, in the order in which they are tried. As libpq has them: only `verify-...` and a root ask who answers. */
-const tlsOptions = (address: DatabaseAddress): readonly Candidate['ssl'][] => {
+const tlsOptions = (variable: ConnectionTarget['variable'], address: DatabaseAddress): readonly Candidate['ssl'][] => {
   const { tls } = address
+  const readPem = (path: string, parameter: string) => readPemFile(path, `${parameter} of ${variable}`)
   if (tls === undefined && !address.rootCertificate && !address.certificate) return [undefined]
   if (tls === 'disable') return [false]
   const files = {
@@ -66,12 +69,12 @@ const tlsOptions = (address: DatabaseAddress): readonly Candidate['ssl'][] => {
   }
 }
 
-const readPem = (path: string, parameter: string): string | undefined => {
+const readPemFile = (path: string, parameter: string): string | undefined => {
   if (path === 'system') return undefined
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new MemoryGuardError('CONFIG_INVALID', `The file that ${parameter} of DATABASE_URL names cannot be read.`, {
+    throw new MemoryGuardError('CONFIG_INVALID', `The file that ${parameter} names cannot be read.`, {
       cause,
     })
   }
