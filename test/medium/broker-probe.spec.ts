@@ -100,7 +100,11 @@ describe.runIf(hasRedis())('B2, B5, B6: a Redis that cannot be used as it is', (
   })
 
   it('one that works leaves nothing behind; one that may lose its data is told of', async () => {
-    expect(await probeRedis(redis.url)).toEqual({ warnings: [] })
+    expect(await probeRedis(redis.url)).toMatchObject({
+      kind: expect.stringMatching(/redis|valkey/) as string,
+      redis: { role: 'master', evictionPolicy: 'noeviction', persistence: 'append-only file' },
+      warnings: [],
+    })
     await waitFor(async () => (await admin.dbsize()) === 0, { what: 'the key of the probe to be gone' })
     expect(await admin.info('commandstats')).not.toContain('cmdstat_zpopmin')
     await admin.config('SET', 'maxmemory', '100mb')
@@ -162,7 +166,12 @@ describe.runIf(hasRedis())('B2, B5, B6: a Redis that cannot be used as it is', (
     await admin.replicaof('127.0.0.1', await findFreePort('127.0.0.1'))
     try {
       expect(await failureOf(redis.url)).toEqual(['BROKER_UNAVAILABLE', expect.stringContaining('READONLY')])
+      // One that takes writes loses them to its master.
+      await admin.config('SET', 'replica-read-only', 'no')
+      const { warnings } = await probeRedis(redis.url)
+      expect(warnings).toContainEqual(expect.stringContaining('is a replica: its master overwrites'))
     } finally {
+      await admin.config('SET', 'replica-read-only', 'yes')
       await admin.replicaof('NO', 'ONE')
     }
     await admin.config('SET', 'maxmemory', '1')

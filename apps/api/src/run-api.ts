@@ -11,7 +11,7 @@ import {
   findPortFrom,
   type Config,
 } from '#libs/platform'
-import { checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
+import { BrokerNotes, checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { BootstrapKey, type KeepFirstKey } from './access/bootstrap-key.js'
 import { createApp } from './create-app.js'
@@ -73,7 +73,8 @@ export const runApi = async (
   await listen(app, config)
   await connectWhenMigrated(dataSource, log)
   await assertConnectionsFit(config)
-  await checkBrokerAtStart(config, log)
+  const notes = await checkBrokerAtStart(config, log)
+  if (notes) app.get(BrokerNotes, { strict: false }).begin(notes)
   await app.get(BootstrapKey).install(keepFirstKey)
   await app.get(ModelStates).start()
   await app.get(FinishedTasks).start()

@@ -21,7 +21,7 @@ import {
   withinTime,
   type Logger,
 } from '#libs/platform'
-import { Broker, checkBrokerAtStart } from '#libs/tasks'
+import { Broker, BrokerNotes, checkBrokerAtStart } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
@@ -99,7 +99,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const asked = untilAskedToStop(log)
   const isRedis = config.broker.url !== undefined
   // Before anything connects to it; the queues in PostgreSQL are looked at when the database is there.
-  if (isRedis) await checkBrokerAtStart(config, log)
+  const notes = isRedis ? await checkBrokerAtStart(config, log) : undefined
   const dataSource = createDataSource(config)
   const app = await NestFactory.createApplicationContext(WorkerModule.for(config, log, dataSource), {
     logger: nestLogger(log),
@@ -114,6 +114,8 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     app.get(Autoscaler),
   ]
   const broker = app.get(Broker, { strict: false })
+  const brokerNotes = app.get(BrokerNotes, { strict: false })
+  if (notes) brokerNotes.begin(notes)
   const database = app.get(DatabaseReadiness, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
   let state: 'starting' | 'ready' | 'draining' = 'starting'
@@ -134,6 +136,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
         ...queues,
       }
     },
+    notes: () => brokerNotes.current,
     metrics: app.get(WorkerMetrics),
   })
   const { healthPort: port, isHealthPortChosen } = config.worker

@@ -1,4 +1,5 @@
 export * from './async-result.js'
+export * from './broker/broker-notes.js'
 export * from './broker/broker-options.js'
 export type { BrokerOutage } from './broker/broker-outage.js'
 export * from './broker/broker.js'

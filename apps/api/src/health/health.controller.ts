@@ -1,7 +1,7 @@
 import { DatabaseReadiness } from '#libs/database'
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { lateAnswer, readinessCheckMs, withinTime } from '#libs/platform'
-import { Broker } from '#libs/tasks'
+import { Broker, BrokerNotes } from '#libs/tasks'
 import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus'
@@ -20,6 +20,7 @@ export class HealthController {
     private readonly lifecycle: Lifecycle,
     private readonly database: DatabaseReadiness,
     private readonly broker: Broker,
+    private readonly notes: BrokerNotes,
     private readonly catalogue: ModelCatalogue,
     private readonly metrics: ApiMetrics,
   ) {}
@@ -43,7 +44,8 @@ export class HealthController {
   @Get('readyz')
   @Public()
   @ApiOperation({
-    summary: 'It can take requests and store them: database, models, not stopping. A broker outage is only told',
+    summary:
+      'It can take requests and store them: database, models, not stopping. `broker` and `notes` are only told: an outage of the broker, and settings of it that may lose queues',
   })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { lifecycle, catalogue } = this
@@ -53,8 +55,8 @@ export class HealthController {
       () => this.check('database', async () => (await this.database.findFault()) ?? true),
     ]
     try {
-      const result = await this.health.check(checks)
-      return { ...result, broker: await this.brokerState() }
+      const [result, broker] = await Promise.all([this.health.check(checks), this.brokerState()])
+      return { ...result, broker, notes: this.notes.current }
     } catch (error) {
       void reply.status(503)
       return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'

@@ -10,11 +10,14 @@ export interface ServiceStatus {
   readonly items: readonly WorkerRow[]
   /** One sentence for each thing that is wrong. */
   readonly faults: readonly string[]
+  /** One sentence for each thing that works, but should be otherwise. */
+  readonly notes: readonly string[]
 }
 
 /** What the API's readiness says, as far as it is read here. */
 interface Readiness {
   readonly broker?: unknown
+  readonly notes?: unknown
   readonly error?: Readonly<Record<string, { readonly message?: string }>>
 }
 
@@ -28,7 +31,13 @@ export async function readServiceStatus(client: RestClient): Promise<ServiceStat
   if (!isReady && faults.length === 0) faults.push('The api is not ready.')
   if (broker === 'down') faults.push('The broker is down: work is accepted, but none is started.')
   const items = await listWorkers(client, isReady)
-  return { api: isReady ? 'ready' : 'not ready', broker, items, faults: [...faults, ...faultsOfWorkers(items)] }
+  return {
+    api: isReady ? 'ready' : 'not ready',
+    broker,
+    items,
+    faults: [...faults, ...faultsOfWorkers(items)],
+    notes: Array.isArray(readiness.notes) ? readiness.notes.map(String) : [],
+  }
 }
 
 async function readReadiness(client: RestClient): Promise<{ isReady: boolean; readiness: Readiness }> {

@@ -9,7 +9,7 @@ export function statusCommand(): Command {
     .description('list the workers, and whether the service can do its work')
     .addHelpText(
       'after',
-      '\nExit codes:\n  0  everything works\n  1  something does not; each fault is a line on standard error',
+      '\nExit codes:\n  0  everything works; what should be set otherwise is a line on standard error\n  1  something does not; each fault is a line on standard error',
     )
   return withConnection(command).action(async (flags: ConnectionFlags & { readonly json?: true }) => {
     const { connect } = await import('../client/connect.js')
@@ -18,7 +18,7 @@ export function statusCommand(): Command {
     if (flags.json) printJson(status)
     else {
       for (const { name, state } of status.items) print(`${name}: ${state}`)
-      for (const fault of status.faults) warn(fault)
+      for (const line of [...status.faults, ...status.notes]) warn(line)
     }
     if (status.faults.length > 0) process.exitCode = 1
   })

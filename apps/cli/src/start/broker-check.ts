@@ -1,10 +1,15 @@
 import { CommandError } from '../command-error.js'
+import { warn } from '../output.js'
 
-/** @throws {CommandError} if the Redis of BROKER_URL cannot be used, in one sentence with the server's own words. */
+/**
+ * Warns of settings of the broker that may lose queues.
+ * @throws {CommandError} if the Redis of BROKER_URL cannot be used, in one sentence with the server's own words.
+ */
 export async function assertBrokerAnswers(brokerUrl: string): Promise<void> {
   const { probeRedis } = await import('#libs/tasks/broker-probe')
   try {
-    await probeRedis(brokerUrl)
+    const { warnings } = await probeRedis(brokerUrl)
+    warnings.forEach(warn)
   } catch (cause) {
     throw new CommandError(cause instanceof Error ? cause.message : String(cause), { cause })
   }

@@ -9,6 +9,8 @@ export interface ProbeSources {
   readonly isStarted: () => boolean
   /** Faults that keep the worker from working now, by name; empty when it is ready. */
   readonly faults: () => Promise<Readonly<Record<string, string>>>
+  /** What is no fault, but for an operator to know. */
+  readonly notes: () => readonly string[]
   readonly metrics: WorkerMetrics
 }
 
@@ -57,7 +59,11 @@ export class ProbeServer {
       case '/readyz': {
         const faults = this.sources.isStarted() ? await this.sources.faults() : { start: 'not finished' }
         const isReady = Object.keys(faults).length === 0
-        return answer(response, isReady ? 200 : 503, { status: isReady ? 'ok' : 'error', faults })
+        return answer(response, isReady ? 200 : 503, {
+          status: isReady ? 'ok' : 'error',
+          faults,
+          notes: this.sources.notes(),
+        })
       }
       case '/metrics': {
         const { registry } = this.sources.metrics

@@ -1,2 +1,3 @@
+export type { BrokerFacts } from './broker-facts.js'
 export { keyPrefix } from './explain-failure.js'
 export * from './probe-redis.js'

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { MemoryGuardError, parseBrokerUrl, reasonOf, type BrokerAddress } from '#libs/platform'
+import { readFacts, readInfo, type BrokerFacts } from './broker-facts.js'
 import {
   codeOf,
   explain,
@@ -13,18 +14,10 @@ import {
 } from './explain-failure.js'
 import { neededCommandsOn } from './needed-commands.js'
 import { ClosedError, RedisDialog } from './redis-dialog.js'
-import { ForeignProtocolError, RedisReplyError, type RedisReply } from './redis-reply.js'
+import { ForeignProtocolError, RedisReplyError } from './redis-reply.js'
 
 /** How long a server may take to say why it closes a connection, in milliseconds. */
 const lastWordsMs = 1_000
-
-const oldestVersion = '6.2'
-
-/** What is known of a broker that works. */
-export interface BrokerFacts {
-  /** What should be otherwise: that it may lose data, for instance. */
-  readonly warnings: readonly string[]
-}
 
 /**
  * Connects as the queues will, signs in, chooses the database and tries each command that they need, all in bounded time.
@@ -52,10 +45,9 @@ const converse = async (address: BrokerAddress, signal: AbortSignal): Promise<Br
     await signIn(dialog, address)
     await dialog.ask('PING')
     await chooseDatabase(dialog, address)
-    const facts = readFacts(await dialog.ask('INFO'))
+    const info = readInfo(await dialog.ask('INFO'))
     await tryCommands(dialog)
-    const persistence = facts.isAppendOnly ? [] : await dialog.ask('CONFIG', 'GET', 'save').catch(() => [])
-    return { warnings: warningsOf(facts, persistence) }
+    return readFacts(info, await dialog.ask('CONFIG', 'GET', 'save').catch(() => null))
   } finally {
     dialog.close()
   }
@@ -84,34 +76,6 @@ const chooseDatabase = async (dialog: RedisDialog, { database }: BrokerAddress):
   }
 }
 
-interface Facts {
-  readonly evictionPolicy: string | undefined
-  readonly isAppendOnly: boolean
-}
-
-const readFacts = (info: RedisReply): Facts => {
-  const lines = new Map(
-    String(info)
-      .split('\r\n')
-      .map((line) => line.split(':', 2) as [string, string]),
-  )
-  const version = lines.get('redis_version')
-  if (lines.get('cluster_enabled') === '1') {
-    throw invalid(
-      'The broker is a Redis Cluster, which is not supported. Use a single Redis or Valkey, with replicas if you like.',
-    )
-  }
-  if (version !== undefined && version.localeCompare(oldestVersion, 'en', { numeric: true }) < 0) {
-    throw invalid(`The broker is Redis ${version}, which is too old. Use Redis ${oldestVersion} or newer, or Valkey.`)
-  }
-  const isLimited = (lines.get('maxmemory') ?? '0') !== '0'
-  return {
-    evictionPolicy: isLimited ? lines.get('maxmemory_policy') : undefined,
-    // Whoever may not know is not warned.
-    isAppendOnly: lines.get('aof_enabled') !== '0',
-  }
-}
-
 /**
  * Has the server accept each command for a transaction that is then given up: what it would refuse, it refuses there.
  * Running them would cost a small server dearly, for Redis keeps 24 KB of statistics of each command that it has run.
@@ -131,20 +95,6 @@ const tryCommands = async (dialog: RedisDialog): Promise<void> => {
   }
   await dialog.ask('DISCARD')
   await dialog.ask('SET', key, '1', 'PX', '1')
-}
-
-const warningsOf = ({ evictionPolicy, isAppendOnly }: Facts, persistence: RedisReply): readonly string[] => {
-  const [, save] = Array.isArray(persistence) ? (persistence as readonly RedisReply[]) : []
-  return [
-    ...(evictionPolicy !== undefined && evictionPolicy !== 'noeviction'
-      ? [
-          `The broker may evict queues (maxmemory-policy ${evictionPolicy}); lost tasks start late. Set it to noeviction.`,
-        ]
-      : []),
-    ...(!isAppendOnly && save === ''
-      ? ['The broker keeps nothing on disk; tasks that wait when it ends start late. Set appendonly to yes.']
-      : []),
-  ]
 }
 
 const isCut = (error: unknown): boolean =>

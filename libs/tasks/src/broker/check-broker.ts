@@ -18,20 +18,21 @@ export const checkBroker = async (config: Config): Promise<BrokerFacts> =>
   config.broker.url ? probeRedis(config.broker.url) : checkQueueTables(config)
 
 /**
- * The check of a process that starts: what may pass is logged, for the process does what it can without the broker.
+ * The check of a process that starts: what may pass is logged, for the process does what it can without the broker, and so
+ * is what its settings put at risk, which is returned; undefined if the broker is not there yet.
  * @throws MemoryGuardError CONFIG_INVALID for what does not pass by itself.
  */
-export const checkBrokerAtStart = async (config: Config, log: Logger): Promise<void> => {
+export const checkBrokerAtStart = async (config: Config, log: Logger): Promise<readonly string[] | undefined> => {
   for (const end = performance.now() + migrationMs; ; await pause(migrationPollMs)) {
     try {
       const { warnings } = await checkBroker(config)
       for (const warning of warnings) log.warn(warning)
-      return
+      return warnings
     } catch (error) {
       if (!(error instanceof MemoryGuardError)) throw error
       if (error.code === 'BROKER_UNAVAILABLE') {
         log.warn({ reason: error.message }, 'broker unavailable')
-        return
+        return undefined
       }
       const isMigrating = error.cause instanceof SchemaMigrationRequiredError && performance.now() < end
       if (!isMigrating) throw error
@@ -45,7 +46,7 @@ const checkQueueTables = async (config: Config): Promise<BrokerFacts> => {
   try {
     const isReady = connection.waitUntilReady().then(() => true)
     if (!(await withinTime(isReady, lookMs, false))) throw new Error(`no answer within ${lookMs / 1000} s`)
-    return { warnings: [] }
+    return { kind: 'postgresql', warnings: [] }
   } catch (cause) {
     if (cause instanceof SchemaMigrationRequiredError) {
       throw new MemoryGuardError(

@@ -1,0 +1,53 @@
+import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { checkBroker } from './check-broker.js'
+
+/** Settings of a broker change while it runs: they are read again when they are asked for after this time. */
+const keptMs = 60_000
+
+/**
+ * What the broker's settings put at risk, for operators: they keep no work from being done, so they are notes and no
+ * faults. Each is logged once.
+ */
+@Injectable()
+export class BrokerNotes {
+  private notes: readonly string[] = []
+  private readonly said = new Set<string>()
+  private readAt = -Infinity
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /** The notes of the last look. After some time they are read again in the background, so that a probe never waits. */
+  get current(): readonly string[] {
+    // Of PostgreSQL's settings none puts the queues at risk that does not put the data at risk.
+    if (this.config.broker.url !== undefined && performance.now() - this.readAt > keptMs) {
+      this.readAt = performance.now()
+      void this.read()
+    }
+    return this.notes
+  }
+
+  /** Takes what the check at the start has found and logged. */
+  begin(notes: readonly string[]): void {
+    this.notes = notes
+    for (const note of notes) this.said.add(note)
+    this.readAt = performance.now()
+  }
+
+  private async read(): Promise<void> {
+    try {
+      this.notes = (await checkBroker(this.config)).warnings
+    } catch (error) {
+      // That it cannot be used is told by others; what was known of its settings may still hold.
+      this.log.debug({ err: error }, 'settings of the broker not read')
+      return
+    }
+    for (const note of this.notes) {
+      if (!this.said.has(note)) this.log.warn(note)
+      this.said.add(note)
+    }
+  }
+}
