@@ -22,7 +22,7 @@ const blocksOf = (text: string): readonly string[] =>
   [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block.trim())
 const commandsOf = (text: string): readonly string[] => blocksOf(text).flatMap((block) => block.split(/(?<!\\)\n/))
 /** The commands in the table below "To | Do". */
-const tableCommands = [...readme.matchAll(/^\| [^|`]+ \| (.*`) +\|$/gm)].flatMap(([, cell = '']) =>
+const tableCommands = [...readme.matchAll(/^\| [^|`]+ \| (.*`.*) +\|$/gm)].flatMap(([, cell = '']) =>
   [...cell.matchAll(/`([^`]+)`/g)].map(([, command = '']) => command),
 )
 
@@ -108,6 +108,11 @@ describe('E4: the commands of the README, as printed', () => {
     const config = run(pick('config print'))
     expect(await ended(config)).toBe(0)
     expect(config.output()).toContain('WORKER_CONCURRENCY=1\n')
+    const report = run(pick('npx memoryguard report'))
+    expect(await ended(report)).toBe(0)
+    // The database and the key are those of the running start.
+    expect(report.output()).toMatch(/state: writable\n[^]*name: start@\S+\n +state: ready\n/)
+    expect(report.output()).not.toMatch(/unavailable|\bmg_/)
   })
 
   it('npm start takes another port', async () => {

@@ -12,6 +12,7 @@ import { inspectCommand } from './commands/inspect.command.js'
 import { migrateCommand } from './commands/migrate.command.js'
 import { modelsCommand } from './commands/models.command.js'
 import { purgeCommand } from './commands/purge.command.js'
+import { reportCommand } from './commands/report.command.js'
 import { resultCommand } from './commands/result.command.js'
 import { schedulesCommand } from './commands/schedules.command.js'
 import { startCommand } from './commands/start.command.js'
@@ -46,6 +47,7 @@ export function createProgram(): Command {
     .addCommand(resultCommand())
     .addCommand(eventsCommand())
     .addCommand(statusCommand())
+    .addCommand(reportCommand())
     .addCommand(inspectCommand())
     .addCommand(controlCommand())
     .addCommand(purgeCommand())

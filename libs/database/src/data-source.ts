@@ -135,13 +135,24 @@ export const connectWhenMigrated = async (
   }
 }
 
+const isMigrated = async (dataSource: DataSource): Promise<boolean> =>
+  (await readMigrations(dataSource)).pending.length === 0
+
+/** Names of migrations, in their order. */
+export interface MigrationState {
+  readonly applied: readonly string[]
+  /** Of this version, and not applied yet. */
+  readonly pending: readonly string[]
+}
+
 /** Only looks: TypeORM's own check would create its table and so collide with a migration that is just running. */
-const isMigrated = async (dataSource: DataSource): Promise<boolean> => {
+export const readMigrations = async (dataSource: DataSource): Promise<MigrationState> => {
+  const own = dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name)
   const [table]: { exists: boolean }[] = await dataSource.query(
     `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
   )
-  if (!table?.exists) return false
-  const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations')
-  const done = new Set(rows.map(({ name }) => name))
-  return dataSource.migrations.every((migration) => done.has(migration.name ?? migration.constructor.name))
+  if (!table?.exists) return { applied: [], pending: own }
+  const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations ORDER BY id')
+  const applied = rows.map(({ name }) => name)
+  return { applied, pending: own.filter((name) => !applied.includes(name)) }
 }

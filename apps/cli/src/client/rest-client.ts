@@ -1,4 +1,4 @@
-import { withoutEndingSlashes } from '#libs/platform'
+import { maskUrl, withoutEndingSlashes } from '#libs/platform'
 import { CommandError } from '../command-error.js'
 
 /** One call of the REST API. */
@@ -74,7 +74,7 @@ export class RestClient {
     } catch (cause) {
       if (init.signal?.aborted) throw cause
       throw new CommandError(
-        `No MemoryGuard answers at ${this.url}. Start it with "npm start", or name another with --url.`,
+        `No MemoryGuard answers at ${maskUrl(this.url)}. Start it with "npm start", or name another with --url.`,
         { cause },
       )
     }

@@ -1,0 +1,33 @@
+import { homedir } from 'node:os'
+import { maskUrl, reasonOf, withinTime } from '#libs/platform'
+
+/** Longest time that one section takes, in milliseconds. */
+const longestMs = 10_000
+
+/** Why a part could not be reached, in one sentence. */
+export interface Unavailable {
+  readonly unavailable: string
+}
+
+/** What a report says of one part. */
+export type Section<Facts extends object = object> = Facts | Unavailable
+
+/** Whether a section has facts. */
+export const hasFacts = <Facts extends object>(section: Section<Facts>): section is Facts => !('unavailable' in section)
+
+/** The facts of a part; or, if it fails or takes too long, why there are none. */
+export async function sectionOf<Facts extends object>(
+  part: string,
+  read: () => Promise<Facts>,
+): Promise<Section<Facts>> {
+  try {
+    const late: Unavailable = { unavailable: `${part} did not respond within ${longestMs / 1000} s.` }
+    return await withinTime(read(), longestMs, late)
+  } catch (error) {
+    return { unavailable: withoutSecrets(reasonOf(error)) }
+  }
+}
+
+/** Words without the passwords of URLs, and without the name of the account in paths. */
+export const withoutSecrets = (text: string): string =>
+  text.replaceAll(/[a-z]+:\/\/\S+/gi, (url) => maskUrl(url)).replaceAll(homedir(), '~')
