@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { HealthMetricsRepository } from '#libs/database'
 import type { ModelCatalogue, RiskManifest } from '#libs/ml/manifest'
+import { zip, type SlicedList } from '../http/sliced-list.js'
+import { Slices } from '../http/slices.js'
 import type { BatchRequest } from './batches.schemas.js'
 import type { MissingValues } from './cells.js'
 import { isEntityId } from './check-row.js'
@@ -15,41 +17,35 @@ export interface BatchSource {
   /** Reads to the end without looking at rows. */
   drain(): Promise<void>
   /** Digest of what has been read. */
-  digest(): string
+  digest(): string | Promise<string>
 }
 
 export const jsonSource = ({ items, user_ids, health_metrics_list }: BatchRequest): BatchSource => ({
   async *rows() {
-    if (items) yield items.map((item, index) => toItem(index + 1, item))
-    else {
-      yield (user_ids ?? []).map((userId, index) => ({
-        line: index + 1,
-        userId,
-        metrics: health_metrics_list?.[index],
-      }))
+    let line = 0
+    if (items) {
+      for (const piece of items) yield piece.map((item) => toItem((line += 1), item))
+    } else if (user_ids && health_metrics_list) {
+      for (const pairs of zip(user_ids, health_metrics_list)) {
+        yield pairs.map(([userId, metrics]): RawRow => ({ line: (line += 1), userId, metrics }))
+      }
     }
   },
   async drain() {
     // It is in memory already.
   },
-  digest: () =>
-    createHash('sha256')
-      .update(JSON.stringify([items, user_ids, health_metrics_list]))
-      .digest('hex'),
+  digest: () => digestOf(['[', items ?? 'null', ',', user_ids ?? 'null', ',', health_metrics_list ?? 'null', ']']),
 })
 
-/** People whose recorded measurements are read at one time. */
-const peopleAtOnce = 1_000
-
 /** People with the newest of each metric that is recorded of them. */
-export const recordedSource = (userIds: readonly unknown[], measurements: HealthMetricsRepository): BatchSource => ({
+export const recordedSource = (userIds: SlicedList, measurements: HealthMetricsRepository): BatchSource => ({
   async *rows(manifest) {
     const names = manifest.inputs.map(({ name }) => name)
-    for (let start = 0; start < userIds.length; start += peopleAtOnce) {
-      const page = userIds.slice(start, start + peopleAtOnce)
-      const latest = await measurements.readLatest(page.filter(isEntityId), names)
-      yield page.map((userId, index): RawRow => {
-        const line = start + index + 1
+    let line = 0
+    for (const piece of userIds) {
+      const latest = await measurements.readLatest(piece.filter(isEntityId), names)
+      yield piece.map((userId): RawRow => {
+        line += 1
         if (!isEntityId(userId)) return { line, userId, metrics: undefined }
         const metrics = latest.get(userId)
         return metrics ? { line, userId, metrics } : { line, userId, fault: nothingRecorded(manifest.name) }
@@ -59,11 +55,29 @@ export const recordedSource = (userIds: readonly unknown[], measurements: Health
   async drain() {
     // It is in memory already.
   },
-  digest: () =>
-    createHash('sha256')
-      .update(`recorded ${JSON.stringify(userIds)}`)
-      .digest('hex'),
+  digest: () => digestOf(['recorded ', userIds]),
 })
+
+/** Digest of texts and of the JSON of lists. */
+const digestOf = async (parts: readonly (string | SlicedList)[]): Promise<string> => {
+  const hash = createHash('sha256')
+  const slices = new Slices()
+  for (const part of parts) {
+    if (typeof part === 'string') {
+      hash.update(part)
+      continue
+    }
+    hash.update('[')
+    let separator = ''
+    for (const piece of part) {
+      hash.update(separator + JSON.stringify(piece).slice(1, -1))
+      separator = ','
+      if (slices.isOver()) await slices.next()
+    }
+    hash.update(']')
+  }
+  return hash.digest('hex')
+}
 
 const nothingRecorded = (model: string): string =>
   `nothing that ${model} uses is recorded of this person. Send health_metrics_list, or record it with ` +

@@ -1,9 +1,14 @@
 import { taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
+import { SlicedList } from '../http/sliced-list.js'
 import { strictInput } from '../http/strict-input.js'
 import { celeryStates } from '../predictions/predictions.schemas.js'
 
-const people = (of: string) => z.array(z.unknown(), { error: 'must be a list' }).min(1).describe(of)
+const people = (of: string) =>
+  z
+    .custom<SlicedList>((value) => value instanceof SlicedList, { error: 'must be a list', abort: true })
+    .refine(({ length }) => length > 0, { error: 'must have at least one entry' })
+    .describe(of)
 
 /**
  * `POST /v1/batches` as JSON. Each person is checked alone, as a row of an upload is, so that one that does not fit

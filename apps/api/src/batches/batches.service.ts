@@ -15,12 +15,12 @@ import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
 import { ReachableRows } from '../access/reachable-rows.js'
+import { Slices } from '../http/slices.js'
 import { BatchIntake } from './batch-intake.js'
 import { writeResults } from './batch-results.js'
 import { jsonSource, recordedSource, type BatchSource } from './batch-source.js'
 import type { BatchAnswer, BatchPage, BatchQuery, BatchRequest, ResultFormat } from './batches.schemas.js'
 import { checkRow, isRowError } from './check-row.js'
-import { Slices } from './slices.js'
 
 /** Most errors in the answer about a batch. */
 const maxErrors = 100
@@ -64,10 +64,10 @@ export class BatchesService {
   async submit(source: BatchSource, submission: BatchSubmission): Promise<BatchAnswer> {
     const { principal, idempotencyKey: key, waitSeconds } = submission
     const { manifest } = this.catalogue.getRiskModel(submission.model)
-    const hashOf = () => `batch ${submission.model ?? ''} ${source.digest()}`
+    const hashOf = async () => `batch ${submission.model ?? ''} ${await source.digest()}`
     if (key !== undefined && (await this.batches.findByKey(principal.id, key))) {
       await source.drain()
-      return this.answerAgain(key, hashOf(), submission)
+      return this.answerAgain(key, await hashOf(), submission)
     }
     const intake = new BatchIntake(this.batches, uuidv7())
     const told = waitSeconds > 0 ? this.finished.expect(intake.id) : undefined
@@ -78,11 +78,11 @@ export class BatchesService {
         userId: principal.userId,
         // A batch that is called as a task has the caller's scope, which may be empty, for a principal.
         submittedBy: principal.id || undefined,
-        idempotency: key === undefined ? undefined : { scope: principal.id, key, hash: hashOf() },
+        idempotency: key === undefined ? undefined : { scope: principal.id, key, hash: await hashOf() },
       })
       if (key !== undefined && tasks.length === 0) {
         await this.batches.discard(intake.id)
-        return await this.answerAgain(key, hashOf(), submission)
+        return await this.answerAgain(key, await hashOf(), submission)
       }
       for (const task of tasks) void this.dispatcher.dispatch(task)
       if (told) await this.finished.wait(intake.id, waitSeconds)

@@ -63,7 +63,9 @@ const parseType = (header: string): { readonly type: string; readonly charset: s
 export const acceptUploads = (app: NestFastifyApplication): void => {
   const fastify = app.getHttpAdapter().getInstance()
   fastify.addHook('onRoute', (route) => {
-    if (route.url === batchesRoute) route.bodyLimit = jsonLimit
+    if (route.url !== batchesRoute) return
+    route.bodyLimit = jsonLimit
+    route.config = { ...route.config, hasLongLists: true }
   })
   fastify.addContentTypeParser([...Object.keys(formatOfType), formType], (request, payload, done) => {
     if (request.routeOptions.url === batchesRoute) done(null, payload)

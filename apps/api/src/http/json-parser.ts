@@ -2,6 +2,15 @@ import { isUtf8 } from 'node:buffer'
 import { MemoryGuardError } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyRequest } from 'fastify'
+import { isTooDeep, tooDeep } from './json-values.js'
+import { parseSliced } from './sliced-json.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route takes JSON bodies with long lists, each as a `SlicedList`. */
+    hasLongLists?: boolean
+  }
+}
 
 /** A body of a kind that is not taken here, as the framework says it. */
 export const notTaken = (words: string): Error => Object.assign(new Error(words), { statusCode: 415 })
@@ -11,34 +20,6 @@ export const isEncoded = ({ headers }: FastifyRequest): boolean => {
   const encoding = headers['content-encoding']
   return encoding !== undefined && encoding.toLowerCase() !== 'identity'
 }
-
-/** Deepest nesting of a JSON body: many times what any route takes, and far from what fills the stack. */
-const maxDepth = 100
-
-/** Whether JSON text is nested deeper than that. What is no JSON is for its parser to refuse. */
-export const isTooDeep = (text: string): boolean => {
-  // That many brackets need that many characters to be closed again.
-  if (text.length <= 2 * maxDepth) return false
-  let depth = 0
-  let isInText = false
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    if (isInText) {
-      if (code === backslash) index += 1
-      else if (code === quote) isInText = false
-    } else if (code === quote) {
-      isInText = true
-    } else if (code === openBracket || code === openBrace) {
-      depth += 1
-      if (depth > maxDepth) return true
-    } else if (code === closeBracket || code === closeBrace) {
-      depth -= 1
-    }
-  }
-  return false
-}
-
-const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = [34, 92, 91, 93, 123, 125]
 
 /** Whether the body says that it is in another encoding of characters than UTF-8. */
 const isOtherCharset = ({ headers }: FastifyRequest): boolean => {
@@ -56,7 +37,18 @@ export const acceptJson = (app: NestFastifyApplication): void => {
     if (bytes.length === 0) return done(null, undefined)
     if (!isUtf8(bytes)) return done(malformed('The body is no UTF-8 text.'))
     const text = bytes.toString()
-    if (isTooDeep(text)) return done(malformed(`The body is nested deeper than ${maxDepth} levels.`))
+    if (request.routeOptions.config.hasLongLists) {
+      const parseNow = (part: string): unknown => {
+        let parsed: unknown
+        void parse(request, part, (error, value) => {
+          if (error) throw error
+          parsed = value
+        })
+        return parsed
+      }
+      return parseSliced(text, parseNow)
+    }
+    if (isTooDeep(text)) return done(tooDeep())
     return void parse(request, text, done)
   })
 }

@@ -9,6 +9,7 @@ import { ModelCatalogue } from '#libs/ml/manifest'
 import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
 import type { FactoryProvider } from '@nestjs/common'
 import { BatchesService } from '../batches/batches.service.js'
+import { SlicedList } from '../http/sliced-list.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import { TaskResults } from './task-results.js'
 
@@ -59,7 +60,11 @@ export const taskClientProvider: FactoryProvider<TaskClient> = {
         // Who is bound to a person was refused before: a batch is about nobody in particular.
         const principal = { id: idempotencyScope, role: 'submitter', userId: null } as const
         const submission = { model: call.model, principal, idempotencyKey, waitSeconds: 0 }
-        return (await batchesService.submitPeople(call, submission)).id
+        const request = {
+          user_ids: SlicedList.from(call.user_ids),
+          health_metrics_list: call.health_metrics_list && SlicedList.from(call.health_metrics_list),
+        }
+        return (await batchesService.submitPeople(request, submission)).id
       },
     }),
 }

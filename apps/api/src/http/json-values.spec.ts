@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isTooDeep } from './json-parser.js'
+import { isTooDeep } from './json-values.js'
 
 describe('the depth of JSON', () => {
   const nested = (depth: number, open = '[', close = ']') => open.repeat(depth) + close.repeat(depth)
