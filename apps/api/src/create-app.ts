@@ -5,9 +5,11 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { DataSource } from 'typeorm'
+import { AccessLog } from './access/access-log.js'
 import { admitRequests } from './access/admit-requests.js'
 import { KeyCache } from './access/key-cache.js'
 import { SignIns } from './access/sign-ins.js'
+import { watchReads, watchRejections } from './access/watch-access.js'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
@@ -78,6 +80,8 @@ export const createApp = async (
   })
   const limits = await createRequestLimits(app, http.rateLimits)
   admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits)
+  watchRejections(problems, app.get(AccessLog))
+  if (config.audit.recordsReads) watchReads(app, app.get(AccessLog))
   limitBodyMemory(app, http.bodyMemoryMib * 1_048_576)
   addResponseHeaders(app, lifecycle, new PublicUrl(http))
   const accepted = new SampledLines(acceptedPerSecond, (leftOut) =>

@@ -39,6 +39,12 @@ describe('configuration', () => {
     })
   })
 
+  it('A7: records reads only where it is asked to', () => {
+    expect(loadConfig({}).audit).toEqual({ recordsReads: false })
+    expect(loadConfig({ AUDIT_READS: 'persons' }).audit).toEqual({ recordsReads: true })
+    expect(faultOf({ AUDIT_READS: 'all' }).message).toContain('AUDIT_READS: must be none or persons')
+  })
+
   it('reads numbers and lists, and takes what is empty for absent', () => {
     const config = loadConfig({ PORT: '0', WORKER_QUEUES: ' batch, predictions ,batch', BROKER_URL: '', LOG_LEVEL: '' })
     expect(config.http.port).toBe(0)

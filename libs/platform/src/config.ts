@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isEasyToGuess } from './admin-key-strength.js'
 import { parseBrokerUrl } from './broker-url.js'
+import { auditVariables } from './config-audit.js'
 import { httpSection, httpVariables } from './config-http.js'
 import { addPasswords, type ServerValues } from './config-passwords.js'
 import { readText } from './config-text.js'
@@ -156,10 +157,7 @@ export const variables = {
     seconds(0, 3_153_600_000).default(0),
     'Finished tasks and their results are removed this long after their end; 0: never.',
   ),
-  AUDIT_TTL_SECONDS: variable(
-    seconds(0, 3_153_600_000).default(0),
-    'Entries of the audit trail are removed after this time; 0: never.',
-  ),
+  ...auditVariables,
   RECONCILE_INTERVAL_SECONDS: variable(
     seconds(0.2, 600).default(5),
     'How often the database is compared with the queues.',
@@ -268,6 +266,7 @@ const section = (values: Values, isChosen: (name: VariableName) => boolean) => (
   },
   events: { heartbeatSeconds: values.EVENTS_HEARTBEAT_SECONDS },
   retention: { resultTtlSeconds: values.RESULT_TTL_SECONDS, auditTtlSeconds: values.AUDIT_TTL_SECONDS },
+  audit: { recordsReads: values.AUDIT_READS === 'persons' },
   webhooks: {
     allowPrivateAddresses: values.WEBHOOK_ALLOW_PRIVATE_ADDRESSES === 'true',
     timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS,

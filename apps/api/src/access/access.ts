@@ -12,6 +12,8 @@ export interface Principal {
   readonly role: Role
   /** Set if the key reaches only this person's data. */
   readonly userId: number | null
+  /** People whose rows this request was shown; absent unless reads are recorded. */
+  readonly seen?: Set<number>
 }
 
 export type RequestWithPrincipal = FastifyRequest & { principal?: Principal }
@@ -57,11 +59,11 @@ export const CurrentPrincipal = createParamDecorator((_: unknown, context: Execu
 export const reaches = ({ userId }: Principal, subject: number | null): boolean => userId === null || userId === subject
 
 /**
- * For routes below a person.
+ * For routes below a person, which are about that person.
  * @throws MemoryGuardError ACCESS_ROLE_MISSING if the principal does not reach the person.
  */
 export const mustReach = (principal: Principal, subject: number): void => {
-  if (reaches(principal, subject)) return
+  if (reaches(principal, subject)) return void principal.seen?.add(subject)
   throw new MemoryGuardError('ACCESS_ROLE_MISSING', 'This key is bound to another person.', {
     faults: [{ pointer: '/user_id', message: 'must be the person that the key is bound to' }],
   })

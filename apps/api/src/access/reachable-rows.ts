@@ -45,8 +45,13 @@ export class ReachableRows {
   }
 }
 
-const isWithinReach = (principal: Principal, { userId }: OwnedRow): boolean =>
-  reaches(principal, userId === null ? null : Number(userId))
+/** Whether the principal reaches the row; then the row's person was seen. */
+const isWithinReach = (principal: Principal, { userId }: OwnedRow): boolean => {
+  const person = userId === null ? null : Number(userId)
+  if (!reaches(principal, person)) return false
+  if (person !== null) principal.seen?.add(person)
+  return true
+}
 
 const missing = async (
   { userId }: Principal,

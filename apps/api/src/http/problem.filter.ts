@@ -44,6 +44,8 @@ const rejectionsPerSecond = 50
 /** Answers every failure as problem+json; an unexpected one says only that, and its cause goes to the log. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
+  /** Called with every problem that is sent. */
+  onProblem: ((request: FastifyRequest, status: number, code: ErrorCode) => void) | undefined
   private readonly rejections: SampledLines
 
   constructor(@Inject(LOGGER) private readonly log: Logger) {
@@ -63,6 +65,7 @@ export class ProblemFilter implements ExceptionFilter {
     const expected = isAborted ? malformed('The request was cut off.') : toExpected(error)
     const [status, title] = errorStatus[expected.code]
     this.logFailure(error, request, status, expected.code)
+    this.onProblem?.(request, status, expected.code)
     const problem: Problem = {
       type: 'about:blank',
       title,

@@ -15,6 +15,14 @@ export interface AuditEntry {
   readonly requestId: string | null
 }
 
+/** An entry about what has happened once or several times up to now; the times become part of its details. */
+export interface CountedAuditEntry extends AuditEntry {
+  /** Milliseconds since it happened first. */
+  readonly firstAgeMs: number
+  /** Milliseconds since it happened last. */
+  readonly lastAgeMs: number
+}
+
 /** An entry as it is stored. */
 export interface AuditRecord extends AuditEntry {
   readonly id: number
@@ -84,6 +92,19 @@ export class AuditRepository {
     await this.database.query(
       'INSERT INTO audit_log (api_key_id, action, target, details, request_id) VALUES ($1, $2, $3, $4, $5)',
       [apiKeyId, action, target, JSON.stringify(details), requestId],
+    )
+  }
+
+  /** Appends entries together; `first_at` and `last_at` in their details are times of the database's clock. */
+  async recordCounted(entries: readonly CountedAuditEntry[]): Promise<void> {
+    await this.database.query(
+      `INSERT INTO audit_log (api_key_id, action, target, request_id, details)
+       SELECT "apiKeyId", action, target, "requestId", details || jsonb_build_object(
+         'first_at', now() - make_interval(secs => "firstAgeMs" / 1000),
+         'last_at', now() - make_interval(secs => "lastAgeMs" / 1000))
+       FROM jsonb_to_recordset($1) AS entry("apiKeyId" uuid, action text, target text, "requestId" text, details jsonb,
+         "firstAgeMs" float8, "lastAgeMs" float8)`,
+      [JSON.stringify(entries)],
     )
   }
 
