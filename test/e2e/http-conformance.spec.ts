@@ -34,18 +34,41 @@ describe('HTTP as clients and proxies expect it', () => {
   it('E2: a known path with another method has its methods in Allow, to those with a key', async () => {
     for (const [method, path, allow] of [
       ['PUT', '/v1/predictions', 'GET, HEAD, OPTIONS, POST'],
-      ['DELETE', '/v1/tasks/retry', 'GET, HEAD, OPTIONS, POST'],
+      ['DELETE', '/v1/tasks/retry', 'OPTIONS, POST'],
+      ['GET', '/v1/tasks/retry/?x=1', 'OPTIONS, POST'],
+      ['HEAD', '/v1/tasks/%72etry', 'OPTIONS, POST'],
+      ['GET', '/v1/models/caide/rollback', 'OPTIONS, POST'],
       ['PATCH', '/v1/predictions/1?x=1', 'GET, HEAD, OPTIONS'],
       ['POST', '/livez', 'GET, HEAD, OPTIONS'],
     ] as const) {
       const answer = await stack.request(method, path)
       expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, 405, allow])
-      expect(answer.body).toMatchObject({ code: 'REQUEST_METHOD_NOT_ALLOWED', status: 405 })
+      if (method !== 'HEAD') expect(answer.body).toMatchObject({ code: 'REQUEST_METHOD_NOT_ALLOWED', status: 405 })
     }
     expect((await fetch(`${stack.url}/v1/predictions`, { method: 'PUT' })).status).toBe(401)
     const options = await fetch(`${stack.url}/v1/predictions`, { method: 'OPTIONS' })
     expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS, POST'])
     expect((await stack.request('HEAD', '/v1/events')).status).toBe(200)
+  })
+
+  it('E2: each path of the document has the documented methods, and Allow names exactly these', async () => {
+    const wrong: unknown[] = []
+    for (const [path, item] of Object.entries(document.paths)) {
+      const documented = Object.keys(item).map((method) => method.toUpperCase())
+      const allow = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ')
+      const filled = path.replaceAll(/\{\w+\}/g, '1')
+      const others = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
+        (method) => !allow.split(', ').includes(method),
+      )
+      for (const method of [...others, 'OPTIONS']) {
+        const answer = await stack.request(method, filled)
+        const seen = [method, path, answer.status, answer.headers.get('allow')]
+        const expected = [method, path, method === 'OPTIONS' ? 204 : 405, allow]
+        if (seen.join() !== expected.join()) wrong.push({ seen, expected })
+      }
+    }
+    expect(wrong).toEqual([])
+    expect(Object.keys(document.paths).length).toBeGreaterThan(40)
   })
 
   it.each([

@@ -169,7 +169,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       return {
         status: response.status,
         headers: response.headers,
-        body: (/[/+]json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : {}) as Answer['body'],
+        body: (text !== '' && /[/+]json/.test(response.headers.get('content-type') ?? '')
+          ? JSON.parse(text)
+          : {}) as Answer['body'],
         text,
       }
     },

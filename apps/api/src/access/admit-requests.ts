@@ -31,13 +31,16 @@ export const admitRequests = (app: NestFastifyApplication, signIns: SignIns, lim
       const methods = routes.methodsOf(path)
       if (methods.length > 0) return reply.status(204).header('allow', methods.join(', ')).send()
     }
-    const { access, produces } = request.routeOptions.config
+    const { url = '', config } = request.routeOptions
+    const { access, produces } = config
     if (access === 'public') {
       if (isDocumentation(path)) await countRequest(limits.ofAddress, request)
     } else {
-      if (!request.is404 || isInternal(path)) await admit(request, signIns, limits)
+      const hasRoute = !request.is404 && !routes.isOfAnother(url, path)
+      if (hasRoute || isInternal(path)) await admit(request, signIns, limits)
       else await countRequest(limits.ofAddress, request)
-      if (request.is404) return refuseMethod(routes.methodsOf(path), reply)
+      if (!hasRoute) return refuseMethod(routes.methodsOf(path), reply)
+      mustHaveRole(request)
     }
     // Who has hung up meanwhile sends no body that could be waited for.
     if (request.raw.errored) throw request.raw.errored
@@ -52,9 +55,11 @@ const admit = async (request: RequestWithPrincipal, signIns: SignIns, limits: Re
   request.principal = principal
   await countRequest(limits.ofKey, request)
   await countRequest(limits.ofAddress, request)
-  if (request.is404) return
-  const { access } = request.routeOptions.config
-  if (!access || access === 'public' || !mayActAs(principal.role, access)) {
+}
+
+const mustHaveRole = ({ principal, routeOptions }: RequestWithPrincipal): void => {
+  const { access } = routeOptions.config
+  if (!access || access === 'public' || !principal || !mayActAs(principal.role, access)) {
     throw new MemoryGuardError('ACCESS_ROLE_MISSING', `This needs a key with the role ${access ?? 'of nobody'}.`)
   }
 }
