@@ -32,7 +32,7 @@ export class KnownRoutes {
    */
   isOfAnother(url: string, path: string): boolean {
     const closer = this.closer.get(url) ?? this.findCloser(url)
-    return closer.length > 0 && closer.some((route) => fits(route.parts, decoded(path)))
+    return closer.some((route) => fits(route.parts, decoded(path)))
   }
 
   private findCloser(url: string): readonly KnownRoute[] {
