@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -10,14 +11,20 @@ const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.u
 const origin = 'https://app.example.org'
 const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
 
+interface Schema {
+  readonly properties: Record<string, { readonly enum?: readonly string[] }>
+}
 interface DocumentedOperation {
   readonly responses: Record<string, { readonly $ref?: string; readonly content?: Record<string, unknown> }>
   readonly parameters?: readonly { readonly name: string; readonly in: string }[]
-  readonly requestBody?: unknown
+  readonly requestBody?: { readonly required: boolean }
 }
 type Document = {
   readonly paths: Record<string, Record<string, DocumentedOperation>>
-  readonly components: { readonly responses: Record<string, { readonly content: Record<string, unknown> }> }
+  readonly components: {
+    readonly responses: Record<string, { readonly content: Record<string, unknown> }>
+    readonly schemas: Record<string, Schema>
+  }
   readonly servers: readonly { readonly url: string }[]
 }
 
@@ -100,6 +107,76 @@ describe('HTTP as clients and proxies expect it', () => {
   it('E2: a fault of a path says which part of it', async () => {
     const { body } = await stack.request('GET', '/v1/predictions/x')
     expect(body['errors']).toEqual([{ pointer: '/id', message: 'must be a positive integer' }])
+  })
+
+  it('E2: no parameter of any query may be empty', async () => {
+    const wrong: unknown[] = []
+    let count = 0
+    for (const [path, item] of Object.entries(document.paths)) {
+      for (const [method, { parameters = [] }] of Object.entries(item)) {
+        for (const { name } of parameters.filter((each) => each.in === 'query')) {
+          const filled = path.replaceAll(/\{\w+\}/g, '1')
+          const answer = await stack.request(method.toUpperCase(), `${filled}?${name}=`)
+          const [fault] = (answer.body['errors'] ?? []) as readonly { readonly pointer: string }[]
+          if (answer.status !== 422 || fault?.pointer !== `/${name}`) wrong.push([method, path, name, answer.body])
+          count += 1
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+    expect(count).toBeGreaterThan(20)
+  })
+
+  it.each([
+    ['checkpoint_id=0', 200],
+    [`checkpoint_id=1&checkpoint_hash=${'0'.repeat(64)}`, 200],
+    ['checkpoint_id=1', 422],
+    [`checkpoint_id=0&checkpoint_hash=${'0'.repeat(64)}`, 422],
+    [`checkpoint_hash=${'0'.repeat(64)}`, 422],
+  ])('E2: a checkpoint of the audit trail is whole: %s', async (search, status) => {
+    expect((await stack.request('GET', `/v1/audit/verification?${search}`)).status).toBe(status)
+  })
+
+  it('E1: a body that the document requires is needed, and another is not', async () => {
+    const wrong: unknown[] = []
+    for (const [path, item] of Object.entries(document.paths)) {
+      for (const [method, { requestBody }] of Object.entries(item)) {
+        if (!requestBody) continue
+        const filled = path
+          .replace('{command}', 'ping')
+          .replace('{user_id}', '1')
+          .replaceAll(/\{\w+\}/g, randomUUID())
+        const { status } = await stack.request(method.toUpperCase(), filled)
+        if ([400, 415, 422].includes(status) !== requestBody.required) wrong.push([method, path, status])
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
+  it('E1: an event is as the document has it', async () => {
+    const { body } = await stack.request('POST', '/v1/predictions', example)
+    const response = await fetch(`${stack.url}/v1/tasks/${String(body['task_id'])}/events`, {
+      headers: { authorization: `Bearer ${stack.key}` },
+    })
+    let text = ''
+    for await (const piece of response.body ?? []) {
+      text += Buffer.from(piece).toString()
+      if (/data: .*\n\n/.test(text)) break
+    }
+    const [opening, first = ''] = text.split('\n\n')
+    expect(opening).toBe('retry: 1000')
+    const fields = Object.fromEntries(first.split('\n').map((line) => line.split(/: (.*)/s, 2))) as Record<
+      string,
+      string
+    >
+    const stream = document.paths['/v1/tasks/{id}/events']?.['get']?.responses['200']?.content?.['text/event-stream']
+    const { properties } = (stream as { readonly schema: Schema }).schema
+    expect(Object.keys(properties)).toEqual(expect.arrayContaining(Object.keys(fields)))
+    expect(properties['event']?.enum).toContain(fields['event'])
+    const data = JSON.parse(fields['data'] ?? '') as object
+    expect(Object.keys(data).sort()).toEqual(
+      Object.keys(document.components.schemas['TaskEvent']?.properties ?? {}).sort(),
+    )
   })
 
   it('E3: behind a prefix, Location, the document and the command line keep it', async () => {

@@ -51,8 +51,16 @@ const verificationQuery = strictInput({
   checkpoint_id: z.coerce.number().int().nonnegative().optional().describe('`head.id` of an earlier check'),
   checkpoint_hash: z
     .string()
-    .regex(/^([0-9a-f]{64})?$/, 'must be `head.hash` of an earlier check')
-    .optional(),
+    .regex(/^[0-9a-f]{64}$/, 'must be `head.hash` of an earlier check')
+    .optional()
+    .describe('`head.hash` of the same check. Left out for the checkpoint 0 alone, which has none'),
+}).superRefine(({ checkpoint_id: id, checkpoint_hash: hash }, context) => {
+  const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
+  if (id === undefined) {
+    if (hash !== undefined) refuse('checkpoint_id', 'is needed with checkpoint_hash')
+  } else if ((hash === undefined) !== (id === 0)) {
+    refuse('checkpoint_hash', id === 0 ? 'must be left out for the checkpoint 0' : 'is needed with checkpoint_id')
+  }
 })
 
 type VerificationQuery = z.infer<typeof verificationQuery>
@@ -71,7 +79,7 @@ export class AuditController {
   async verify(
     @Query({ schema: verificationQuery }) { checkpoint_id: id, checkpoint_hash: hash }: VerificationQuery,
   ): Promise<z.infer<typeof verificationAnswer>> {
-    const known = id === undefined || hash === undefined ? undefined : { id, hash }
+    const known = id === undefined ? undefined : { id, hash: hash ?? '' }
     const { entries, firstBrokenId, isTailThere, isCheckpointThere, head } = await this.entries.verify(known)
     return {
       is_intact: firstBrokenId === null && isTailThere && isCheckpointThere !== false,

@@ -15,6 +15,7 @@ import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
 import { allowUpload } from '../http/slow-bodies.js'
+import { Bodies } from '../openapi/documented-bodies.js'
 import { uploadSource } from './batch-source.js'
 import {
   batchAnswer,
@@ -59,6 +60,16 @@ export class BatchesController {
   })
   @ApiConsumes('application/json', ...acceptedTypes)
   @ApiBody({ schema: documentedBatch })
+  @Bodies({
+    'application/json': documentedBatch,
+    [uploadTypes.csv]: { type: 'string' },
+    [uploadTypes.ndjson]: { type: 'string' },
+    'multipart/form-data': {
+      type: 'object',
+      required: ['file'],
+      properties: { file: { type: 'string', format: 'binary', description: 'CSV or NDJSON, packed with gzip or not' } },
+    },
+  })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one batch' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: batchAnswer })

@@ -42,10 +42,12 @@ export const documentedBatch = {
   oneOf: [
     {
       type: 'object',
+      additionalProperties: false,
       required: ['items'],
       properties: {
         items: {
           type: 'array',
+          minItems: 1,
           items: {
             type: 'object',
             required: ['user_id', 'health_metrics'],
@@ -57,9 +59,10 @@ export const documentedBatch = {
     },
     {
       type: 'object',
+      additionalProperties: false,
       required: ['user_ids'],
       properties: {
-        user_ids: { type: 'array', items: documentedUser },
+        user_ids: { type: 'array', minItems: 1, items: documentedUser },
         health_metrics_list: {
           type: 'array',
           items: documentedMetrics,
@@ -68,7 +71,6 @@ export const documentedBatch = {
         model: { type: 'string' },
       },
     },
-    { type: 'string', description: 'CSV or NDJSON' },
   ],
 }
 

@@ -9,13 +9,14 @@ import { taskId } from '../operations/tasks.schemas.js'
 import { EventHub } from './event-hub.js'
 import { parseKey, unknownEventId } from './event-key.js'
 import { EventStreams } from './event-streams.js'
-import { documentedEvent, eventsQuery, type EventsQuery } from './events.schemas.js'
+import { documentedChange, documentedChangeOrProgress, eventsQuery, type EventsQuery } from './events.schemas.js'
 import { TaskFollower } from './task-follower.js'
 
 const resume = { name: 'Last-Event-ID', required: false, description: 'Goes on after this event' }
-const stream = { 'text/event-stream': { schema: documentedEvent } }
+const streamOf = (schema: Record<string, unknown>) => ({ 'text/event-stream': { schema } })
 const framing =
-  'Server-sent events named `task.<state>`, whose data is JSON as shown, and a comment at least every 15 s. ' +
+  'Server-sent events named `task.<state>`, and `task.progress` in the stream of one task, whose data is JSON as shown. The stream opens with the `retry` time and may ' +
+  'move the `id` on without an event; a comment comes at least every 15 s. ' +
   'A client that lost the connection sends the last `id` it got as Last-Event-ID and gets every event after it once.'
 
 @ApiTags('events')
@@ -34,7 +35,11 @@ export class EventsController {
   @Produces('text/event-stream')
   @ApiOperation({ summary: 'The changes of a task, from the first to the last, as they happen', description: framing })
   @ApiHeader(resume)
-  @ApiResponse({ status: 200, description: 'The stream; it ends with the task', content: stream })
+  @ApiResponse({
+    status: 200,
+    description: 'The stream; it ends with the task',
+    content: streamOf(documentedChangeOrProgress),
+  })
   @ApiResponse({ status: 204, description: 'The task has ended, and there is nothing after Last-Event-ID' })
   async ofTask(
     @Param('id', { schema: taskId }) id: string,
@@ -57,7 +62,7 @@ export class EventsController {
   @Produces('text/event-stream')
   @ApiOperation({ summary: 'The changes of all tasks, from now on or after Last-Event-ID', description: framing })
   @ApiHeader(resume)
-  @ApiResponse({ status: 200, description: 'The stream; it has no end', content: stream })
+  @ApiResponse({ status: 200, description: 'The stream; it has no end', content: streamOf(documentedChange) })
   @ApiResponse({ status: 410, description: 'Last-Event-ID is more than an hour old', standardSchema: problemSchema })
   @ApiResponse({ status: 503, description: 'Too many streams are open here', standardSchema: problemSchema })
   async ofAll(

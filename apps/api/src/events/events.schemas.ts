@@ -25,6 +25,7 @@ const taskEvent = z
     prediction_id: z.int().nullable(),
   })
   .meta({
+    id: 'TaskEvent',
     examples: [
       {
         task_id: '019a0000-0000-7000-8000-000000000000',
@@ -46,8 +47,27 @@ const taskEvent = z
 
 export type TaskEvent = z.infer<typeof taskEvent>
 
-/** The data of an event in the OpenAPI document. */
-export const documentedEvent = z.toJSONSchema(taskEvent) as Record<string, unknown>
+/** What an event `task.progress` holds, between two changes of its task. */
+const progressEvent = taskProgress.extend({ task_id: z.uuid() }).meta({ id: 'TaskProgressEvent' })
+
+/** An event in the OpenAPI document: its fields as the HTML standard reads them, and what its data holds. */
+const documentedEvent = (names: readonly string[], data: z.ZodType) => ({
+  type: 'object',
+  required: ['event', 'data'],
+  properties: {
+    id: { type: 'string', description: 'For Last-Event-ID; `task.progress` has none' },
+    event: { type: 'string', enum: names },
+    data: { type: 'string', contentMediaType: 'application/json', contentSchema: z.toJSONSchema(data) },
+  },
+})
+
+const changes = taskStates.map((state) => `task.${state}`)
+
+export const documentedChange = documentedEvent(changes, taskEvent)
+export const documentedChangeOrProgress = documentedEvent(
+  [...changes, 'task.progress'],
+  z.union([taskEvent, progressEvent]),
+)
 
 export const eventsQuery = strictInput({
   name: z

@@ -7,6 +7,7 @@ import { pathId } from '../http/path-id.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
+import { OptionalBody } from '../openapi/documented-bodies.js'
 import { forecastAnswer, forecastRequest, type ForecastAnswer, type ForecastRequest } from './forecasts.schemas.js'
 import { ForecastsService } from './forecasts.service.js'
 
@@ -20,6 +21,7 @@ export class ForecastsController {
   @Post()
   @RequireRole('submitter')
   @HttpCode(202)
+  @OptionalBody()
   @ApiOperation({ summary: "Forecast a person's MMSE from their recorded measurements" })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and request make one forecast' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })

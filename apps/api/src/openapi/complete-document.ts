@@ -1,5 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import { roleExtension } from '../access/access.js'
+import { withDocumentedBody } from './documented-bodies.js'
 import { problemResponses, problemStatusesOf } from './documented-problems.js'
 import { isObject, repairSchemas } from './repair-schemas.js'
 
@@ -68,7 +69,7 @@ const rankOf = (item: object): number => {
 }
 
 const completeOperation = (operation: Part, path: string): Part => {
-  const { [roleExtension]: role, ...rest } = operation
+  const { [roleExtension]: role, ...rest } = withDocumentedBody(operation)
   const own = Object.entries(rest['responses'] as Part).filter(([status]) => status !== '4XX')
   const responses = own.map(([status, response]) => [status, completeResponse(status, response as Part)])
   const problems = problemStatusesOf(rest, path, role !== undefined).map((status) => [

@@ -54,10 +54,17 @@ const bound = (name: string, exclusiveName: string, value: unknown, exclusive: u
   }
 }
 
-/** Numbers in paths and those named as ids are positive integers; the generator only knows that they are numbers. */
+/**
+ * Numbers in paths and those named as ids are positive integers; the generator only knows that they are numbers. No
+ * parameter may be empty.
+ */
 const asParameter = (part: Part): Part => {
   const { name, in: place, schema } = part
-  if (typeof name !== 'string' || !isObject(schema) || schema['type'] !== 'number') return part
+  if (typeof name !== 'string' || !isObject(schema)) return part
+  if ((place === 'query' || place === 'path') && schema['type'] === 'string') {
+    return { ...part, schema: { minLength: 1, ...schema } }
+  }
+  if (schema['type'] !== 'number') return part
   if (place !== 'path' && !/(^|_)id$/.test(name)) return part
   return { ...part, schema: { ...schema, type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } }
 }

@@ -7,6 +7,7 @@ import { closedSignal } from '../http/closed-signal.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
+import { OptionalBody } from '../openapi/documented-bodies.js'
 import { TaskResults } from './task-results.js'
 import { toResult, toSent } from './task-answers.js'
 import {
@@ -130,6 +131,7 @@ export class TasksController {
   @Post(':id/revoke')
   @RequireRole('operator')
   @HttpCode(200)
+  @OptionalBody()
   @ApiOperation({ summary: 'Keep a task from running, or end it if it runs' })
   @ApiResponse({
     status: 200,

@@ -16,6 +16,7 @@ import { z } from 'zod'
 import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
 import { AuditTrail, callerOf } from '../access/audit-trail.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
+import { OptionalBody } from '../openapi/documented-bodies.js'
 
 /** How long a command is waited for, and how often its row is looked at, in milliseconds. */
 const acknowledgeMs = 5_000
@@ -104,6 +105,7 @@ export class WorkersController {
 
   @Post(':name/:command')
   @RequireRole('operator')
+  @OptionalBody()
   @ApiOperation({ summary: 'Tell a worker what to do, and wait for it up to 5 s' })
   @ApiResponse({ status: 200, description: 'Done', standardSchema: commandAnswer })
   @ApiResponse({ status: 202, description: 'Stored; the worker has not answered yet', standardSchema: commandAnswer })

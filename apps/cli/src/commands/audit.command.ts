@@ -39,7 +39,8 @@ function verifyCommand(): Command {
     )
   return withConnection(command).action(async (flags: VerifyFlags) => {
     const known = flags.checkpoint === undefined ? undefined : readCheckpoint(flags.checkpoint)
-    const query = known ? `?checkpoint_id=${known.id}&checkpoint_hash=${known.hash}` : ''
+    const hash = known?.hash && `&checkpoint_hash=${known.hash}`
+    const query = known ? `?checkpoint_id=${known.id}${hash}` : ''
     const { connect } = await import('../client/connect.js')
     const { body } = await connect(flags).send({ method: 'GET', path: `/v1/audit/verification${query}` })
     const found = body as Verification
