@@ -67,6 +67,7 @@ describe.runIf(hasRedis())('what an operator sees', () => {
       const id = headers.get('x-request-id')
       expect(await lineOf((line) => line['request_id'] === id)).toMatchObject({
         msg: 'request accepted',
+        task: body['task_id'],
         location: `/v1/predictions/${String(body['id'])}`,
       })
       const finished = await lineOf((line) => line['task'] === body['task_id'] && line['msg'] === 'task finished')
@@ -83,6 +84,28 @@ describe.runIf(hasRedis())('what an operator sees', () => {
         duration_ms: expect.any(Number) as number,
       })
     })
+
+    it.each([
+      ['/v1/predictions', { user_id: 1, health_metrics: { age: 72 } }, 'task'],
+      ['/v1/batches', { items: [{ user_id: 1, health_metrics: { age: 72 } }] }, 'batch'],
+      ['/v1/tasks', { name: 'ml.health_check' }, 'task'],
+      ['/v1/predictions/1/explanation', undefined, 'task'],
+      ['/v1/users/1/forecasts', undefined, 'task'],
+    ])(
+      'a request to %s and its work are joined by one id, also if it waits for the end',
+      async (path, sent, member) => {
+        if (path.includes('forecasts')) {
+          const measured = { recorded_at: '2025-03-01', health_metrics: { mmse_score: 27, age: 72 } }
+          expect((await stack.request('POST', '/v1/users/1/health-metrics', measured)).status).toBe(201)
+        }
+        const { status, body, headers } = await stack.request('POST', path, sent, { prefer: 'wait=20' })
+        expect(status).toBe(200)
+        const id = headers.get('x-request-id')
+        const accepted = await lineOf((line) => line['request_id'] === id)
+        expect(accepted).toMatchObject({ msg: 'request accepted', task: body['task_id'] })
+        await lineOf((line) => line['msg'] === 'task finished' && line[member] === accepted['task'])
+      },
+    )
 
     it('much work is summed up', async () => {
       const items = Array.from({ length: 300 }, (_, index) => ({

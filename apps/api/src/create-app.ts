@@ -30,7 +30,7 @@ const maxParamLength = 2_048
 /** Largest JSON body, in bytes. */
 const bodyLimit = 1_048_576
 
-/** Most log lines about accepted work (202) a second. */
+/** Most log lines about accepted work a second. */
 const acceptedPerSecond = 50
 
 /** A request id of the caller is kept if it is short and plain, so that traces can be joined. */
@@ -89,9 +89,10 @@ export const createApp = async (
   )
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
-    if (reply.statusCode === 202 && accepted.take()) {
-      // The way from a request to its task: the location names what was made.
-      log.info({ request_id: request.id, route, location: reply.getHeader('location') }, 'request accepted')
+    const { id, submittedTask: task } = request
+    if ((reply.statusCode === 202 || task !== undefined) && accepted.take()) {
+      // The way from a request to its task, whose id the worker's lines have too.
+      log.info({ request_id: id, route, task, location: reply.getHeader('location') }, 'request accepted')
     }
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
     done()

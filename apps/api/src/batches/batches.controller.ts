@@ -90,7 +90,12 @@ export class BatchesController {
       const answer = await (body instanceof Readable
         ? this.batches.submit(uploadSource(await openUpload(body, request), missing), submission)
         : this.batches.submitPeople(toRequest(body), submission))
-      answerSubmission(reply, { location: `/v1/batches/${answer.id}`, state: answer.state, waitSeconds })
+      answerSubmission(reply, {
+        location: `/v1/batches/${answer.id}`,
+        taskId: answer.task_id,
+        state: answer.state,
+        waitSeconds,
+      })
       return answer
     } finally {
       raw.setTimeout(0)

@@ -41,7 +41,12 @@ export class ExplanationsController {
     const waitSeconds = waitSecondsOf(prefer)
     const answer = await this.explanations.request(id, output, principal, waitSeconds)
     const query = output === undefined ? '' : `?output=${encodeURIComponent(output)}`
-    answerSubmission(reply, { location: `/v1/predictions/${id}/explanation${query}`, state: answer.state, waitSeconds })
+    answerSubmission(reply, {
+      location: `/v1/predictions/${id}/explanation${query}`,
+      taskId: answer.task_id,
+      state: answer.state,
+      waitSeconds,
+    })
     return answer
   }
 

@@ -38,7 +38,12 @@ export class ForecastsController {
     const waitSeconds = waitSecondsOf(request.headers.prefer)
     const key = parseIdempotencyKey(request.headers['idempotency-key'])
     const answer = await this.forecasts.request(person, horizons_months, waitSeconds, principal.id, key)
-    answerSubmission(reply, { location: `/v1/users/${person}/forecasts/latest`, state: answer.state, waitSeconds })
+    answerSubmission(reply, {
+      location: `/v1/users/${person}/forecasts/latest`,
+      taskId: answer.task_id,
+      state: answer.state,
+      waitSeconds,
+    })
     return answer
   }
 

@@ -1,6 +1,13 @@
 import { isTerminal, type TaskState } from '#libs/tasks/contracts'
 import type { FastifyReply } from 'fastify'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Id of the task that the request has submitted. */
+    submittedTask?: string
+  }
+}
+
 /** Longest wait that a caller may ask for, in seconds. */
 export const maxWaitSeconds = 25
 
@@ -14,13 +21,15 @@ export const waitSecondsOf = (prefer: string | string[] | undefined): number => 
 export interface Submission {
   /** Where it can be asked for. */
   readonly location: string
+  readonly taskId: string
   readonly state: TaskState
   /** The wait that was granted; 0 without one. */
   readonly waitSeconds: number
 }
 
 /** Headers and status of every submission: 200 if it has ended in time, otherwise the route's 202 with when to ask. */
-export const answerSubmission = (reply: FastifyReply, { location, state, waitSeconds }: Submission): void => {
+export const answerSubmission = (reply: FastifyReply, { location, taskId, state, waitSeconds }: Submission): void => {
+  reply.request.submittedTask = taskId
   void reply.header('location', location)
   if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)
   if (isTerminal(state)) void reply.status(200)

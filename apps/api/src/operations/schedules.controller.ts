@@ -120,7 +120,7 @@ export class SchedulesController {
     const waitSeconds = waitSecondsOf(prefer)
     const taskId = await this.schedules.run(key, principal, request.id)
     const task = await this.tasks.waitFor(taskId, principal, waitSeconds, closedSignal(request))
-    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, state: task.state, waitSeconds })
+    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
     return toSent(task, await this.results.read(task))
   }
 }

@@ -63,7 +63,7 @@ export class TasksController {
     const waitSeconds = waitSecondsOf(prefer)
     const idempotencyKey = parseIdempotencyKey(key)
     const task = await this.tasks.send(request, principal, idempotencyKey, waitSeconds, closedSignal(fastify))
-    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, state: task.state, waitSeconds })
+    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
     return toSent(task, await this.results.read(task))
   }
 
@@ -155,10 +155,11 @@ export class TasksController {
   async replay(
     @Param('id', { schema: taskId }) id: string,
     @CurrentPrincipal() principal: Principal,
-    @Req() { id: requestId }: FastifyRequest,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SentTask> {
-    const task = await this.tasks.replay(id, principal, requestId)
+    const task = await this.tasks.replay(id, principal, request.id)
+    request.submittedTask = task.id
     void reply.header('location', `/v1/tasks/${task.id}`)
     return toSent(task, null)
   }

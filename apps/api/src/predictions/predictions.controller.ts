@@ -48,7 +48,12 @@ export class PredictionsController {
     const waitSeconds = waitSecondsOf(headers.prefer)
     const key = parseIdempotencyKey(headers['idempotency-key'])
     const answer = await this.predictions.submit(body, principalOf(request), key, waitSeconds)
-    answerSubmission(reply, { location: `/v1/predictions/${answer.id}`, state: answer.state, waitSeconds })
+    answerSubmission(reply, {
+      location: `/v1/predictions/${answer.id}`,
+      taskId: answer.task_id,
+      state: answer.state,
+      waitSeconds,
+    })
     return answer
   }
 

@@ -30,7 +30,7 @@ export class FinishedLines {
     for (const task of tasks) {
       const state = stored.has(task.id) ? 'succeeded' : ends.find(({ id }) => id === task.id)?.state
       if (state === undefined || !finalStates.has(state) || !this.lines.take()) continue
-      const { id, name, queue, attempt, waitMs, prediction } = task
+      const { id, name, queue, attempt, waitMs, prediction, args } = task
       this.log.info(
         {
           task: id,
@@ -41,6 +41,8 @@ export class FinishedLines {
           wait_ms: waitMs,
           duration_ms: Math.round(durationMs),
           ...(prediction && { prediction: Number(prediction.id) }),
+          // A chunk of a batch, whose id is that of the task that was submitted.
+          ...(args['batch_id'] !== undefined && { batch: args['batch_id'] }),
         },
         'task finished',
       )
