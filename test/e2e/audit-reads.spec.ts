@@ -151,6 +151,12 @@ describe("A7: reads of a person's data, with AUDIT_READS=persons", () => {
       await stack.request('GET', path, undefined, headers)
       expect(await readsOf(id)).toEqual([])
     }
+    const about = (await stack.request('GET', `/v1/audit?user_id=${person}&limit=100`)).body['items'] as Entry[]
+    expect(new Set(about.map(({ action }) => action))).toEqual(new Set(['api_key.create', 'person.read']))
+    expect(about.length).toBeGreaterThanOrEqual(Object.keys(reading()).length - 2)
+    const nobody = await stack.request('GET', `/v1/audit?user_id=${person + 1}`)
+    expect(nobody.body).toEqual({ items: [], next_cursor: null })
+    expect((await stack.request('GET', '/v1/audit?user_id=x')).status).toBe(422)
     expect(await entriesOf(`audit_log::text LIKE '%${person}%'`)).toEqual([])
   })
 

@@ -198,6 +198,7 @@ describe('E6: a long history', () => {
     await expectCheap('unfinished of a person', () => erasures.listUnfinished(people.quiet))
     const toEntry = () => ({ apiKeyId: null, action: 'user.erase', target: 'quiet', details: {}, requestId: null })
     await expectCheap('erasure', () => erasures.erase(people.quiet, toEntry))
+    await expectCheap('audit of a person', () => audit.list(undefined, limit, people.quiet))
     await expectCheap('audit', () => audit.removeExpired(86_400_000))
     await expectCheap('batches of a person', () => batches.list({ userId: people.quiet, limit }))
   })

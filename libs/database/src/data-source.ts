@@ -13,6 +13,7 @@ import { ScheduleEntity } from './entities/schedule.entity.js'
 import { TaskAttemptEntity } from './entities/task-attempt.entity.js'
 import { TaskEntity } from './entities/task.entity.js'
 import { WorkerEntity } from './entities/worker.entity.js'
+import { AuditOfPeople1764000011000 } from './migrations/1764000011000-audit-of-people.js'
 import { AuditChain1764000008000 } from './migrations/1764000008000-audit-chain.js'
 import { FirstTables1764000000000 } from './migrations/1764000000000-first-tables.js'
 import { Batches1764000004000 } from './migrations/1764000004000-batches.js'
@@ -70,6 +71,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
       AuditChain1764000008000,
       BootstrapKey1764000008500,
       IndexesOfLists1764000010000,
+      AuditOfPeople1764000011000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

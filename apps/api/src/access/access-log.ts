@@ -14,7 +14,7 @@ const flushMs = 3_000
 /** And at once when so many people were read. */
 const flushAtPeople = 1_000
 /** Most entries of one transaction, since all others who record something wait for it. */
-const entriesAtOnce = 500
+const entriesAtOnce = 200
 /** How long a process that stops may take to store the last entries, in milliseconds. */
 const lastFlushMs = 3_000
 

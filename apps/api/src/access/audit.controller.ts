@@ -1,4 +1,5 @@
 import { AuditRepository } from '#libs/database'
+import { entityId } from '#libs/tasks/contracts'
 import { Controller, Get, Query } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
@@ -29,6 +30,13 @@ const auditQuery = strictInput({
     .regex(/^\d{1,16}$/, 'must be a `next_cursor` of an earlier page')
     .optional(),
   limit: pageLimit,
+  user_id: z.coerce
+    .number()
+    .pipe(entityId)
+    .optional()
+    .describe(
+      'Entries about this person: reads, with AUDIT_READS=persons, deletions, erasures, and keys bound to them',
+    ),
 })
 
 const checkpoint = z.strictObject({
@@ -93,12 +101,12 @@ export class AuditController {
 
   @Get()
   @RequireRole('admin')
-  @ApiOperation({ summary: 'What operators and administrators did, newest first' })
+  @ApiOperation({ summary: 'Who changed something, was rejected, or read whose data; newest first' })
   @ApiResponse({ status: 200, description: 'One page', standardSchema: auditPage })
-  async list(@Query({ schema: auditQuery }) { cursor, limit }: z.infer<typeof auditQuery>) {
+  async list(@Query({ schema: auditQuery }) { cursor, limit, user_id: userId }: z.infer<typeof auditQuery>) {
     const before = cursor === undefined ? undefined : Number(cursor)
     return toPage(
-      await this.entries.list(before, limit + 1),
+      await this.entries.list(before, limit + 1, userId),
       limit,
       ({ id, at, apiKeyId, action, target, details, requestId }): z.infer<typeof entry> => ({
         id,

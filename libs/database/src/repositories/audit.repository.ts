@@ -120,11 +120,12 @@ export class AuditRepository {
     })
   }
 
-  /** Newest first; `before` is the id of the last entry of the page before. */
-  async list(before: number | undefined, limit: number): Promise<readonly AuditRecord[]> {
+  /** Newest first; `before` is the id of the last entry of the page before, `userId` a person whom entries are about. */
+  async list(before: number | undefined, limit: number, userId?: number): Promise<readonly AuditRecord[]> {
+    const ofPerson = userId === undefined ? '' : `AND coalesce(details ->> 'person', target) = $3`
     const rows: AuditRow[] = await this.database.query(
-      'SELECT * FROM audit_log WHERE ($1::bigint IS NULL OR id < $1) ORDER BY id DESC LIMIT $2',
-      [before ?? null, limit],
+      `SELECT * FROM audit_log WHERE ($1::bigint IS NULL OR id < $1) ${ofPerson} ORDER BY id DESC LIMIT $2`,
+      [before ?? null, limit, ...(userId === undefined ? [] : [await this.pseudonymOf(userId)])],
     )
     return rows.map(({ id, at, api_key_id: apiKeyId, action, target, details, request_id: requestId }) => ({
       id: Number(id),
