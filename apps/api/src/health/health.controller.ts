@@ -51,7 +51,7 @@ export class HealthController {
     const { lifecycle, catalogue } = this
     const checks = [
       () => this.check('lifecycle', async () => lifecycle.state === 'ready' || lifecycle.state),
-      () => this.check('models', async () => catalogue.models.length > 0 || 'none is usable'),
+      () => this.check('models', async () => catalogue.defaultFault ?? true),
       () => this.check('database', async () => (await this.database.findFault()) ?? true),
     ]
     try {

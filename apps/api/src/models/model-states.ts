@@ -25,6 +25,7 @@ export class ModelStates implements OnApplicationShutdown {
   private workers: readonly WorkerEntity[] = []
   private timer: NodeJS.Timeout | undefined
   private said = ''
+  private defaultFault: string | undefined
 
   constructor(
     private readonly catalogue: ModelCatalogue,
@@ -58,6 +59,9 @@ export class ModelStates implements OnApplicationShutdown {
         this.workerRows.listSeen(silentSeconds),
       ])
       this.catalogue.setActive(this.activeVersions())
+      const fault = this.catalogue.defaultFault
+      if (fault !== undefined && fault !== this.defaultFault) this.log.warn(`The api is not ready: models: ${fault}.`)
+      this.defaultFault = fault
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       if (message !== this.said) this.log.warn({ err: error }, 'the state of the models was not read; trying again')

@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { findFreePort, findPortFrom, isPortFree, loadConfig, type Config } from '#libs/platform'
 import { announceUrl, baseUrl } from '../client/connect.js'
+import { faultsIn } from '../client/readiness.js'
 import { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
 import { print, warn } from '../output.js'
@@ -211,21 +212,27 @@ async function migrate(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<voi
 
 async function untilReady({ name, logPath }: SupervisedProgram, url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyMs
-  while (!(await isReady(url, signal))) {
-    if (Date.now() > deadline)
-      throw new CommandError(`The ${name} was not ready after ${readyMs / 1000} s: see ${shown(logPath)}.`)
+  for (;;) {
+    const fault = await readinessFault(url, signal)
+    if (fault === undefined) return
+    if (Date.now() > deadline) {
+      const why = fault === '' ? '' : ` (${fault})`
+      throw new CommandError(`The ${name} was not ready after ${readyMs / 1000} s${why}: see ${shown(logPath)}.`)
+    }
     await wait(pollMs, undefined, { signal })
   }
 }
 
-async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
+/** What the readiness probe says is wrong, perhaps in no words; undefined if it is ready. */
+async function readinessFault(url: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     const response = await fetch(new URL('/readyz', url), { signal })
+    if (!response.ok) return faultsIn(await response.json())
     await response.body?.cancel()
-    return response.ok
+    return undefined
   } catch {
     signal.throwIfAborted()
-    return false
+    return ''
   }
 }
 

@@ -19,7 +19,7 @@ describe('E5: the default model', () => {
     },
   )
 
-  it('may be missing where none was chosen: models may come later, and requests may name theirs', () => {
+  it('may be missing where none was chosen: it may come later, and until then the api is not ready', () => {
     expect(check({ MODELS_DIR: '/nowhere' })).not.toThrow()
     expect(check({ MODELS_DIR: '/nowhere', DEFAULT_MODEL: 'caide' })).toThrow(/holds none/)
   })

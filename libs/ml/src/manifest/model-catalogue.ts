@@ -9,6 +9,8 @@ const byVersion = new Intl.Collator('en', { numeric: true })
 /** Order of manifests from the newest version to the oldest. */
 export const newestFirst = (a: Manifest, b: Manifest): number => byVersion.compare(b.version, a.version)
 
+type RiskModel = ModelFolder & { readonly manifest: RiskManifest }
+
 /** The models on offer, by name and version, and every metric that any of them or the vocabulary knows. */
 export class ModelCatalogue {
   private readonly byReference = new Map<string, ModelFolder>()
@@ -71,12 +73,10 @@ export class ModelCatalogue {
    * The risk model of a reference: `name@version`, or `name` for its active version; nothing for the default.
    * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are.
    */
-  getRiskModel(reference: string = this.defaultReference): ModelFolder & { readonly manifest: RiskManifest } {
-    const model = this.byReference.get(
-      reference.includes('@') ? reference : `${reference}@${this.activeVersionOf(reference) ?? ''}`,
-    )
-    if (model && isRisk(model)) return model
-    const there = this.models.filter(isRisk).map(({ manifest }) => referenceOf(manifest))
+  getRiskModel(reference: string = this.defaultReference): RiskModel {
+    const model = this.findRiskModel(reference)
+    if (model) return model
+    const there = this.riskReferences
     throw new MemoryGuardError(
       'MODEL_UNKNOWN',
       `There is no such risk model. There are: ${there.join(', ') || 'none'}.`,
@@ -84,6 +84,26 @@ export class ModelCatalogue {
         faults: [{ pointer: '/model', message: `must be one of ${there.join(', ')}` }],
       },
     )
+  }
+
+  /** Why predictions that name no model cannot be taken, and what to do; undefined if they can. */
+  get defaultFault(): string | undefined {
+    if (this.findRiskModel(this.defaultReference)) return undefined
+    const there = this.riskReferences
+    return there.length === 0
+      ? 'none is usable'
+      : `the default model ${this.defaultReference} is not in MODELS_DIR: put it there, or set DEFAULT_MODEL to one of ${there.join(', ')}`
+  }
+
+  private findRiskModel(reference: string): RiskModel | undefined {
+    const model = this.byReference.get(
+      reference.includes('@') ? reference : `${reference}@${this.activeVersionOf(reference) ?? ''}`,
+    )
+    return model && isRisk(model) ? model : undefined
+  }
+
+  private get riskReferences(): readonly string[] {
+    return this.models.filter(isRisk).map(({ manifest }) => referenceOf(manifest))
   }
 
   /** The newest forecast model that is its name's active version. */
@@ -99,5 +119,4 @@ export class ModelCatalogue {
 export const isForecast = (model: ModelFolder): model is ModelFolder & { readonly manifest: ForecastManifest } =>
   model.manifest.kind === 'forecast'
 
-const isRisk = (model: ModelFolder): model is ModelFolder & { readonly manifest: RiskManifest } =>
-  model.manifest.kind === 'risk'
+const isRisk = (model: ModelFolder): model is RiskModel => model.manifest.kind === 'risk'
