@@ -207,6 +207,8 @@ describe.runIf(hasRedis())('what an operator sees', () => {
       )
       expect(seen.err).toContain('2 live workers have the name worker1@test')
       await lineOf(({ msg }) => String(msg).startsWith('another live worker has the same name'))
+      const { items } = (await stack.request('GET', '/v1/workers')).body as { items: readonly LogLine[] }
+      expect(items).toEqual([expect.objectContaining({ name: 'worker1@test', duplicates: 1 })])
       await twin.kill('SIGKILL')
       await query(stack.databaseUrl, `UPDATE workers SET heartbeat_at = now() - interval '16 s' WHERE pid = $1`, [
         twin.pid,

@@ -92,7 +92,9 @@ async function run(
   if (postgres) undos.push(announceDatabase(home, postgres.url))
   print('The database is ready')
 
-  const healthPort = config.worker.isHealthPortChosen ? config.worker.healthPort : await findFreePort(config.http.host)
+  const { isHealthPortChosen, healthPort: chosenPort } = config.worker
+  // The default is left to a worker that is started beside this one, and 0 means any.
+  const healthPort = isHealthPortChosen && chosenPort !== 0 ? chosenPort : await findFreePort(config.http.host)
   const supervise = (name: string, more: NodeJS.ProcessEnv, stopMs: number) => {
     const logPath = join(logFolder(home), `${name}.log`)
     const supervised = new SupervisedProcess({

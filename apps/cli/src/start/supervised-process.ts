@@ -87,7 +87,11 @@ export class SupervisedProcess {
       const isHealthy = performance.now() - startedAt > healthyMs
       if (!this.isProven && deaths >= startAttempts) throw new CommandError(this.describeFailure())
       delayMs = isHealthy ? firstDelayMs : Math.min(Math.max(2 * delayMs, firstDelayMs), longestDelayMs)
-      log(`The ${name} ended (${child.signalCode ?? `exit code ${child.exitCode}`}): starting it again`)
+      log(
+        child.exitCode === 0
+          ? `The ${name} stopped, as it was told to: starting it again. Ctrl-C here stops everything.`
+          : `The ${name} ended (${child.signalCode ?? `exit code ${child.exitCode}`}): starting it again`,
+      )
       await wait(delayMs, undefined, { signal: this.stopping.signal }).catch(ignoreAbort)
     }
   }
