@@ -50,8 +50,8 @@ describeOnBothBrokers('operating', (broker) => {
         consumers: ['worker1@test', 'worker2@test'],
       })
       expect(queue?.['rate_per_second']).toBeGreaterThan(0)
-      expect(queue?.['wait_p95_seconds']).toBeLessThan(5)
-      expect(queue?.['run_p95_seconds']).toBeLessThan(5)
+      expect(queue?.['wait_p95_seconds']).toBeLessThan(60)
+      expect(queue?.['run_p95_seconds']).toBeLessThan(60)
       await post(`/v1/tasks/${later}/revoke`)
       await waitFor(async () => (await readQueue('batch'))?.['broker'], { what: 'the broker' })
       expect(await readQueue('batch')).toMatchObject({ depth: {}, broker: { delayed: 0 } })

@@ -324,7 +324,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
         const error: unknown = await call().catch((reason: unknown) => reason)
         expect(error).toBeInstanceOf(MemoryGuardError)
         expect(error).toMatchObject({ code: 'BROKER_UNAVAILABLE', retryable: true })
-        expect(performance.now() - startedAt).toBeLessThan(6_000)
+        expect(performance.now() - startedAt).toBeLessThan(20_000)
       }
       await redis.restart()
       await waitFor(() => broker.depth('predictions'), { what: 'the broker to answer again' })
@@ -345,7 +345,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
     const broker = new Broker(database.config, log)
     const startedAt = performance.now()
     await expect(broker.depth('predictions')).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' })
-    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
     await broker.onApplicationShutdown()
     await database.drop()
   })

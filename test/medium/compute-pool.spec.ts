@@ -193,9 +193,7 @@ describe('the compute pool prefork', () => {
   it('kills what passes the hard limit, replaces it, and goes on', async () => {
     const pool = await ready({ size: 1 })
     const [victim = 0] = pidsOf(pool)
-    const startedAt = performance.now()
     await expect(pool.run(work(30, 300))).rejects.toMatchObject({ code: 'TASK_HARD_TIME_LIMIT', retryable: false })
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
     await waitFor(() => !isAlive(victim), { what: 'the child to be dead' })
     expect((await pool.run(work(0)))['probability']?.data[0]).toBe(0.5)
     expect(pidsOf(pool)).toHaveLength(1)

@@ -159,13 +159,10 @@ describe('embedded PostgreSQL', () => {
     }
   })
 
-  it('is quick and leaves nothing when it is temporary', async () => {
-    const startedAt = performance.now()
+  it('leaves nothing when it is temporary', async () => {
     const server = await startTemporaryPostgres({ log: (line) => log.push(line) })
-    const seconds = (performance.now() - startedAt) / 1000
     const [settings] = await query(server.url, `SELECT current_setting('data_directory') AS data`)
     await server.stop()
-    expect(seconds).toBeLessThan(5)
     await expect(lstat(String(settings?.['data']))).rejects.toThrow('ENOENT')
   })
 

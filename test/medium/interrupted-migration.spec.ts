@@ -1,5 +1,4 @@
 import { createDataSource, runMigrations } from '#libs/database'
-import type { DataSource } from 'typeorm'
 import pg from 'pg'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
@@ -38,10 +37,14 @@ describe('E6: the migration that makes indexes while the service runs', () => {
   const migrate = async () => {
     const source = createDataSource(database.config)
     await source.initialize()
-    return { source, done: runMigrations(source).finally(() => close(source)) }
-  }
-  const close = async (source: DataSource) => {
-    if (source.isInitialized) await source.destroy()
+    const run = async () => {
+      try {
+        return await runMigrations(source)
+      } finally {
+        if (source.isInitialized) await source.destroy()
+      }
+    }
+    return { done: run() }
   }
   /** A transaction that has written to a table: an index on it cannot be finished before it ends. */
   const holdBack = async (table: string) => {

@@ -59,18 +59,12 @@ describe('B9: a slow name', () => {
     })
 
   it('delays no other, is asked for once at a time, and ends', async () => {
-    const slow = Promise.allSettled(
-      Array.from({ length: 50 }, (_, index) => resolve(`slow${index % 10}.example`)).map((found) =>
-        found.catch((error: NodeJS.ErrnoException) => error.code),
-      ),
+    const slow = Array.from({ length: 50 }, (_, index) =>
+      resolve(`slow${index % 10}.example`).catch((error: NodeJS.ErrnoException) => error.code),
     )
-    const startedAt = performance.now()
-    expect(await resolve('fast.example')).toEqual([{ address: '192.0.2.7', family: 4 }])
-    expect(performance.now() - startedAt).toBeLessThan(slowMs)
-    const outcomes = await slow
-    expect(new Set(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value))).toEqual(
-      new Set(['ETIMEOUT']),
-    )
+    // Before the first of the slow ones ends.
+    expect(await Promise.race([...slow, resolve('fast.example')])).toEqual([{ address: '192.0.2.7', family: 4 }])
+    expect(new Set(await Promise.all(slow))).toEqual(new Set(['ETIMEOUT']))
     // Two addresses, two tries.
     expect(asked.filter((name) => name === 'slow0.example').length).toBeLessThanOrEqual(4)
   })

@@ -87,15 +87,15 @@ describe('CSV reader', () => {
     const record = `"${'""'.repeat(1_000)}"${',"x"'.repeat(15_000)}\n`
     const read = (size: number) => {
       const reader = new CsvReader()
-      const start = performance.now()
+      const start = process.cpuUsage()
       let count = 0
       for (let at = 0; at < record.length; at += size) count += reader.push(record.slice(at, at + size)).length
       expect(count).toBe(1)
-      return performance.now() - start
+      return process.cpuUsage(start).user / 1000
     }
     read(65_536)
-    // Quadratic reading took seconds.
-    expect(read(65_536)).toBeLessThan(200)
-    expect(read(1)).toBeLessThan(500)
+    // Milliseconds of the processor, for the machine may be busy. Quadratic reading took seconds.
+    expect(read(65_536)).toBeLessThan(500)
+    expect(read(1)).toBeLessThan(1_000)
   })
 })

@@ -181,9 +181,10 @@ describe('rows of a CSV file', () => {
 
   it('A3: of 60,000 digits and an x are refused at once', async () => {
     const row = `1,${'9'.repeat(60_000)}x\n`
-    const start = performance.now()
+    const start = process.cpuUsage()
     const rows = await readCsv(Buffer.from(`user_id,age\n${row.repeat(20)}`), undefined, undefined, 65_536)
-    expect(performance.now() - start).toBeLessThan(1_000)
+    // Microseconds of the processor, for the machine may be busy. Each row took 1.5 s.
+    expect(process.cpuUsage(start).user).toBeLessThan(1_000_000)
     expect(rows).toHaveLength(20)
     expect(rows[0]).toEqual({ line: 2, userId: 1, fault: 'age must have at most 256 characters' })
   })
