@@ -41,12 +41,17 @@ describe('E5: an api whose MODELS_DIR lacks the default model', () => {
     const untilSaid = (words: RegExp) =>
       waitFor(async () => words.test((await readiness()).models ?? ''), { what: String(words) })
 
+    await waitFor(async () => (await fetch(`${url}/startupz`)).ok, { what: 'the api to have started' })
     await untilSaid(/^none is usable$/)
     add('dementia-risk')
     await untilSaid(
       /^the default model impairment-screen is not in MODELS_DIR: .* DEFAULT_MODEL to one of dementia-risk@1$/,
     )
-    expect((await readiness()).status).toBe(503)
+    const response = await fetch(`${url}/readyz`)
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      expect.objectContaining({ broker: 'up', notes: [] }),
+    ])
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     expect((await predict({})).status).toBe(422)
     // Who names a model is served meanwhile.

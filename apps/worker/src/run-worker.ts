@@ -115,7 +115,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   ]
   const broker = app.get(Broker, { strict: false })
   const brokerNotes = app.get(BrokerNotes, { strict: false })
-  if (notes) brokerNotes.begin(notes)
+  brokerNotes.begin(notes)
   const database = app.get(DatabaseReadiness, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
   let state: 'starting' | 'ready' | 'draining' = 'starting'

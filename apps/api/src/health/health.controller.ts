@@ -2,7 +2,7 @@ import { DatabaseReadiness } from '#libs/database'
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { lateAnswer, readinessCheckMs, withinTime } from '#libs/platform'
 import { Broker, BrokerNotes } from '#libs/tasks'
-import { Controller, Get, Res } from '@nestjs/common'
+import { Controller, Get, HttpException, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus'
 import type { FastifyReply } from 'fastify'
@@ -54,15 +54,9 @@ export class HealthController {
       () => this.check('models', async () => catalogue.defaultFault ?? true),
       () => this.check('database', async () => (await this.database.findFault()) ?? true),
     ]
-    try {
-      const [result, broker] = await Promise.all([this.health.check(checks), this.brokerState()])
-      return { ...result, broker, notes: this.notes.current }
-    } catch (error) {
-      void reply.status(503)
-      return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
-        ? error.getResponse()
-        : { status: 'error' }
-    }
+    const [outcome, broker] = await Promise.all([this.outcomeOf(this.health.check(checks)), this.brokerState()])
+    if (!outcome.isUp) void reply.status(503)
+    return { ...outcome.result, broker, notes: this.notes.current }
   }
 
   @Get('metrics')
@@ -72,6 +66,17 @@ export class HealthController {
   async readMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     void reply.type(this.metrics.registry.contentType)
     return this.metrics.registry.metrics()
+  }
+
+  /** Terminus throws what it has found if anything of it is down. */
+  private async outcomeOf(checking: Promise<object>): Promise<{ readonly isUp: boolean; readonly result: object }> {
+    try {
+      return { isUp: true, result: await checking }
+    } catch (error) {
+      if (!(error instanceof HttpException)) return { isUp: false, result: { status: 'error' } }
+      const found = error.getResponse()
+      return { isUp: false, result: typeof found === 'object' ? found : { status: 'error' } }
+    }
   }
 
   /** `true`, or the words for what is wrong. */

@@ -13,7 +13,8 @@ const keptMs = 60_000
 export class BrokerNotes {
   private notes: readonly string[] = []
   private readonly said = new Set<string>()
-  private readAt = -Infinity
+  /** Not before the start's own check, which logs what it finds. */
+  private readAt = Infinity
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -30,11 +31,11 @@ export class BrokerNotes {
     return this.notes
   }
 
-  /** Takes what the check at the start has found and logged. */
-  begin(notes: readonly string[]): void {
-    this.notes = notes
-    for (const note of notes) this.said.add(note)
-    this.readAt = performance.now()
+  /** Takes what the check at the start has found and logged; undefined if the broker was not there. */
+  begin(notes: readonly string[] | undefined): void {
+    this.notes = notes ?? []
+    for (const note of this.notes) this.said.add(note)
+    this.readAt = notes ? performance.now() : -Infinity
   }
 
   private async read(): Promise<void> {
