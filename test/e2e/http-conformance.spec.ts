@@ -179,6 +179,18 @@ describe('HTTP as clients and proxies expect it', () => {
     )
   })
 
+  it.each([
+    ['/v1/predictions', `{"user_id":1,"health_metrics":{"age":70},"${'x'.repeat(1_000_000)}":1}`],
+    ['/v1/predictions', `{"user_id":1,"health_metrics":{"${'x'.repeat(1_000_000)}":1}}`],
+    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{"user_ids":[${'0,'.repeat(400_000)}0]}}`],
+    ['/v1/tasks/retry', `{"filter":{"state":[${'"x",'.repeat(200_000)}"x"]}}`],
+    ['/v1/webhooks', `{"url":"https://example.org/","events":[${'"task.failed",'.repeat(60_000)}"x"]}`],
+    ['/v1/webhooks', `{"url":"https://example.org/","tasks":[${'"x",'.repeat(200_000)}"x"]}`],
+  ])('A3: a body of 1 MB to %s is refused in a small answer', async (path, body) => {
+    const answer = await stack.request('POST', path, body)
+    expect([answer.status, answer.text.length]).toEqual([422, expect.toSatisfy((length: number) => length < 10_000)])
+  })
+
   it('E3: behind a prefix, Location, the document and the command line keep it', async () => {
     const proxy = await startReverseProxy(stack.url, '/mg', { 'x-forwarded-prefix': '/mg' })
     try {

@@ -28,9 +28,12 @@ export const toldFaults = (faults: readonly InputFault[]): Problem['errors'] => 
   return more > 0 ? [...told, { pointer: '', message: `and ${more} more faults` }] : told
 }
 
-/** Pointer of a Zod path. */
+/** Most characters of a name in a pointer: a name is the caller's, of any length. */
+const maxName = 128
+
+/** Pointer of a Zod path. A name that is longer than any that is known is cut. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
-  path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  path.map((key) => `/${String(key).slice(0, maxName).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
 /** What a validation of Zod says beyond the standard: which members are not known. */
 interface Issue {

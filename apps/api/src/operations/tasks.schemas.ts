@@ -205,7 +205,7 @@ export const maxReplays = 1_000
 
 export const replayRequest = strictInput({
   filter: strictInput({
-    state: z.union([replayable, z.array(replayable).min(1)]).default(['failed', 'timed_out']),
+    state: z.union([replayable, z.array(replayable).min(1).max(100)]).default(['failed', 'timed_out']),
     name,
     queue,
     worker,

@@ -8,6 +8,8 @@ import { strictInput } from '../http/strict-input.js'
 
 const instant = z.iso.datetime()
 const allEvents = [...webhookEvents]
+/** Most entries of a list of events or tasks. */
+const maxEntries = 100
 
 const url = z
   .string()
@@ -23,10 +25,12 @@ const settings = {
   events: z
     .array(z.enum(allEvents, { error: `must be one of ${allEvents.join(', ')}` }), { error: 'must be a list' })
     .min(1)
+    .max(maxEntries)
     .describe('Events it is told of'),
   tasks: z
     .array(z.string().refine(isTaskName, { error: `must be one of ${Object.keys(catalogue).join(', ')}` }))
     .min(1)
+    .max(maxEntries)
     .nullable()
     .describe('Tasks it is told of; null for all'),
   is_active: z.boolean(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineTask } from './define-task.js'
+import { longList } from './long-list.js'
 import { entityId, healthMetrics } from './process-prediction.task.js'
 
 /**
@@ -11,8 +12,8 @@ export const batchPredictions = defineTask({
   queue: 'batch',
   args: z
     .strictObject({
-      user_ids: z.array(entityId).min(1),
-      health_metrics_list: z.array(healthMetrics).optional(),
+      user_ids: longList(entityId).refine(({ length }) => length > 0, { error: 'must have at least one entry' }),
+      health_metrics_list: longList(healthMetrics).optional(),
       /** `name` or `name@version` */
       model: z.string().max(128).optional(),
     })
