@@ -3,7 +3,8 @@ import { Broker, brokerOptions } from '#libs/tasks'
 import { Worker } from 'bullmq'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Consumers } from '../../apps/worker/src/queues/consumers.js'
+import { Consumers } from '../../apps/worker/src/processors/consumers.js'
+import { DeliveredJobs } from '../../apps/worker/src/processors/delivered-jobs.js'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
@@ -29,7 +30,7 @@ describeOnBothBrokers('consumers', (kind) => {
   it('begin a job when it is delivered, once, and finish it when it is done', async () => {
     const told: string[] = []
     const running: (() => void)[] = []
-    const consumers = new Consumers(
+    const delivered = new DeliveredJobs(
       {
         process: async () => {
           told.push('begun')
@@ -38,9 +39,9 @@ describeOnBothBrokers('consumers', (kind) => {
         },
       },
       log,
-      broker,
     )
-    const worker = new Worker('predictions', (job) => consumers.process('predictions', job), {
+    const consumers = new Consumers(delivered, log, broker)
+    const worker = new Worker('predictions', (job) => delivered.outcomeOf(job), {
       ...brokerOptions(database.config, 'consumer'),
       autorun: false,
       concurrency: 2,

@@ -28,7 +28,8 @@ import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Schedules } from './maintenance/schedules.js'
 import { Webhooks } from './maintenance/webhooks.js'
-import { Consumers } from './queues/consumers.js'
+import { Consumers } from './processors/consumers.js'
+import { processors } from './processors/processors.js'
 import { Autoscaler } from './runtime/autoscaler.js'
 import { LeaseKeeper } from './runtime/lease-keeper.js'
 import { Presence } from './runtime/presence.js'
@@ -151,7 +152,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   collectGarbageOfStart()
   await app.get(RemoteControl).start()
   app.get(Shadows).start()
-  consumers.start()
+  consumers.start(new Map(config.worker.queues.map((queue) => [queue, app.get(processors[queue])])))
   await presence.become('ready')
   maintenance.start()
   autoscaler.start()

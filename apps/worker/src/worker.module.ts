@@ -9,12 +9,13 @@ import * as handlerClasses from './handlers/handlers.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Webhooks } from './maintenance/webhooks.js'
-import { ConsumerFactory } from './queues/consumer-factory.js'
+import { ConsumerFactory } from './processors/consumer-factory.js'
 import { Schedules } from './maintenance/schedules.js'
 import { Retention } from './maintenance/retention.js'
-import { Consumers } from './queues/consumers.js'
-import { PacedWorker } from './queues/paced-worker.js'
-import { createQueueProcessor } from './queues/queue-processor.js'
+import { Consumers } from './processors/consumers.js'
+import { createConsumerClass } from './processors/consumer.js'
+import { DeliveredJobs } from './processors/delivered-jobs.js'
+import { processors } from './processors/processors.js'
 import { Autoscaler } from './runtime/autoscaler.js'
 import { FinishedLines } from './runtime/finished-lines.js'
 import { HandlerRegistry } from './runtime/handler-registry.js'
@@ -38,7 +39,7 @@ const handlers = Object.values(handlerClasses)
 export class WorkerModule {
   static for(config: Config, log: Logger, dataSource: DataSource): DynamicModule {
     const { queues, name } = config.worker
-    BullModule.workerClass = PacedWorker
+    BullModule.workerClass = createConsumerClass(config)
     return {
       module: WorkerModule,
       imports: [
@@ -59,6 +60,7 @@ export class WorkerModule {
         },
         WorkerMetrics,
         FinishedLines,
+        DeliveredJobs,
         Consumers,
         ConsumerFactory,
         LeaseKeeper,
@@ -76,7 +78,7 @@ export class WorkerModule {
         Watchdog,
         WorkerCommands,
         RemoteControl,
-        ...queues.map((queue) => createQueueProcessor(queue, config)),
+        ...queues.map((queue) => processors[queue]),
       ],
     }
   }

@@ -15,6 +15,8 @@ import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
 export const queueNames = ['predictions', 'batch', 'explanations', 'forecasts'] as const
 export type QueueName = (typeof queueNames)[number]
 
+export const isQueueName = (text: string): text is QueueName => queueNames.some((name) => name === text)
+
 const makeAdminKey = 'make one with `echo "mg_$(openssl rand -hex 32)"`'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const

@@ -1,7 +1,7 @@
 import { COMPUTE_POOL, type ComputePool } from '#libs/ml'
 import { MemoryGuardError } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
-import { Consumers } from '../queues/consumers.js'
+import { Consumers } from '../processors/consumers.js'
 import { TaskRunner } from './task-runner.js'
 
 /** The number of compute children, and with it how much this worker takes at once. */

@@ -1,26 +1,18 @@
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
+import { Broker, type BrokerOutage } from '#libs/tasks'
 import type { WorkerHost } from '@nestjs/bullmq'
-import { Broker, queueSettings, type BrokerOutage } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Job, Worker } from 'bullmq'
-import { TaskRunner, type JobOutcome } from '../runtime/task-runner.js'
-
-/** Jobs of a queue that are under way at once. */
-export const jobsAtOnce = (queue: QueueName, children: number): number => {
-  const { batchSize, extraBatches, tasksPerJob } = queueSettings[queue]
-  return Math.ceil((batchSize * (children + extraBatches)) / tasksPerJob)
-}
+import type { Worker } from 'bullmq'
+import { jobsAtOnce } from './consumer.js'
+import { DeliveredJobs } from './delivered-jobs.js'
 
 /** The consumers of this process, started and stopped together, or one by one at an operator's wish. */
 @Injectable()
 export class Consumers {
-  private readonly hosts = new Map<QueueName, WorkerHost>()
   private readonly workers = new Map<QueueName, Worker>()
-  /** Outcomes of jobs that were begun before BullMQ asked for them. */
-  private readonly begun = new WeakMap<Job, Promise<JobOutcome>>()
 
   constructor(
-    @Inject(TaskRunner) private readonly runner: Pick<TaskRunner, 'process'>,
+    @Inject(DeliveredJobs) private readonly delivered: Pick<DeliveredJobs, 'start'>,
     @Inject(LOGGER) private readonly log: Logger,
     @Inject(Broker) private readonly broker: { readonly outage: Pick<BrokerOutage, 'failed'> },
   ) {}
@@ -30,18 +22,9 @@ export class Consumers {
     return [...this.workers.keys()]
   }
 
-  /** The outcome of a job of the broker; it has been begun when it was delivered. */
-  process(queue: QueueName, job: Job): Promise<JobOutcome> {
-    return this.begun.get(job) ?? this.runner.process(queue, job)
-  }
-
-  add(queue: QueueName, host: WorkerHost): void {
-    this.hosts.set(queue, host)
-  }
-
-  /** Begins to take jobs. */
-  start(): void {
-    for (const [queue, { worker }] of this.hosts) this.run(queue, worker)
+  /** Begins to take jobs for the processors of these queues. */
+  start(hosts: ReadonlyMap<QueueName, WorkerHost>): void {
+    for (const [queue, { worker }] of hosts) this.run(queue, worker)
   }
 
   /** Consumes one more queue; nothing happens if it is consumed. */
@@ -76,12 +59,7 @@ export class Consumers {
 
   private run(queue: QueueName, worker: Worker): void {
     this.workers.set(queue, worker)
-    // BullMQ asks the broker for one more job before it starts the one that it has.
-    worker.on('active', (job) => {
-      const outcome = this.runner.process(queue, job)
-      outcome.catch((error: unknown) => this.log.debug({ err: error, queue, job: job.id }, 'a job failed'))
-      this.begun.set(job, outcome)
-    })
+    worker.on('active', (job) => this.delivered.start(job))
     worker.on('error', (error) => {
       if (isOfJob(error)) this.log.debug({ err: error, queue }, 'a job had been taken from this worker')
       else this.broker.outage.failed(error)
