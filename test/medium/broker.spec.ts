@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query } from '../support/query.js'
 import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
+import { createBroker } from '../support/create-broker.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -28,7 +29,7 @@ describeOnBothBrokers('the broker', (kind) => {
   beforeAll(async () => {
     redis = kind === 'redis' ? await startRedis() : undefined
     database = await createTestDatabase({ env: redis ? { BROKER_URL: redis.url } : {} })
-    broker = new Broker(database.config, log)
+    broker = createBroker(database.config, log)
     tasks = new TaskRepository(database.dataSource, database.prepared)
     queues = new QueueRepository(database.dataSource)
     predictions = new PredictionRepository(database.dataSource, database.prepared, tasks)
@@ -307,7 +308,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
   it('refuses in bounded time, and works again when it is back', async () => {
     const redis = await startRedis()
     const database = await createTestDatabase({ env: { BROKER_URL: redis.url } })
-    const broker = new Broker(database.config, log)
+    const broker = createBroker(database.config, log)
     const one: DispatchableTask = {
       taskId: uuidv7(),
       attempt: 1,
@@ -342,7 +343,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
     const redis = await startRedis()
     await redis.stop()
     const database = await createTestDatabase({ env: { BROKER_URL: redis.url } })
-    const broker = new Broker(database.config, log)
+    const broker = createBroker(database.config, log)
     const startedAt = performance.now()
     await expect(broker.depth('predictions')).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' })
     expect(performance.now() - startedAt).toBeLessThan(20_000)

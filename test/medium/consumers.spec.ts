@@ -7,6 +7,7 @@ import { Consumers } from '../../apps/worker/src/processors/consumers.js'
 import { DeliveredJobs } from '../../apps/worker/src/processors/delivered-jobs.js'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
+import { createBroker } from '../support/create-broker.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -19,7 +20,7 @@ describeOnBothBrokers('consumers', (kind) => {
   beforeAll(async () => {
     redis = kind === 'redis' ? await startRedis() : undefined
     database = await createTestDatabase({ env: redis ? { BROKER_URL: redis.url } : {} })
-    broker = new Broker(database.config, log)
+    broker = createBroker(database.config, log)
   })
   afterAll(async () => {
     await broker.onApplicationShutdown()

@@ -3,6 +3,7 @@ import { createLogger } from '#libs/platform'
 import { Broker, planFiring, Reconciler } from '#libs/tasks'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
+import { createBroker } from '../support/create-broker.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 const settings: ScheduleSettings = {
@@ -106,7 +107,7 @@ describe('schedule repository', () => {
     const { dataSource, prepared } = database
     const log = createLogger('test', 'fatal')
     const tasks = new TaskRepository(dataSource, prepared)
-    const broker = new Broker(database.config, log)
+    const broker = createBroker(database.config, log)
     try {
       const reconciler = new Reconciler(tasks, new QueueRepository(dataSource), broker, log)
       expect(await reconciler.run(['forecasts'])).toBe(1)

@@ -34,7 +34,7 @@ beforeAll(async () => {
   const app = await NestFactory.createApplicationContext(
     {
       module: class {},
-      imports: [PlatformModule.for(config, log), DatabaseModule.for(dataSource), TasksModule],
+      imports: [PlatformModule.for(config, log), DatabaseModule.for(dataSource), TasksModule.for(config)],
     },
     { logger: false },
   )

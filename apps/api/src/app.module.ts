@@ -1,5 +1,6 @@
 import { DatabaseModule } from '#libs/database'
 import { PlatformModule, type Config, type Logger } from '#libs/platform'
+import { TasksModule } from '#libs/tasks'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { AccessModule } from './access/access.module.js'
@@ -23,6 +24,7 @@ export class AppModule {
       imports: [
         PlatformModule.for(config, log),
         DatabaseModule.for(dataSource),
+        TasksModule.for(config),
         AccessModule,
         BatchesModule,
         EventsModule,

@@ -1,7 +1,7 @@
 import { DatabaseModule } from '#libs/database'
 import { MlModule } from '#libs/ml'
 import { PlatformModule, type Config, type Logger } from '#libs/platform'
-import { brokerOptions, TasksModule } from '#libs/tasks'
+import { TasksModule } from '#libs/tasks'
 import { BullModule } from '@nestjs/bullmq'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
@@ -45,10 +45,8 @@ export class WorkerModule {
       imports: [
         PlatformModule.for(config, log),
         DatabaseModule.for(dataSource),
-        TasksModule,
+        TasksModule.for(config),
         MlModule,
-        BullModule.forRoot(brokerOptions(config, 'consumer')),
-        BullModule.registerQueue(),
       ],
       providers: [
         { provide: WORKER_NAME, useValue: expandWorkerName(name) },

@@ -1,13 +1,30 @@
-import { Module } from '@nestjs/common'
+import { queueNames, type Config } from '#libs/platform'
+import { BullModule } from '@nestjs/bullmq'
+import { Module, type DynamicModule } from '@nestjs/common'
+import { brokerOptions, chooseBrokerBackend } from './broker/broker-options.js'
 import { BrokerNotes } from './broker/broker-notes.js'
 import { Broker } from './broker/broker.js'
 import { Dispatcher } from './dispatcher.js'
 import { FinishedTasks } from './finished-tasks.js'
 import { Reconciler } from './reconciler.js'
 
-/** The producer's side of the task system. */
-@Module({
-  providers: [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler],
-  exports: [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler],
-})
-export class TasksModule {}
+const services = [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler]
+
+/** The queues of every process and what adds jobs to them; the worker's processors consume them. */
+@Module({})
+export class TasksModule {
+  /** Chooses the broker of this process, too. */
+  static for(config: Config): DynamicModule {
+    chooseBrokerBackend(config)
+    return {
+      module: TasksModule,
+      global: true,
+      imports: [
+        BullModule.forRoot(brokerOptions(config, 'producer')),
+        BullModule.registerQueue(...queueNames.map((name) => ({ name }))),
+      ],
+      providers: services,
+      exports: services,
+    }
+  }
+}

@@ -1,4 +1,3 @@
-import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
 import { ModelsModule } from '../models/models.module.js'
@@ -6,7 +5,7 @@ import { BatchesController } from './batches.controller.js'
 import { BatchesService } from './batches.service.js'
 
 @Module({
-  imports: [AccessModule, TasksModule, ModelsModule],
+  imports: [AccessModule, ModelsModule],
   controllers: [BatchesController],
   providers: [BatchesService],
   exports: [BatchesService],

@@ -1,4 +1,3 @@
-import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
 import { EventHub } from './event-hub.js'
@@ -8,7 +7,7 @@ import { TaskFollower } from './task-follower.js'
 
 /** What happens to tasks, as it happens. */
 @Module({
-  imports: [AccessModule, TasksModule],
+  imports: [AccessModule],
   controllers: [EventsController],
   providers: [EventHub, EventStreams, TaskFollower],
 })

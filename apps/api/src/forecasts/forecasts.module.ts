@@ -1,4 +1,3 @@
-import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { ModelsModule } from '../models/models.module.js'
 import { ForecastsController } from './forecasts.controller.js'
@@ -6,7 +5,7 @@ import { ForecastsService } from './forecasts.service.js'
 
 /** Progression forecasts of people. */
 @Module({
-  imports: [TasksModule, ModelsModule],
+  imports: [ModelsModule],
   controllers: [ForecastsController],
   providers: [ForecastsService],
 })

@@ -1,4 +1,3 @@
-import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { TerminusModule } from '@nestjs/terminus'
 import { ModelsModule } from '../models/models.module.js'
@@ -7,7 +6,7 @@ import { HealthController } from './health.controller.js'
 import { Lifecycle } from './lifecycle.js'
 
 @Module({
-  imports: [TerminusModule.forRoot({ logger: false }), TasksModule, ModelsModule],
+  imports: [TerminusModule.forRoot({ logger: false }), ModelsModule],
   controllers: [HealthController],
   providers: [ApiMetrics, Lifecycle],
   exports: [Lifecycle, ApiMetrics],

@@ -1,4 +1,3 @@
-import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
 import { BatchesModule } from '../batches/batches.module.js'
@@ -14,7 +13,7 @@ import { WorkersController } from './workers.controller.js'
 
 /** What operators and waiting callers ask of tasks. */
 @Module({
-  imports: [AccessModule, BatchesModule, TasksModule, ModelsModule],
+  imports: [AccessModule, BatchesModule, ModelsModule],
   controllers: [QueuesController, SchedulesController, TasksController, WorkersController],
   providers: [taskClientProvider, TaskResults, TasksService, SchedulesService],
 })

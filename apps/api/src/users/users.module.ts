@@ -1,4 +1,3 @@
-import { TasksModule } from '#libs/tasks'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
 import { UsersController } from './users.controller.js'
@@ -6,7 +5,7 @@ import { UsersService } from './users.service.js'
 
 /** People as a whole. */
 @Module({
-  imports: [AccessModule, TasksModule],
+  imports: [AccessModule],
   controllers: [UsersController],
   providers: [UsersService],
 })

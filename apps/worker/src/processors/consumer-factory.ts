@@ -1,7 +1,6 @@
 import { CONFIG, type Config, type QueueName } from '#libs/platform'
-import { brokerOptions } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Worker } from 'bullmq'
+import type { Job, Worker } from 'bullmq'
 import { TaskRunner } from '../runtime/task-runner.js'
 import { createConsumerClass, jobsAtOnce } from './consumer.js'
 import { DeliveredJobs } from './delivered-jobs.js'
@@ -18,8 +17,8 @@ export class ConsumerFactory {
   /** Returns a consumer for the current number of compute children. It takes no jobs yet. */
   create(queue: QueueName): Worker {
     const ConfiguredConsumer = createConsumerClass(this.config)
-    const process = (job: Parameters<DeliveredJobs['outcomeOf']>[0]) => this.delivered.outcomeOf(job)
-    const consumer = new ConfiguredConsumer(queue, process, brokerOptions(this.config, 'consumer'))
+    const run = (job: Job) => this.delivered.outcomeOf(job)
+    const consumer = new ConfiguredConsumer(queue, run)
     consumer.concurrency = jobsAtOnce(queue, this.runner.concurrency)
     return consumer
   }

@@ -1,5 +1,5 @@
 import type { Config, QueueName } from '#libs/platform'
-import { queueSettings } from '#libs/tasks'
+import { brokerOptions, queueSettings } from '#libs/tasks'
 import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq'
 
 /** Pauses after one failure and after many in a row, in milliseconds. */
@@ -14,7 +14,7 @@ export const jobsAtOnce = (queue: QueueName, children: number): number => {
   return Math.ceil((batchSize * (children + extraBatches)) / tasksPerJob)
 }
 
-/** How a queue is consumed, apart from the connection. The consumer takes no job before its `run` is called. */
+/** Returns the options of a queue's consumer, without its connection. The consumer takes no job before its `run` is called. */
 const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
   const lockDuration = task.lockSeconds * 1000
   return {
@@ -71,7 +71,7 @@ export class Consumer extends Worker {
  */
 export const createConsumerClass = (config: Config) =>
   class ConfiguredConsumer extends Consumer {
-    constructor(queue: QueueName, processor: Processor, connection: WorkerOptions) {
-      super(queue, processor, { ...connection, ...consumerOptions(queue, config) })
+    constructor(queue: QueueName, processor: Processor) {
+      super(queue, processor, { ...brokerOptions(config, 'consumer'), ...consumerOptions(queue, config) })
     }
   }

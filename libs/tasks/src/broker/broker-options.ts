@@ -34,14 +34,21 @@ export const queueConnection = (config: Config, user: BrokerSide | 'migration' =
 })
 
 /**
- * BullMQ's options for the broker that the configuration names, and the choice of BullMQ's backend for this process:
- * Redis or Valkey by `BROKER_URL`, otherwise the same PostgreSQL as the data.
- * @throws MemoryGuardError CONFIG_INVALID
+ * Chooses BullMQ's backend for this process by its configuration: Redis or Valkey if there is a `BROKER_URL`, otherwise
+ * the PostgreSQL of the data. BullMQ keeps this choice for the whole process; call it before the first queue is made.
+ */
+export const chooseBrokerBackend = ({ broker }: Config): void => {
+  if (broker.url) setDefaultBackendFactory()
+  else setDefaultBackendFactory(createQueueBackend)
+}
+
+/**
+ * Returns BullMQ's options for the broker that the configuration names.
+ * @throws {MemoryGuardError} CONFIG_INVALID when `BROKER_URL` cannot be used.
  */
 export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions => {
   const { url } = config.broker
   if (url) {
-    setDefaultBackendFactory()
     return {
       connection: redisOptions(url, side),
       prefix: keyPrefix,
@@ -49,7 +56,6 @@ export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions =>
       streams: { events: { maxLen: keptEvents } },
     }
   }
-  setDefaultBackendFactory(createQueueBackend)
   // BullMQ types every connection as Redis's, whichever backend is chosen.
   const connection: ConnectionOptions & ReturnType<typeof queueConnection> & { max: number } = {
     ...queueConnection(config, side),

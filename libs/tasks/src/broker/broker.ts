@@ -3,19 +3,19 @@ import {
   CONFIG,
   LOGGER,
   MemoryGuardError,
-  queueNames,
   withinTime,
   type Config,
   type Logger,
   type QueueName,
 } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
+import { InjectQueue } from '@nestjs/bullmq'
 import { Queue } from 'bullmq'
 import { queueSettings } from '../queue-settings.js'
 import { keyPrefix } from '../broker-probe/index.js'
-import { brokerOptions } from './broker-options.js'
 import { BrokerOutage } from './broker-outage.js'
 import { HeldJobs } from './held-jobs.js'
+import { createQueues, type Queues } from './queues.js'
 import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs.js'
 
 /** Longest time that a call to the broker may take before the caller goes on without it. */
@@ -43,40 +43,32 @@ export interface QueueDepth {
 export class Broker implements OnApplicationShutdown {
   /** Where every connection of this process reports trouble. */
   readonly outage: BrokerOutage
-  private queues: ReadonlyMap<QueueName, Queue>
+  private queues: Queues
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
+    @InjectQueue('predictions') predictions: Queue,
+    @InjectQueue('batch') batch: Queue,
+    @InjectQueue('explanations') explanations: Queue,
+    @InjectQueue('forecasts') forecasts: Queue,
   ) {
     this.outage = new BrokerOutage(config, log)
-    this.queues = this.connect()
+    this.queues = this.watch({ predictions, batch, explanations, forecasts })
   }
 
-  /** Goes on over new connections: calls that wait for an answer over the old ones end in their time. */
+  /** Replaces all connections: calls that wait for the broker over the old ones end at their time limit. */
   reconnect(): void {
-    const old = this.queues
-    this.queues = this.connect()
-    for (const queue of old.values()) {
-      queue.disconnect().catch((error: unknown) => this.log.debug({ err: error }, 'an old connection did not close'))
+    const old = Object.values(this.queues)
+    this.queues = this.watch(createQueues(this.config))
+    for (const queue of old) {
+      queue.disconnect().catch((error: unknown) => this.log.debug({ err: error }, 'old connection not closed'))
     }
   }
 
-  private connect(): ReadonlyMap<QueueName, Queue> {
-    const options = brokerOptions(this.config, 'producer')
-    return new Map(
-      queueNames.map((name) => {
-        const queue = new Queue(name, options)
-        queue.on('error', (error) => this.outage.failed(error))
-        return [name, queue]
-      }),
-    )
-  }
-
-  private get(name: QueueName): Queue {
-    const queue = this.queues.get(name)
-    if (!queue) throw new Error(`There is no queue ${name}`)
-    return queue
+  private watch(queues: Queues): Queues {
+    for (const queue of Object.values(queues)) queue.on('error', (error) => this.outage.failed(error))
+    return queues
   }
 
   /**
@@ -110,7 +102,7 @@ export class Broker implements OnApplicationShutdown {
 
   /** One job alone costs the broker a fraction of a list of one: a sixth on PostgreSQL. */
   private addTo(name: QueueName, jobs: readonly NewJob[]): Promise<unknown> {
-    const queue = this.get(name)
+    const queue = this.queues[name]
     const [job] = jobs
     return job && jobs.length === 1 ? queue.add(job.name, job.data, job.opts) : queue.addBulk([...jobs])
   }
@@ -127,24 +119,24 @@ export class Broker implements OnApplicationShutdown {
   private async remove(jobs: readonly { readonly queue: QueueName; readonly id: string }[]): Promise<void> {
     for (let start = 0; start < jobs.length; start += removedAtOnce) {
       const page = jobs.slice(start, start + removedAtOnce)
-      await this.inTime(Promise.all(page.map(({ queue, id }) => this.get(queue).remove(id))))
+      await this.inTime(Promise.all(page.map(({ queue, id }) => this.queues[queue].remove(id))))
     }
   }
 
   /** Has the broker deliver nothing of a queue, or deliver again. @throws MemoryGuardError BROKER_UNAVAILABLE */
   async setPaused(name: QueueName, isPaused: boolean): Promise<void> {
-    const queue = this.get(name)
+    const queue = this.queues[name]
     if ((await this.inTime(queue.isPaused())) !== isPaused) await this.inTime(isPaused ? queue.pause() : queue.resume())
   }
 
   /** Removes every job that is not being worked on. @throws MemoryGuardError BROKER_UNAVAILABLE */
   async drain(queue: QueueName): Promise<void> {
-    await this.inTime(this.get(queue).drain(true))
+    await this.inTime(this.queues[queue].drain(true))
   }
 
   /** @throws MemoryGuardError BROKER_UNAVAILABLE */
   async depth(queue: QueueName): Promise<QueueDepth> {
-    const counts = await this.inTime(this.get(queue).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
+    const counts = await this.inTime(this.queues[queue].getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
     return {
       waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
       active: counts['active'] ?? 0,
@@ -158,19 +150,19 @@ export class Broker implements OnApplicationShutdown {
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async readHead(name: QueueName): Promise<{ readonly isEmpty: boolean; readonly task?: TaskJob | undefined }> {
-    const [jobId] = await this.inTime(this.get(name).getRanges(['waiting'], 0, 0, true))
+    const [jobId] = await this.inTime(this.queues[name].getRanges(['waiting'], 0, 0, true))
     return jobId === undefined ? { isEmpty: true } : { isEmpty: false, task: firstTaskOf(jobId) }
   }
 
   /** @throws MemoryGuardError BROKER_UNAVAILABLE */
   async countUrgent(name: QueueName): Promise<number> {
-    const counts = await this.inTime(this.get(name).getJobCounts('prioritized'))
+    const counts = await this.inTime(this.queues[name].getJobCounts('prioritized'))
     return counts['prioritized'] ?? 0
   }
 
   /** Reads what a queue holds, to find what it has lost. Its calls throw MemoryGuardError BROKER_UNAVAILABLE. */
   readHeld(name: QueueName): HeldJobs {
-    return new HeldJobs(this.get(name), this.inTime)
+    return new HeldJobs(this.queues[name], this.inTime)
   }
 
   /**
@@ -189,9 +181,9 @@ export class Broker implements OnApplicationShutdown {
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async removeOrphans(name: QueueName): Promise<void> {
-    const counts = await this.inTime(this.get(name).getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
+    const counts = await this.inTime(this.queues[name].getJobCounts('waiting', 'prioritized', 'active', 'delayed'))
     const length = Object.values(counts).reduce((sum, count) => sum + count, 0)
-    if (length <= shortQueue) await this.inTime(this.get(name).removeOrphanedJobs())
+    if (length <= shortQueue) await this.inTime(this.queues[name].removeOrphanedJobs())
   }
 
   /**
@@ -199,7 +191,7 @@ export class Broker implements OnApplicationShutdown {
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async assertWritable(): Promise<void> {
-    const queue = this.get('predictions')
+    const queue = this.queues.predictions
     if (this.config.broker.url === undefined) return void (await this.depth('predictions'))
     const written = queue.getBackend().client.then((client) => client.set(`${keyPrefix}:probe`, 1, { PX: probeKeyMs }))
     await this.inTime(written)
@@ -207,7 +199,7 @@ export class Broker implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([...this.queues.values()].map((queue) => queue.close()))
+    await Promise.all(Object.values(this.queues).map((queue) => queue.close()))
   }
 
   /** BullMQ waits without end for a connection that was never there; a caller of ours does not. */
