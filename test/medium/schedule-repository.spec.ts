@@ -1,6 +1,6 @@
 import { QueueRepository, ScheduleRepository, TaskRepository, type ScheduleSettings } from '#libs/database'
 import { createLogger } from '#libs/platform'
-import { Broker, planFiring, Reconciler } from '#libs/tasks'
+import { planFiring, Reconciler } from '#libs/tasks'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
 import { createBroker } from '../support/create-broker.js'

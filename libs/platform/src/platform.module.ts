@@ -1,24 +1,28 @@
+import { ConfigModule, registerAs } from '@nestjs/config'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { Config } from './config.js'
 import type { Logger } from './logging/index.js'
 
+const namespace = 'memoryguard'
+
 /** Injection token of the checked configuration (`Config`). */
-export const CONFIG = Symbol('CONFIG')
+export const CONFIG = registerAs(namespace, () => ({})).KEY
 /** Injection token of the process's logger (`Logger`). */
 export const LOGGER = Symbol('LOGGER')
 
-/** What every part may ask for; both exist before the container does. */
+/** The configuration and the log of the process. Both exist before the container does. */
 @Module({})
 export class PlatformModule {
   static for(config: Config, log: Logger): DynamicModule {
     return {
       module: PlatformModule,
       global: true,
-      providers: [
-        { provide: CONFIG, useValue: config },
-        { provide: LOGGER, useValue: log },
+      imports: [
+        // The environment has been read and checked by `loadConfig`: nothing else reads it.
+        ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, load: [registerAs(namespace, () => config)] }),
       ],
-      exports: [CONFIG, LOGGER],
+      providers: [{ provide: LOGGER, useValue: log }],
+      exports: [LOGGER],
     }
   }
 }

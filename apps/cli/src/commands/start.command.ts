@@ -2,6 +2,7 @@ import { Command } from 'commander'
 
 interface StartFlags {
   readonly port?: string
+  readonly watch?: boolean
 }
 
 /** `memoryguard start`: everything on this machine. */
@@ -12,10 +13,11 @@ export function startCommand(): Command {
       '-p, --port <port>',
       'port of the API (default: PORT, or the first free one from 3000 on; 0 takes a free one)',
     )
-    .action(async ({ port }: StartFlags) => {
+    .option('--watch', 'for development: show the logs here, and restart api and worker when their code changes')
+    .action(async ({ port, watch }: StartFlags) => {
       const { readEnvironment } = await import('#libs/platform')
       const { runStart } = await import('../start/run-start.js')
       const env = readEnvironment()
-      process.exitCode = await runStart(port === undefined ? env : { ...env, PORT: port })
+      process.exitCode = await runStart(port === undefined ? env : { ...env, PORT: port }, watch)
     })
 }

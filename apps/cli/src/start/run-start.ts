@@ -22,6 +22,9 @@ import { hasNothingStored, submitExample, summaryOf } from './worked-example.js'
 /** The program itself, which api and worker are commands of. */
 const program = join(dirname(createRequire(import.meta.url).resolve('#package.json')), 'bin/memoryguard.js')
 
+/** Nest's command line, which compiles an app and restarts it when its code changes. It is a development package. */
+const nestProgram = join(dirname(program), '../node_modules/@nestjs/cli/bin/nest.js')
+
 const readyMs = 60_000
 const pollMs = 50
 
@@ -35,11 +38,12 @@ type Undo = () => void | Promise<void>
 
 /**
  * Runs everything on this machine until it is interrupted: PostgreSQL unless DATABASE_URL is set, api and worker.
- * Returns the exit code.
+ * `isWatched` is for development: the logs are shown, and api and worker are restarted when their code changes. Returns
+ * the exit code.
  *
  * @throws {CommandError | MemoryGuardError} with what to do, if something cannot start; nothing is left running.
  */
-export async function runStart(env: NodeJS.ProcessEnv): Promise<number> {
+export async function runStart(env: NodeJS.ProcessEnv, isWatched = false): Promise<number> {
   const undos: Undo[] = []
   const processes: SupervisedProcess[] = []
   const interruption = listenForInterruption(() => {
@@ -49,7 +53,7 @@ export async function runStart(env: NodeJS.ProcessEnv): Promise<number> {
   })
   const { signal } = interruption
   try {
-    await run(env, signal, undos, processes)
+    await run(env, isWatched, signal, undos, processes)
     return 0
   } catch (error) {
     if (signal.aborted) return 0
@@ -64,6 +68,7 @@ export async function runStart(env: NodeJS.ProcessEnv): Promise<number> {
 
 async function run(
   env: NodeJS.ProcessEnv,
+  isWatched: boolean,
   signal: AbortSignal,
   undos: Undo[],
   processes: SupervisedProcess[],
@@ -99,8 +104,10 @@ async function run(
     const logPath = join(logFolder(home), `${name}.log`)
     const supervised = new SupervisedProcess({
       name,
-      main: program,
-      args: [name],
+      ...(isWatched
+        ? { main: nestProgram, args: ['start', name, '--watch', '--preserveWatchOutput'] }
+        : { main: program, args: [name] }),
+      isShown: isWatched,
       env: withSettings(shared, more),
       logPath,
       stopMs,

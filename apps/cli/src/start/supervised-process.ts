@@ -13,6 +13,8 @@ export interface SupervisedProgram {
   readonly args?: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly logPath: string
+  /** Whether its output goes to the terminal and not to its log. */
+  readonly isShown?: boolean
   /** How long it may take to end after SIGTERM before it is killed. */
   readonly stopMs: number
   readonly log: (line: string) => void
@@ -97,9 +99,9 @@ export class SupervisedProcess {
   }
 
   private launch(): ChildProcess {
-    const { main, args = [], env, logPath } = this.program
-    const logFile = this.openLog(logPath)
-    const output = logFile?.descriptor ?? 'ignore'
+    const { main, args = [], env, logPath, isShown = false } = this.program
+    const logFile = isShown ? undefined : this.openLog(logPath)
+    const output = isShown ? 'inherit' : (logFile?.descriptor ?? 'ignore')
     const child = spawn(process.execPath, [...serverFlags, main, ...args], {
       env,
       // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().

@@ -1,0 +1,4 @@
+import { runAsProcess } from '#libs/platform'
+import { runWorker } from './run-worker.js'
+
+await runAsProcess('worker', () => runWorker())
