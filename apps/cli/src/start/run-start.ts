@@ -22,8 +22,11 @@ import { hasNothingStored, submitExample, summaryOf } from './worked-example.js'
 /** The program itself, which api and worker are commands of. */
 const program = join(dirname(createRequire(import.meta.url).resolve('#package.json')), 'bin/memoryguard.js')
 
-/** Nest's command line, which compiles an app and restarts it when its code changes. It is a development package. */
-const nestProgram = join(dirname(program), '../node_modules/@nestjs/cli/bin/nest.js')
+const root = join(dirname(program), '..')
+/** For development: compiles what changes; Node restarts a process whose compiled code has changed. */
+const compiler = join(root, 'node_modules/typescript/bin/tsc')
+const compiledMain = (app: string) => join(root, 'dist/apps', app, 'src/main.js')
+const watchFlags = ['--watch', '--watch-preserve-output', '--enable-source-maps']
 
 const readyMs = 60_000
 const pollMs = 50
@@ -100,14 +103,14 @@ async function run(
   const { isHealthPortChosen, healthPort: chosenPort } = config.worker
   // The default is left to a worker that is started beside this one, and 0 means any.
   const healthPort = isHealthPortChosen && chosenPort !== 0 ? chosenPort : await findFreePort(config.http.host)
+  if (isWatched) watchCode(home, processes, undos)
   const supervise = (name: string, more: NodeJS.ProcessEnv, stopMs: number) => {
     const logPath = join(logFolder(home), `${name}.log`)
     const supervised = new SupervisedProcess({
       name,
       ...(isWatched
-        ? { main: nestProgram, args: ['start', name, '--watch', '--preserveWatchOutput'] }
+        ? { main: compiledMain(name), nodeFlags: watchFlags, isShown: true }
         : { main: program, args: [name] }),
-      isShown: isWatched,
       env: withSettings(shared, more),
       logPath,
       stopMs,
@@ -146,6 +149,22 @@ async function run(
   }
   await Promise.race([ready(), ...ends])
   await Promise.race(ends)
+}
+
+function watchCode(home: string, processes: SupervisedProcess[], undos: Undo[]): void {
+  const supervised = new SupervisedProcess({
+    name: 'compiler',
+    main: compiler,
+    args: ['--project', root, '--watch', '--preserveWatchOutput'],
+    env: process.env,
+    logPath: join(logFolder(home), 'compiler.log'),
+    isShown: true,
+    stopMs: apiStopMs,
+    log: warn,
+  })
+  supervised.markProven()
+  processes.push(supervised)
+  undos.push(() => supervised.stop())
 }
 
 /** The environment with settings put into it; a file that names one of them has no say any more. */

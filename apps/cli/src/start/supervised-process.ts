@@ -11,6 +11,7 @@ export interface SupervisedProgram {
   /** Its main file, and its arguments. */
   readonly main: string
   readonly args?: readonly string[]
+  readonly nodeFlags?: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly logPath: string
   /** Whether its output goes to the terminal and not to its log. */
@@ -99,10 +100,10 @@ export class SupervisedProcess {
   }
 
   private launch(): ChildProcess {
-    const { main, args = [], env, logPath, isShown = false } = this.program
+    const { main, args = [], nodeFlags = [], env, logPath, isShown = false } = this.program
     const logFile = isShown ? undefined : this.openLog(logPath)
     const output = isShown ? 'inherit' : (logFile?.descriptor ?? 'ignore')
-    const child = spawn(process.execPath, [...serverFlags, main, ...args], {
+    const child = spawn(process.execPath, [...serverFlags, ...nodeFlags, main, ...args], {
       env,
       // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().
       detached: true,

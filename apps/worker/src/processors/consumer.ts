@@ -8,7 +8,7 @@ const longestPauseMs = 2_000
 /** Pause before a lost connection is used again, in milliseconds. */
 const retryMs = 1_000
 
-/** Number of jobs of a queue that are in progress at once. */
+/** The number of jobs of a queue that are in progress at once. */
 export const jobsAtOnce = (queue: QueueName, children: number): number => {
   const { batchSize, extraBatches, tasksPerJob } = queueSettings[queue]
   return Math.ceil((batchSize * (children + extraBatches)) / tasksPerJob)

@@ -164,7 +164,7 @@ export class ModelRegistry {
     this.ready.set(reference, folder)
     this.states.set(reference, { state: 'ready', reason: null })
     this.onChange()
-    this.log.info({ model: reference }, 'a model is ready')
+    this.log.info({ model: reference }, 'model ready')
   }
 
   private breakDown(reference: string, error: unknown): void {
