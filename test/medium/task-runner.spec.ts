@@ -41,7 +41,7 @@ describe('task runner', () => {
     tasks = new TaskRepository(database.dataSource, database.prepared)
   })
   afterEach(async () => {
-    keepers.splice(0).forEach((keeper) => keeper.stop())
+    await Promise.all(keepers.splice(0).map((keeper) => keeper.stop()))
     await query(database.url, 'TRUNCATE tasks, task_attempts, task_progress, predictions')
   })
   afterAll(() => database.drop())

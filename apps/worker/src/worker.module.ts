@@ -42,12 +42,7 @@ export class WorkerModule {
     BullModule.workerClass = createConsumerClass(config)
     return {
       module: WorkerModule,
-      imports: [
-        PlatformModule.for(config, log),
-        DatabaseModule.for(dataSource),
-        TasksModule.for(config),
-        MlModule,
-      ],
+      imports: [PlatformModule.for(config, log), DatabaseModule.for(dataSource), TasksModule.for(config), MlModule],
       providers: [
         { provide: WORKER_NAME, useValue: expandWorkerName(name) },
         ...handlers,

@@ -1,5 +1,5 @@
 import { finishedChannel, NotificationListener, TaskRepository } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { isTerminal } from './contracts/task-states.js'
 
@@ -11,7 +11,7 @@ const lookIntervalMs = 1_000
 export class FinishedTasks implements OnApplicationShutdown {
   private readonly waiting = new Map<string, Set<() => void>>()
   private readonly listener: NotificationListener
-  private readonly timer: NodeJS.Timeout
+  private readonly loop: PeriodicLoop
   private readonly subscribers = new Set<(ids: readonly string[]) => void>()
 
   constructor(
@@ -25,7 +25,8 @@ export class FinishedTasks implements OnApplicationShutdown {
       for (const hear of this.subscribers) hear(ids)
     }
     this.listener = new NotificationListener(config, { [finishedChannel]: tellAll }, log)
-    this.timer = setInterval(() => void this.look(), lookIntervalMs).unref()
+    this.loop = new PeriodicLoop({ name: 'waits', intervalMs: lookIntervalMs, run: () => this.look() }, log)
+    this.loop.start()
   }
 
   /** Begins to listen. Without it, ends are seen within a second. */
@@ -91,7 +92,7 @@ export class FinishedTasks implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer)
+    await this.loop.stop()
     await this.listener.stop()
   }
 

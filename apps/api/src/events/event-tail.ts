@@ -1,5 +1,5 @@
 import type { EventClock, TaskEventRepository, TaskHistory } from '#libs/database'
-import type { Logger } from '#libs/platform'
+import { PeriodicLoop, type Logger } from '#libs/platform'
 import { HeardEnds, type FinishedTasks } from '#libs/tasks'
 import { compareKeys, startOf, type EventKey } from './event-key.js'
 import { toTaskEvent, type TaskEvent } from './events.schemas.js'
@@ -39,7 +39,7 @@ const pageSize = 2_000
 export class EventTail {
   private readonly heard: HeardEnds
   private isStopped = false
-  private timer: NodeJS.Timeout | undefined
+  private readonly loop: PeriodicLoop
 
   private constructor(
     private readonly parts: TailParts,
@@ -47,7 +47,8 @@ export class EventTail {
     private current: EventKey,
   ) {
     this.heard = new HeardEnds(parts.finished)
-    this.lookIn(pollMs)
+    this.loop = new PeriodicLoop({ name: 'events', intervalMs: pollMs, run: () => this.look() }, parts.log)
+    this.loop.start()
   }
 
   /** @throws what the database throws: then nothing was started. */
@@ -63,22 +64,19 @@ export class EventTail {
 
   stop(): void {
     this.isStopped = true
-    clearTimeout(this.timer)
+    void this.loop.stop()
     this.heard.stop()
   }
 
-  private lookIn(delayMs: number): void {
-    if (!this.isStopped) this.timer = setTimeout(() => void this.look(), delayMs)
-  }
-
-  private async look(): Promise<void> {
+  /** Returns the time until the next look, in milliseconds. */
+  private async look(): Promise<number> {
     const startedAt = performance.now()
     try {
       await this.advance(await this.parts.repository.readClock())
     } catch (error) {
       this.parts.log.warn({ err: error }, 'could not read the changes of tasks; trying again')
     }
-    this.lookIn(Math.max(pollMs, restFactor * (performance.now() - startedAt)))
+    return Math.max(pollMs, restFactor * (performance.now() - startedAt))
   }
 
   private async advance(clock: EventClock): Promise<void> {

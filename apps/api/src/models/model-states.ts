@@ -6,7 +6,7 @@ import {
   type WorkerModelState,
 } from '#libs/database'
 import { FolderScanner, ModelCatalogue } from '#libs/ml/manifest'
-import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
+import { LOGGER, MemoryGuardError, PeriodicLoop, type Logger } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 
 /** How often folders, workers and activations are looked at, in milliseconds: a change is seen this late. */
@@ -23,7 +23,7 @@ export class ModelStates implements OnApplicationShutdown {
   private readonly brokenHere = new Map<string, string>()
   private activations: readonly ModelActivationEntity[] = []
   private workers: readonly WorkerEntity[] = []
-  private timer: NodeJS.Timeout | undefined
+  private readonly loop: PeriodicLoop
   private said = ''
   private defaultFault: string | undefined
 
@@ -33,16 +33,18 @@ export class ModelStates implements OnApplicationShutdown {
     private readonly repository: ModelActivationRepository,
     private readonly workerRows: WorkerRepository,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+  ) {
+    this.loop = new PeriodicLoop({ name: 'models', intervalMs, run: () => this.refresh() }, log)
+  }
 
   /** Looks, and goes on looking. To be called once the database is there. */
   async start(): Promise<void> {
     await this.refresh()
-    this.timer = setInterval(() => void this.refresh(), intervalMs)
+    this.loop.start()
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.timer)
+  onApplicationShutdown(): Promise<void> {
+    return this.loop.stop()
   }
 
   /** Looks at everything anew. What cannot be read stays as it was. */

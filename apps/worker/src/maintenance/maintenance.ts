@@ -1,5 +1,5 @@
 import { BatchRepository, isDatabaseUnavailable, withAdvisoryLock } from '#libs/database'
-import { CONFIG, LOGGER, MemoryGuardError, queueNames, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, MemoryGuardError, PeriodicLoop, queueNames, type Config, type Logger } from '#libs/platform'
 import { Reconciler } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
@@ -11,30 +11,26 @@ const abandonedUploadSeconds = 900
 /** Runs the chores that keep the system true, in one process at a time, every interval. */
 @Injectable()
 export class Maintenance {
-  private timer: NodeJS.Timeout | undefined
-  private running: Promise<void> = Promise.resolve()
-  private isStopped = false
+  private readonly loop: PeriodicLoop
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly reconciler: Reconciler,
     private readonly batches: BatchRepository,
     private readonly retention: Retention,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
-
-  start(): void {
-    if (this.isStopped) return
-    this.timer = setTimeout(() => {
-      this.running = this.run().finally(() => this.start())
-    }, this.config.task.reconcileIntervalSeconds * 1000)
+  ) {
+    const intervalMs = config.task.reconcileIntervalSeconds * 1000
+    this.loop = new PeriodicLoop({ name: 'maintenance', intervalMs, run: () => this.run() }, log)
   }
 
-  async stop(): Promise<void> {
-    this.isStopped = true
-    clearTimeout(this.timer)
-    await this.running
+  start(): void {
+    this.loop.start()
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop()
   }
 
   /** One that fails, for the broker is down, say, does not keep the others waiting. @throws the first failure. */

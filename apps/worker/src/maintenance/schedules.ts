@@ -1,5 +1,5 @@
 import { isDatabaseUnavailable, ScheduleRepository, type Firing, type ScheduleEntity } from '#libs/database'
-import { LOGGER, type Logger } from '#libs/platform'
+import { LOGGER, PeriodicLoop, type Logger } from '#libs/platform'
 import { Dispatcher, planFiring } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 
@@ -14,30 +14,25 @@ const shortestMs = 10
  */
 @Injectable()
 export class Schedules {
-  private timer: NodeJS.Timeout | undefined
-  private running: Promise<void> = Promise.resolve()
-  private isStopped = false
+  private readonly loop: PeriodicLoop
 
   constructor(
     private readonly schedules: ScheduleRepository,
     private readonly dispatcher: Dispatcher,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
-
-  start(afterMs = 0): void {
-    if (this.isStopped) return
-    this.timer = setTimeout(() => {
-      this.running = this.run().then((ms) => this.start(ms))
-    }, afterMs)
+  ) {
+    this.loop = new PeriodicLoop({ name: 'schedules', intervalMs: lookMs, run: () => this.run() }, log)
   }
 
-  async stop(): Promise<void> {
-    this.isStopped = true
-    clearTimeout(this.timer)
-    await this.running
+  start(): void {
+    this.loop.start(0)
   }
 
-  /** Fires what is due; answers after how many milliseconds to look again. */
+  stop(): Promise<void> {
+    return this.loop.stop()
+  }
+
+  /** Fires what is due. Returns the time until the next check, in milliseconds. */
   private async run(): Promise<number> {
     try {
       const dueInMs = (await this.schedules.findDueInMs()) ?? lookMs

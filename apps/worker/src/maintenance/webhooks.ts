@@ -1,13 +1,13 @@
 import { isDatabaseUnavailable, TaskEventRepository, WebhookDeliveryRepository, withAdvisoryLock } from '#libs/database'
-import { LOGGER, type Logger } from '#libs/platform'
+import { LOGGER, PeriodicLoop, type Logger } from '#libs/platform'
 import { FinishedTasks, HeardEnds } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { WebhookSender } from '../webhooks/webhook-sender.js'
 
-/** How often it is looked for ends of tasks and for due deliveries, in milliseconds. */
+/** How often to look for tasks that ended and for due deliveries, in milliseconds. */
 const lookMs = 1_000
-/** At an end that was told, it is looked so much later, together with those that come close to it. */
+/** Wait this long after a task ends before planning deliveries, so that ends close together are handled in one query. */
 const wakeMs = 100
 /** How long deliveries are kept that are no longer tried, in days, and how often they are looked for. */
 const keepDays = 30
@@ -20,12 +20,8 @@ const pruneMs = 3_600_000
  */
 @Injectable()
 export class Webhooks {
-  private timer: NodeJS.Timeout | undefined
-  private running: Promise<void> = Promise.resolve()
-  private isStopped = false
+  private readonly loop: PeriodicLoop
   private isListening = false
-  private isRunning = false
-  private isWoken = false
   private heard: HeardEnds | undefined
   private prunedAt = Date.now()
 
@@ -37,45 +33,25 @@ export class Webhooks {
     private readonly sender: WebhookSender,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    sender.onRoom = () => this.wake()
+    this.loop = new PeriodicLoop({ name: 'webhooks', intervalMs: lookMs, run: () => this.run() }, log)
+    sender.onRoom = () => this.loop.wake(wakeMs)
   }
 
   start(): void {
-    this.lookIn(lookMs)
+    this.loop.start()
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true
-    clearTimeout(this.timer)
     this.heard?.stop()
-    await this.running
+    await this.loop.stop()
     await this.sender.stop()
   }
 
-  private lookIn(delayMs: number): void {
-    if (this.isStopped) return
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => {
-      this.isRunning = true
-      this.running = this.run().finally(() => {
-        this.isRunning = false
-        this.lookIn(this.isWoken ? wakeMs : lookMs)
-      })
-    }, delayMs)
-  }
-
-  private wake(): void {
-    if (this.isWoken) return
-    this.isWoken = true
-    if (!this.isRunning) this.lookIn(wakeMs)
-  }
-
   private async run(): Promise<void> {
-    this.isWoken = false
     try {
       if (await this.plan()) {
         // A slow receiver must not keep the others waiting for the next look.
-        while (!this.isStopped && (await this.sender.sendDue())) continue
+        while (!this.loop.isStopped && (await this.sender.sendDue())) continue
       }
       // A page at each look, until nothing is left.
       const isPruneDue = Date.now() - this.prunedAt > pruneMs
@@ -85,7 +61,7 @@ export class Webhooks {
     }
   }
 
-  /** Answers whether there is a webhook to tell. */
+  /** Returns whether there is a webhook to notify. */
   private async plan(): Promise<boolean> {
     const start = await this.deliveries.findPlanStart()
     if (start === null) {
@@ -97,7 +73,7 @@ export class Webhooks {
       this.isListening = true
       await this.finished.start()
     }
-    const heard = (this.heard ??= new HeardEnds(this.finished, () => this.wake()))
+    const heard = (this.heard ??= new HeardEnds(this.finished, () => this.loop.wake(wakeMs)))
     const clock = await this.events.readClock()
     const { ids, isComplete } = await heard.collect(clock, start)
     if (isComplete) await this.deliveries.plan(start, clock.settled, ids)

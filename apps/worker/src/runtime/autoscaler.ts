@@ -1,5 +1,5 @@
 import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { queueSettings } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { Consumers } from '../processors/consumers.js'
@@ -14,9 +14,7 @@ const waitingSeconds = 1
 /** Keeps as many compute children as there is work for, between the two numbers of `--autoscale`. */
 @Injectable()
 export class Autoscaler {
-  private timer: NodeJS.Timeout | undefined
-  private scaling: Promise<void> = Promise.resolve()
-  private isStopped = false
+  private loop: PeriodicLoop | undefined
 
   constructor(
     private readonly size: PoolSize,
@@ -32,20 +30,15 @@ export class Autoscaler {
     const { autoscale, pool } = this.config.worker
     if (!autoscale) return
     if (pool === 'solo') this.log.warn('--autoscale has no meaning with --pool solo')
-    else this.lookAgain(new Scale(autoscale))
+    else {
+      const scale = new Scale(autoscale)
+      this.loop = new PeriodicLoop({ name: 'autoscale', intervalMs, run: () => this.look(scale) }, this.log)
+      this.loop.start()
+    }
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true
-    clearTimeout(this.timer)
-    await this.scaling
-  }
-
-  private lookAgain(scale: Scale): void {
-    if (this.isStopped) return
-    this.timer = setTimeout(() => {
-      this.scaling = this.look(scale).finally(() => this.lookAgain(scale))
-    }, intervalMs)
+    await this.loop?.stop()
   }
 
   private async look(scale: Scale): Promise<void> {

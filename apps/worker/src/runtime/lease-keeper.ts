@@ -1,5 +1,5 @@
 import { TaskRepository, type ClaimedTask, type RevokeRequest } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, PeriodicLoop, withinTime, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { WORKER_NAME } from './worker-name.js'
 
@@ -7,7 +7,7 @@ import { WORKER_NAME } from './worker-name.js'
 @Injectable()
 export class LeaseKeeper {
   private readonly held = new Map<string, ClaimedTask>()
-  private readonly timer: NodeJS.Timeout
+  private readonly loop: PeriodicLoop
   private onRevoked: (request: RevokeRequest) => void = () => undefined
 
   constructor(
@@ -16,7 +16,11 @@ export class LeaseKeeper {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.timer = setInterval(() => void this.renew(), (config.task.lockSeconds * 1000) / 3)
+    const intervalMs = (config.task.lockSeconds * 1000) / 3
+    // A renewal over a dead connection must not keep the next one waiting.
+    const run = () => withinTime(this.renew(), intervalMs / 2, undefined)
+    this.loop = new PeriodicLoop({ name: 'leases', intervalMs, run }, log)
+    this.loop.start()
   }
 
   get size(): number {
@@ -36,8 +40,8 @@ export class LeaseKeeper {
     this.onRevoked = tell
   }
 
-  stop(): void {
-    clearInterval(this.timer)
+  stop(): Promise<void> {
+    return this.loop.stop()
   }
 
   private async renew(): Promise<void> {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { WorkerRepository, type Heartbeat, type WorkerState } from '#libs/database'
 import { ModelRegistry } from '#libs/ml'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
 import { Consumers } from '../processors/consumers.js'
@@ -20,7 +20,7 @@ export class Presence {
   /** Identity of this process among those of its name. */
   readonly id = randomUUID()
   private readonly loopDelay = monitorEventLoopDelay({ resolution: 10 })
-  private readonly timer: NodeJS.Timeout
+  private readonly loop: PeriodicLoop
   private state: WorkerState = 'starting'
   private duplicates = 0
 
@@ -37,10 +37,15 @@ export class Presence {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.loopDelay.enable()
-    this.timer = setInterval(() => void this.beat(), intervalMs)
+    this.loop = new PeriodicLoop({ name: 'heartbeat', intervalMs, run: () => this.beat() }, log)
     models.onChange = () => {
       if (this.state !== 'starting') void this.beat()
     }
+  }
+
+  /** Reports the state from now on. To be called once the database is connected. */
+  start(): void {
+    this.loop.start(0)
   }
 
   async become(state: WorkerState): Promise<void> {
@@ -49,7 +54,7 @@ export class Presence {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.timer)
+    await this.loop.stop()
     this.loopDelay.disable()
     await this.become('stopped')
   }

@@ -1,5 +1,5 @@
 import { controlChannel, NotificationListener, WorkerCommandRepository, type WorkerCommand } from '#libs/database'
-import { CONFIG, LOGGER, MemoryGuardError, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, MemoryGuardError, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { z } from 'zod'
 import { LeaseKeeper } from './lease-keeper.js'
@@ -23,8 +23,7 @@ const controlMessage = z.discriminatedUnion('kind', [
 @Injectable()
 export class RemoteControl {
   private readonly listener: NotificationListener
-  private timer: NodeJS.Timeout | undefined
-  private working: Promise<void> = Promise.resolve()
+  private readonly loop: PeriodicLoop
 
   constructor(
     private readonly runner: TaskRunner,
@@ -36,19 +35,19 @@ export class RemoteControl {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
+    this.loop = new PeriodicLoop({ name: 'commands', intervalMs: sweepMs, run: () => this.work() }, log)
     this.listener = new NotificationListener(config, handlers, log)
     leases.whenRevoked(({ id, terminate }) => this.runner.revoke(id, terminate))
   }
 
   start(): Promise<void> {
-    this.timer = setInterval(() => this.look(), sweepMs)
+    this.loop.start()
     return this.listener.start()
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.timer)
     await this.listener.stop()
-    await this.working
+    await this.loop.stop()
   }
 
   private hear(payload: string): void {
@@ -58,15 +57,11 @@ export class RemoteControl {
     } else if (message.data.kind === 'revoke') {
       this.runner.revoke(message.data.id, message.data.terminate)
     } else if (message.data.worker === this.presence.id) {
-      this.look()
+      this.loop.wake()
     }
   }
 
-  /** Does the open commands, one after the other. */
-  private look(): void {
-    this.working = this.working.then(() => this.work())
-  }
-
+  /** Runs the open commands, one after the other. */
   private async work(): Promise<void> {
     try {
       for (const command of await this.sent.listOpen(this.presence.id)) await this.execute(command)

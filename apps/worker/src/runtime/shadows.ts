@@ -1,6 +1,6 @@
 import { ModelActivationRepository, type ShadowDifferences } from '#libs/database'
 import { ModelRegistry, type Risk } from '#libs/ml'
-import { LOGGER, MemoryGuardError, type Logger } from '#libs/platform'
+import { LOGGER, MemoryGuardError, PeriodicLoop, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 
 /** How often the shadows are looked up and what was counted is stored, in milliseconds. */
@@ -23,22 +23,23 @@ export class Shadows {
   private shadows: ReadonlyMap<string, string> = new Map()
   private readonly counted = new Map<string, Counted>()
   private isRunning = false
-  private timer: NodeJS.Timeout | undefined
+  private readonly loop: PeriodicLoop
 
   constructor(
     private readonly activations: ModelActivationRepository,
     private readonly models: ModelRegistry,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+  ) {
+    this.loop = new PeriodicLoop({ name: 'shadows', intervalMs, run: () => this.keepUp() }, log)
+  }
 
   start(): void {
-    this.timer = setInterval(() => void this.keepUp(), intervalMs)
-    void this.keepUp()
+    this.loop.start(0)
   }
 
   /** Stores what has been counted. */
   async stop(): Promise<void> {
-    clearInterval(this.timer)
+    await this.loop.stop()
     await this.keepUp()
   }
 

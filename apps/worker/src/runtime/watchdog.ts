@@ -1,5 +1,5 @@
 import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger, type QueueName } from '#libs/platform'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { ConsumerFactory } from '../processors/consumer-factory.js'
@@ -19,9 +19,7 @@ const longestIntervalMs = 5_000
 export class Watchdog {
   private readonly clock: StallClock
   private readonly intervalMs: number
-  private timer: NodeJS.Timeout | undefined
-  private looking: Promise<void> = Promise.resolve()
-  private isStopped = false
+  private loop: PeriodicLoop | undefined
   private isUnready = false
 
   constructor(
@@ -44,16 +42,13 @@ export class Watchdog {
 
   /** `end` is called when nothing has helped. */
   start(end: () => void): void {
-    if (this.isStopped) return
-    this.timer = setTimeout(() => {
-      this.looking = this.look(end).finally(() => this.start(end))
-    }, this.intervalMs)
+    const { intervalMs } = this
+    this.loop = new PeriodicLoop({ name: 'watchdog', intervalMs, run: () => this.look(end) }, this.log)
+    this.loop.start()
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true
-    clearTimeout(this.timer)
-    await this.looking
+    await this.loop?.stop()
   }
 
   private async look(end: () => void): Promise<void> {
@@ -62,7 +57,7 @@ export class Watchdog {
       const verdict = this.clock.look(performance.now(), { taken, ...(await this.seeWork()) })
       this.isUnready = verdict === 'unready' || verdict === 'exit'
       if (verdict === 'rebuild') this.rebuild()
-      if (verdict !== 'exit' || this.isStopped) return
+      if (verdict !== 'exit') return
       this.log.fatal('work waits, but none is taken, also over new connections: ending')
       end()
     } catch (error) {

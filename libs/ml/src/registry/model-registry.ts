@@ -1,4 +1,4 @@
-import { LOGGER, MemoryGuardError, type InputFault, type Logger } from '#libs/platform'
+import { LOGGER, MemoryGuardError, PeriodicLoop, type InputFault, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { encodeRows } from '../features/encode-rows.js'
 import { findOutput, FolderScanner, referenceOf, type ModelFolder } from '../manifest/index.js'
@@ -36,13 +36,14 @@ export class ModelRegistry {
   onChange: () => void = () => undefined
   private scanner: FolderScanner | undefined
   private scanning: Promise<void> = Promise.resolve()
-  private timer: NodeJS.Timeout | undefined
+  private readonly loop: PeriodicLoop
 
   constructor(
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.forecasts = new ForecastRegistry(log)
+    this.loop = new PeriodicLoop({ name: 'models', intervalMs: scanIntervalMs, run: () => this.scan() }, log)
   }
 
   get models(): readonly RegisteredModel[] {
@@ -57,11 +58,11 @@ export class ModelRegistry {
   async watch(root: string): Promise<void> {
     this.scanner = new FolderScanner(root)
     await this.scan()
-    this.timer = setInterval(() => void this.scan(), scanIntervalMs)
+    this.loop.start()
   }
 
-  stop(): void {
-    clearInterval(this.timer)
+  stop(): Promise<void> {
+    return this.loop.stop()
   }
 
   /** Loads and self-tests every model of a list, several at once. */

@@ -1,13 +1,5 @@
 import type { DispatchableTask, TaskJob } from '#libs/database'
-import {
-  CONFIG,
-  LOGGER,
-  MemoryGuardError,
-  withinTime,
-  type Config,
-  type Logger,
-  type QueueName,
-} from '#libs/platform'
+import { CONFIG, LOGGER, MemoryGuardError, withinTime, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { InjectQueue } from '@nestjs/bullmq'
 import { Queue } from 'bullmq'
