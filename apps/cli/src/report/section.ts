@@ -30,4 +30,4 @@ export async function sectionOf<Facts extends object>(
 
 /** Words without the passwords of URLs, and without the name of the account in paths. */
 export const withoutSecrets = (text: string): string =>
-  text.replaceAll(/[a-z]+:\/\/\S+/gi, (url) => maskUrl(url)).replaceAll(homedir(), '~')
+  text.replaceAll(/[a-z]{1,30}:\/\/\S+/gi, (url) => maskUrl(url)).replaceAll(homedir(), '~')
