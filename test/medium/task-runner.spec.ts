@@ -65,6 +65,7 @@ describe('task runner', () => {
       },
     }
     const keeper = new LeaseKeeper(tasks, 'w1', database.config, log)
+    keeper.start()
     keepers.push(keeper)
     const runner = new TaskRunner(
       tasks,

@@ -1,17 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import {
-  assertConnectionsFit,
-  connectWhenMigrated,
-  createDataSource,
-  DatabaseReadiness,
-  isDatabaseUnavailable,
-} from '#libs/database'
+import { createDataSource, DatabaseReadiness, isDatabaseUnavailable } from '#libs/database'
 import { assertDefaultModel } from '#libs/ml/manifest'
-import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
+import { ModelRegistry } from '#libs/ml'
 import {
-  collectGarbageOfStart,
   createLogger,
   findPortFrom,
+  Lifecycle,
   lateAnswer,
   loadConfig,
   nestLogger,
@@ -25,45 +19,10 @@ import { Broker, BrokerNotes, checkBrokerAtStart } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
-import { Maintenance } from './maintenance/maintenance.js'
-import { Schedules } from './maintenance/schedules.js'
-import { Webhooks } from './maintenance/webhooks.js'
-import { Consumers } from './processors/consumers.js'
-import { processors } from './processors/processors.js'
-import { Autoscaler } from './runtime/autoscaler.js'
-import { LeaseKeeper } from './runtime/lease-keeper.js'
-import { Presence } from './runtime/presence.js'
-import { RemoteControl } from './runtime/remote-control.js'
-import { Shadows } from './runtime/shadows.js'
-import { TaskRunner } from './runtime/task-runner.js'
 import { Watchdog } from './runtime/watchdog.js'
 import { expandWorkerName } from './runtime/worker-name.js'
+import { workerSteps } from './worker-steps.js'
 import { WorkerModule } from './worker.module.js'
-
-/** How long a watchdog's end waits for running tasks to be handed back. */
-const handBackMs = 5_000
-/** How long a stop waits for each thing that closes connections. */
-const closeMs = 3_000
-
-/** A connection that is dead may never close: it is left to the end of the process. */
-const inTime = (closing: Promise<unknown>): Promise<unknown> => withinTime(closing, closeMs, undefined)
-
-/** Nothing has run for this long while consumers close: they wait for a broker that does not answer. */
-const quietMs = 3_000
-
-const untilQuiet = async (leases: LeaseKeeper): Promise<void> => {
-  for (let since = Date.now(); Date.now() - since < quietMs;) {
-    await pause(100)
-    if (leases.size > 0) since = Date.now()
-  }
-}
-
-/** Hands back what runs, as far as that works, and ends for the supervisor to start another worker. */
-const endStalled = async (runner: TaskRunner, leases: LeaseKeeper): Promise<void> => {
-  runner.releaseAll()
-  for (const end = Date.now() + handBackMs; leases.size > 0 && Date.now() < end;) await pause(50)
-  process.exit(1)
-}
 
 /** Asked to stop: softly by SIGTERM, SIGINT, SIGHUP or a supervisor that is gone, at once by SIGQUIT or the second signal. */
 const untilAskedToStop = (log: Logger): Promise<void> =>
@@ -106,19 +65,12 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     logger: nestLogger(log),
     abortOnError: false,
   })
-  const [presence, runner, maintenance, consumers, watchdog, autoscaler] = [
-    app.get(Presence),
-    app.get(TaskRunner),
-    app.get(Maintenance),
-    app.get(Consumers),
-    app.get(Watchdog),
-    app.get(Autoscaler),
-  ]
   const broker = app.get(Broker, { strict: false })
   const brokerNotes = app.get(BrokerNotes, { strict: false })
   brokerNotes.begin(notes)
   const database = app.get(DatabaseReadiness, { strict: false })
   const registry = app.get(ModelRegistry, { strict: false })
+  const watchdog = app.get(Watchdog)
   let state: 'starting' | 'ready' | 'draining' = 'starting'
   // Before it is ready nothing is in hand, and what it waits for may never come.
   void asked.then(() => state === 'starting' && process.exit(0))
@@ -145,46 +97,15 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const healthPort = await probes.listen(config.http.host, freePort ?? port)
   log.info({ healthPort }, 'probes and metrics')
 
-  const connected = connectWhenMigrated(dataSource, log)
-  await Promise.all([connected, registry.watch(config.models.folder)])
-  await assertConnectionsFit(config)
-  if (!isRedis) await checkBrokerAtStart(config, log)
-  collectGarbageOfStart()
-  presence.start()
-  await app.get(RemoteControl).start()
-  app.get(Shadows).start()
-  consumers.start(new Map(config.worker.queues.map((queue) => [queue, app.get(processors[queue])])))
-  await presence.become('ready')
-  maintenance.start()
-  autoscaler.start()
-  app.get(Webhooks).start()
-  watchdog.start(() => void endStalled(runner, app.get(LeaseKeeper)))
-  app.get(Schedules).start()
+  const lifecycle = new Lifecycle(log)
+  await lifecycle.start(workerSteps(app, dataSource, config, log))
   state = 'ready'
   log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
 
   await asked
   state = 'draining'
   await pause(config.shutdownDelaySeconds * 1000)
-  await Promise.all([watchdog.stop(), autoscaler.stop()])
-  await presence.become('draining')
-  const deadline = setTimeout(() => {
-    log.warn('the drain deadline has passed: handing back what still runs')
-    runner.releaseAll()
-  }, config.worker.drainSeconds * 1000)
-  await Promise.race([consumers.drain(), untilQuiet(app.get(LeaseKeeper))])
-  clearTimeout(deadline)
-  await maintenance.stop()
-  await app.get(Schedules).stop()
-  await inTime(app.get(Webhooks).stop())
-  await app.get(LeaseKeeper).stop()
-  await inTime(app.get(RemoteControl).stop())
-  await inTime(registry.stop())
-  await app.get(Shadows).stop()
-  await app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop()
-  await presence.stop()
-  await inTime(app.close())
-  await inTime(dataSource.destroy())
+  await lifecycle.stop()
   await probes.close()
   log.info('stopped')
   process.exit(0)

@@ -20,6 +20,9 @@ export class LeaseKeeper {
     // A renewal over a dead connection must not keep the next one waiting.
     const run = () => withinTime(this.renew(), intervalMs / 2, undefined)
     this.loop = new PeriodicLoop({ name: 'leases', intervalMs, run }, log)
+  }
+
+  start(): void {
     this.loop.start()
   }
 

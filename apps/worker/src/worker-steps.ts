@@ -1,0 +1,116 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { assertConnectionsFit, connectWhenMigrated } from '#libs/database'
+import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
+import { collectGarbageOfStart, type Config, type LifecycleStep, type Logger } from '#libs/platform'
+import { checkBrokerAtStart } from '#libs/tasks'
+import type { INestApplicationContext } from '@nestjs/common'
+import type { DataSource } from 'typeorm'
+import { Maintenance } from './maintenance/maintenance.js'
+import { Schedules } from './maintenance/schedules.js'
+import { Webhooks } from './maintenance/webhooks.js'
+import { Consumers } from './processors/consumers.js'
+import { processors } from './processors/processors.js'
+import { Autoscaler } from './runtime/autoscaler.js'
+import { LeaseKeeper } from './runtime/lease-keeper.js'
+import { Presence } from './runtime/presence.js'
+import { RemoteControl } from './runtime/remote-control.js'
+import { Shadows } from './runtime/shadows.js'
+import { TaskRunner } from './runtime/task-runner.js'
+import { Watchdog } from './runtime/watchdog.js'
+
+/** How long a stop waits for each thing that closes connections: a dead one may never close, in milliseconds. */
+const closeMs = 3_000
+/** How long a watchdog's end waits for running tasks to be handed back, in milliseconds. */
+const handBackMs = 5_000
+/** Nothing has run for this long while consumers close: they wait for a broker that does not respond, in milliseconds. */
+const quietMs = 3_000
+
+const untilQuiet = async (leases: LeaseKeeper): Promise<void> => {
+  for (let since = Date.now(); Date.now() - since < quietMs;) {
+    await pause(100)
+    if (leases.size > 0) since = Date.now()
+  }
+}
+
+/** Hands back what runs, as far as that works, and ends for the supervisor to start another worker. */
+const endStalled = async (runner: TaskRunner, leases: LeaseKeeper): Promise<void> => {
+  runner.releaseAll()
+  for (const end = Date.now() + handBackMs; leases.size > 0 && Date.now() < end;) await pause(50)
+  process.exit(1)
+}
+
+/** Finishes what runs; hands back what is not finished by the drain deadline. */
+const drain = async (
+  consumers: Consumers,
+  runner: TaskRunner,
+  leases: LeaseKeeper,
+  { worker }: Config,
+  log: Logger,
+) => {
+  const deadline = setTimeout(() => {
+    log.warn('drain deadline passed: handing back what still runs')
+    runner.releaseAll()
+  }, worker.drainSeconds * 1000)
+  await Promise.race([consumers.drain(), untilQuiet(leases)])
+  clearTimeout(deadline)
+}
+
+/**
+ * What a worker is made of, in the order of its start: each step may use those before it. The stop is the reverse, so
+ * that no new job arrives while what runs is finished, and results are stored before the database is closed.
+ */
+export const workerSteps = (
+  app: INestApplicationContext,
+  dataSource: DataSource,
+  config: Config,
+  log: Logger,
+): readonly LifecycleStep[] => {
+  const [models, presence, runner, leases] = [
+    app.get(ModelRegistry, { strict: false }),
+    app.get(Presence),
+    app.get(TaskRunner),
+    app.get(LeaseKeeper),
+  ]
+  const [consumers, watchdog] = [app.get(Consumers), app.get(Watchdog)]
+  const step = (name: string, part: { start(): unknown; stop(): unknown }, stopMs?: number): LifecycleStep => ({
+    name,
+    start: () => part.start(),
+    stop: () => part.stop(),
+    ...(stopMs !== undefined && { stopMs }),
+  })
+  return [
+    {
+      name: 'database',
+      // Models are loaded meanwhile.
+      start: async () => {
+        await Promise.all([connectWhenMigrated(dataSource, log), models.watch(config.models.folder)])
+        await assertConnectionsFit(config)
+        if (config.broker.url === undefined) await checkBrokerAtStart(config, log)
+      },
+      stop: () => dataSource.destroy(),
+      stopMs: closeMs,
+    },
+    { name: 'container', start: collectGarbageOfStart, stop: () => app.close(), stopMs: closeMs },
+    step('heartbeat', presence),
+    { name: 'compute pool', stop: () => app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop() },
+    step('shadows', app.get(Shadows)),
+    { name: 'models', stop: () => models.stop(), stopMs: closeMs },
+    step('remote control', app.get(RemoteControl), closeMs),
+    step('leases', leases),
+    step('webhooks', app.get(Webhooks), closeMs),
+    step('schedules', app.get(Schedules)),
+    step('maintenance', app.get(Maintenance)),
+    {
+      name: 'consumers',
+      start: () => consumers.start(new Map(config.worker.queues.map((queue) => [queue, app.get(processors[queue])]))),
+      stop: () => drain(consumers, runner, leases, config, log),
+    },
+    { name: 'ready', start: () => presence.become('ready'), stop: () => presence.become('draining') },
+    step('autoscaler', app.get(Autoscaler)),
+    {
+      name: 'watchdog',
+      start: () => watchdog.start(() => void endStalled(runner, leases)),
+      stop: () => watchdog.stop(),
+    },
+  ]
+}
