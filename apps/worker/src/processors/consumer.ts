@@ -37,7 +37,7 @@ const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
  * responds with an error (missing tables, a full server, a replica), so that an outage costs a whole CPU, and, where the
  * error needs no round trip, starves timers, probes and signals.
  */
-export class Consumer extends Worker {
+class Consumer extends Worker {
   private failures = 0
 
   constructor(name: string, processor: Processor, options: WorkerOptions) {
