@@ -115,11 +115,11 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
     const faults = await waitFor(
       async () => {
         const response = await fetch(`${stalled.healthUrl}/readyz`)
-        return response.status === 503 && ((await response.json()) as { faults: Record<string, string> }).faults
+        return response.status === 503 && ((await response.json()) as { error: Record<string, object> }).error
       },
       { what: 'it not to be ready' },
     )
-    expect(faults).toEqual({ consumers: 'work waits, but none is taken' })
+    expect(faults).toEqual({ consumers: { status: 'down', message: 'work waits, but none is taken' } })
     expect(await stalled.exited).toBe(1)
     expect(await readState(id)).toBe('queued')
     await stack.startWorker()

@@ -1,21 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDataSource, DatabaseReadiness, isDatabaseUnavailable } from '#libs/database'
+import { createDataSource, DatabaseReadiness } from '#libs/database'
+import { Readiness } from '#libs/health'
 import { assertDefaultModel } from '#libs/ml/manifest'
 import { ModelRegistry } from '#libs/ml'
 import {
   createLogger,
   findPortFrom,
   Lifecycle,
-  lateAnswer,
   loadConfig,
   nestLogger,
   readEnvironment,
-  readinessCheckMs,
   routeProcessOutput,
-  withinTime,
   type Logger,
 } from '#libs/platform'
-import { Broker, BrokerNotes, checkBrokerAtStart } from '#libs/tasks'
+import { BrokerNotes, checkBrokerAtStart } from '#libs/tasks'
 import { NestFactory } from '@nestjs/core'
 import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
@@ -65,7 +63,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
     logger: nestLogger(log),
     abortOnError: false,
   })
-  const broker = app.get(Broker, { strict: false })
+  const readiness = app.get(Readiness, { strict: false })
   const brokerNotes = app.get(BrokerNotes, { strict: false })
   brokerNotes.begin(notes)
   const database = app.get(DatabaseReadiness, { strict: false })
@@ -76,20 +74,14 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   void asked.then(() => state === 'starting' && process.exit(0))
   const probes = new ProbeServer({
     isStarted: () => state !== 'starting',
-    faults: async () => {
-      const [stored, queues] = await Promise.all([
-        faultOf('database', () => database.findFault()),
-        faultOf('broker', () => broker.assertWritable().then(() => undefined)),
-      ])
-      return {
-        ...(state === 'draining' && { worker: 'draining' }),
-        ...watchdog.faults,
-        ...(registry.readyReferences.length === 0 && { models: 'none is ready' }),
-        ...stored,
-        ...queues,
-      }
-    },
-    notes: () => brokerNotes.current,
+    readiness: () =>
+      readiness.report({
+        lifecycle: async () => (state === 'ready' ? undefined : state),
+        consumers: async () => watchdog.fault,
+        models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
+        database: () => database.findFault(),
+        broker: readiness.findBrokerFault,
+      }),
     metrics: app.get(WorkerMetrics),
   })
   const { healthPort: port, isHealthPortChosen } = config.worker
@@ -109,13 +101,4 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   await probes.close()
   log.info('stopped')
   process.exit(0)
-}
-
-const faultOf = async (name: string, ask: () => Promise<string | undefined>): Promise<Record<string, string>> => {
-  try {
-    const fault = await withinTime(ask(), readinessCheckMs, lateAnswer)
-    return fault === undefined ? {} : { [name]: fault }
-  } catch (error) {
-    return { [name]: isDatabaseUnavailable(error) ? 'unreachable' : error instanceof Error ? error.message : 'unknown' }
-  }
 }

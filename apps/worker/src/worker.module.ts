@@ -1,4 +1,5 @@
 import { DatabaseModule } from '#libs/database'
+import { ReadinessModule } from '#libs/health'
 import { MlModule } from '#libs/ml'
 import { PlatformModule, type Config, type Logger } from '#libs/platform'
 import { TasksModule } from '#libs/tasks'
@@ -42,7 +43,13 @@ export class WorkerModule {
     BullModule.workerClass = createConsumerClass(config)
     return {
       module: WorkerModule,
-      imports: [PlatformModule.for(config, log), DatabaseModule.for(dataSource), TasksModule.for(config), MlModule],
+      imports: [
+        PlatformModule.for(config, log),
+        DatabaseModule.for(dataSource),
+        TasksModule.for(config),
+        MlModule,
+        ReadinessModule,
+      ],
       providers: [
         { provide: WORKER_NAME, useValue: expandWorkerName(name) },
         ...handlers,

@@ -7,10 +7,8 @@ import type { WorkerMetrics } from './worker-metrics.js'
 /** What the probes ask. None of them waits for anything but the readiness check. */
 export interface ProbeSources {
   readonly isStarted: () => boolean
-  /** Faults that keep the worker from working now, by name; empty when it is ready. */
-  readonly faults: () => Promise<Readonly<Record<string, string>>>
-  /** What is no fault, but for an operator to know. */
-  readonly notes: () => readonly string[]
+  /** Whether the worker could do its job now, and the response that says so. */
+  readonly readiness: () => Promise<{ readonly isReady: boolean; readonly body: object }>
   readonly metrics: WorkerMetrics
 }
 
@@ -57,13 +55,8 @@ export class ProbeServer {
       case '/startupz':
         return answer(response, this.sources.isStarted() ? 200 : 503, { started: this.sources.isStarted() })
       case '/readyz': {
-        const faults = this.sources.isStarted() ? await this.sources.faults() : { start: 'not finished' }
-        const isReady = Object.keys(faults).length === 0
-        return answer(response, isReady ? 200 : 503, {
-          status: isReady ? 'ok' : 'error',
-          faults,
-          notes: this.sources.notes(),
-        })
+        const { isReady, body } = await this.sources.readiness()
+        return answer(response, isReady ? 200 : 503, body)
       }
       case '/metrics': {
         const { registry } = this.sources.metrics

@@ -35,9 +35,9 @@ export class Watchdog {
     this.intervalMs = Math.min(longestIntervalMs, (worker.stall.rebuildSeconds * 1000) / 4)
   }
 
-  /** Why the worker is not ready, by name; empty as long as it takes work. */
-  get faults(): Readonly<Record<string, string>> {
-    return this.isUnready ? { consumers: 'work waits, but none is taken' } : {}
+  /** Why the worker is not ready; undefined as long as it takes work. */
+  get fault(): string | undefined {
+    return this.isUnready ? 'work waits, but none is taken' : undefined
   }
 
   /** `end` is called when nothing has helped. */

@@ -1,0 +1,2 @@
+export { ReadinessModule } from './readiness.module.js'
+export { Readiness, type ReadinessCheck } from './readiness.js'
