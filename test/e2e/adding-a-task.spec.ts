@@ -1,14 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +9,7 @@ import { startStack, type Stack } from '../support/stack.js'
 const fileOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const guide = readFileSync(fileOf('docs/adding-a-task.md'), 'utf8')
 /** What the guide writes: the path is the first line of each block. */
-const files = [...guide.matchAll(/```ts\n\/\/ (\S+\.ts)(, one more line)?\n([^]*?)```/g)].map(
+const files = [...guide.matchAll(/```ts\n\/\/ (\S+\.ts)(, more lines)?\n([^]*?)```/g)].map(
   ([, path = '', addition, text = '']) => ({ path, isAddition: addition !== undefined, text }),
 )
 const [, shell = ''] = /```sh\n([^]*?)```/.exec(guide) ?? []
@@ -53,22 +44,46 @@ describe('the guide to adding a task', () => {
     rmSync(root, { recursive: true })
   })
 
-  it('adds two files and a line in each of two lists, and all of it compiles', () => {
-    expect(files.map(({ isAddition }) => isAddition)).toEqual([false, true, false, true])
+  /** Puts lines into a file: what is imported or exported at its top, an entry at the start of its object. */
+  const addLines = (path: string, text: string) => {
+    const lines = text.trimEnd().split('\n')
+    const isEntry = (line: string) => line.startsWith('  ')
+    const [statements, entries] = [lines.filter((line) => !isEntry(line)), lines.filter(isEntry)]
+    const file = readFileSync(path, 'utf8')
+    const withEntries =
+      entries.length === 0 ? file : file.replace(/(export const .*= \{\n)/, `$1${entries.join('\n')}\n`)
+    writeFileSync(path, [...statements, withEntries].join('\n'))
+  }
+  const build = (script: string) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, script)], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    return { status, output: stdout + stderr }
+  }
+
+  it('does not compile before the task has its handler, and the compiler names the file', () => {
+    expect(files.map(({ isAddition }) => isAddition)).toEqual([false, true, true, false, true])
     for (const { path, isAddition, text } of files) {
       expect(existsSync(join(root, path))).toBe(isAddition)
-      if (isAddition) {
-        expect(text.trimEnd().split('\n')).toHaveLength(1)
-        appendFileSync(join(root, path), text)
-      } else writeFileSync(join(root, path), text)
+      if (path.endsWith('handlers.ts')) continue
+      if (isAddition) addLines(join(root, path), text)
+      else writeFileSync(join(root, path), text)
     }
+    const { status, output } = build('node_modules/typescript/bin/tsc')
+    expect([status, output]).toEqual([
+      2,
+      expect.stringMatching(/apps\/worker\/src\/handlers\/handlers\.ts.*'"?ml\.metric_trend"?'/),
+    ])
+  })
+
+  it('adds two files and a few lines, and all of it compiles', () => {
+    const table = files.find(({ path }) => path.endsWith('handlers.ts'))
+    if (!table) throw new Error('The guide does not change the table of handlers')
+    addLines(join(root, table.path), table.text)
     // What `npm run build` runs.
     for (const script of ['node_modules/typescript/bin/tsc', 'bin/bundle.mjs']) {
-      const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, script)], {
-        cwd: root,
-        encoding: 'utf8',
-      })
-      expect({ script, status, stdout, stderr }).toEqual({ script, status: 0, stdout: '', stderr: '' })
+      expect({ script, ...build(script) }).toEqual({ script, status: 0, output: '' })
     }
   })
 

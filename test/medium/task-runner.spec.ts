@@ -13,12 +13,12 @@ import { catalogue } from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
-import { FinishedLines } from '../../apps/worker/src/runtime/finished-lines.js'
-import { HandlerRegistry } from '../../apps/worker/src/runtime/handler-registry.js'
-import { LeaseKeeper } from '../../apps/worker/src/runtime/lease-keeper.js'
-import { ProgressReports } from '../../apps/worker/src/runtime/progress-reports.js'
-import type { TaskContext, TaskHandler } from '../../apps/worker/src/runtime/task-handler.js'
-import { TaskRunner } from '../../apps/worker/src/runtime/task-runner.js'
+import { FinishedLines } from '../../apps/worker/src/execution/finished-lines.js'
+import { HandlerRegistry } from '../../apps/worker/src/execution/handler-registry.js'
+import { LeaseKeeper } from '../../apps/worker/src/execution/lease-keeper.js'
+import { ProgressReports } from '../../apps/worker/src/execution/progress-reports.js'
+import type { TaskContext, TaskHandler } from '../../apps/worker/src/execution/task-handler.js'
+import { TaskRunner } from '../../apps/worker/src/execution/task-runner.js'
 import { query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
@@ -71,7 +71,7 @@ describe('task runner', () => {
       tasks,
       // Of the broker, the dispatcher uses only this.
       new Dispatcher(broker as ConstructorParameters<typeof Dispatcher>[0], log),
-      new HandlerRegistry([compute, ...others], ['predictions']),
+      new HandlerRegistry([compute, ...others]),
       keeper,
       new WorkerMetrics(),
       new ProgressReports(

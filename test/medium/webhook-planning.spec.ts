@@ -9,7 +9,7 @@ import {
 import { createLogger } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { Webhooks } from '../../apps/worker/src/maintenance/webhooks.js'
+import { Webhooks } from '../../apps/worker/src/webhooks/webhooks.js'
 import { WebhookSender } from '../../apps/worker/src/webhooks/webhook-sender.js'
 import { query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'

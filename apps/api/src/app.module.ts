@@ -11,10 +11,13 @@ import { HealthMetricsModule } from './health-metrics/health-metrics.module.js'
 import { ExplanationsModule } from './explanations/explanations.module.js'
 import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
-import { OperationsModule } from './operations/operations.module.js'
 import { PredictionsModule } from './predictions/predictions.module.js'
+import { QueuesModule } from './queues/queues.module.js'
+import { SchedulesModule } from './schedules/schedules.module.js'
+import { TaskRoutesModule } from './tasks/tasks.module.js'
 import { UsersModule } from './users/users.module.js'
 import { WebhooksModule } from './webhooks/webhooks.module.js'
+import { WorkersModule } from './workers/workers.module.js'
 
 @Module({})
 export class AppModule {
@@ -33,10 +36,13 @@ export class AppModule {
         ExplanationsModule,
         HealthModule,
         ModelsModule,
-        OperationsModule,
         PredictionsModule,
+        QueuesModule,
+        SchedulesModule,
+        TaskRoutesModule,
         UsersModule,
         WebhooksModule,
+        WorkersModule,
       ],
     }
   }

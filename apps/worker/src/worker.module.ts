@@ -6,34 +6,34 @@ import { TasksModule } from '#libs/tasks'
 import { BullModule } from '@nestjs/bullmq'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
-import * as handlerClasses from './handlers/handlers.js'
+import { handlers } from './handlers/handlers.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Maintenance } from './maintenance/maintenance.js'
-import { Webhooks } from './maintenance/webhooks.js'
+import { Webhooks } from './webhooks/webhooks.js'
 import { ConsumerFactory } from './processors/consumer-factory.js'
-import { Schedules } from './maintenance/schedules.js'
+import { Schedules } from './schedules/schedules.js'
 import { Retention } from './maintenance/retention.js'
 import { Consumers } from './processors/consumers.js'
 import { createConsumerClass } from './processors/consumer.js'
 import { DeliveredJobs } from './processors/delivered-jobs.js'
 import { processors } from './processors/processors.js'
-import { Autoscaler } from './runtime/autoscaler.js'
-import { FinishedLines } from './runtime/finished-lines.js'
-import { HandlerRegistry } from './runtime/handler-registry.js'
-import { LeaseKeeper } from './runtime/lease-keeper.js'
-import { PoolSize } from './runtime/pool-size.js'
-import { Presence } from './runtime/presence.js'
-import { Shadows } from './runtime/shadows.js'
-import type { TaskHandler } from './runtime/task-handler.js'
-import { ProgressReports } from './runtime/progress-reports.js'
-import { RemoteControl } from './runtime/remote-control.js'
-import { TaskRunner } from './runtime/task-runner.js'
-import { Watchdog } from './runtime/watchdog.js'
-import { WorkerCommands } from './runtime/worker-commands.js'
+import { Autoscaler } from './capacity/autoscaler.js'
+import { FinishedLines } from './execution/finished-lines.js'
+import { HandlerRegistry } from './execution/handler-registry.js'
+import { LeaseKeeper } from './execution/lease-keeper.js'
+import { PoolSize } from './capacity/pool-size.js'
+import { Presence } from './control/presence.js'
+import { Shadows } from './execution/shadows.js'
+import type { TaskHandler } from './execution/task-handler.js'
+import { ProgressReports } from './execution/progress-reports.js'
+import { RemoteControl } from './control/remote-control.js'
+import { TaskRunner } from './execution/task-runner.js'
+import { Watchdog } from './watchdog/watchdog.js'
+import { WorkerCommands } from './control/worker-commands.js'
 import { WebhookSender } from './webhooks/webhook-sender.js'
-import { expandWorkerName, WORKER_NAME } from './runtime/worker-name.js'
+import { expandWorkerName, WORKER_NAME } from './control/worker-name.js'
 
-const handlers = Object.values(handlerClasses)
+const handlerClasses = Object.values(handlers)
 
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
 @Module({})
@@ -52,11 +52,11 @@ export class WorkerModule {
       ],
       providers: [
         { provide: WORKER_NAME, useValue: expandWorkerName(name) },
-        ...handlers,
+        ...handlerClasses,
         {
           provide: HandlerRegistry,
-          inject: handlers,
-          useFactory: (...made: TaskHandler[]) => new HandlerRegistry(made, queues),
+          inject: handlerClasses,
+          useFactory: (...made: TaskHandler[]) => new HandlerRegistry(made),
         },
         WorkerMetrics,
         FinishedLines,

@@ -1,49 +1,100 @@
-export * from './advisory-lock.js'
-export * from './connection/connection-failure.js'
+export { withAdvisoryLock } from './connection/advisory-lock.js'
+export { explainFailure, isDatabaseFailure } from './connection/connection-failure.js'
 export { assertConnectionsFit, connectionOptions } from './connection/connections.js'
-export * from './data-source.js'
-export type { Database } from './database.js'
-export * from './database.module.js'
-export * from './batch-progress.js'
-export * from './database-facts.js'
-export * from './database-readiness.js'
-export * from './database-unavailable.js'
-export * from './entities/api-key.entity.js'
-export * from './entities/forecast.entity.js'
-export * from './entities/health-metrics.entity.js'
-export * from './entities/explanation.entity.js'
-export * from './entities/model-activation.entity.js'
-export * from './entities/prediction.entity.js'
-export * from './entities/schedule.entity.js'
-export * from './entities/task-attempt.entity.js'
-export * from './entities/task.entity.js'
-export * from './entities/worker.entity.js'
-export * from './notification-listener.js'
-export * from './prepared-statements.js'
-export * from './repositories/api-key.repository.js'
-export * from './repositories/bootstrap-key.repository.js'
-export * from './repositories/batch.repository.js'
-export * from './repositories/audit.repository.js'
-export * from './repositories/erasure.repository.js'
-export * from './repositories/forecast.repository.js'
-export * from './repositories/health-metrics.repository.js'
-export * from './repositories/explanation.repository.js'
-export * from './repositories/model-activation.repository.js'
-export * from './repositories/prediction.repository.js'
-export * from './repositories/prediction-list.repository.js'
-export * from './repositories/progress.repository.js'
-export * from './repositories/queue.repository.js'
-export * from './repositories/schedule.repository.js'
-export * from './repositories/retention.repository.js'
-export * from './repositories/task-call.repository.js'
-export * from './repositories/task-list.repository.js'
-export * from './repositories/task-event.repository.js'
-export * from './repositories/task.repository.js'
-export * from './repositories/webhook-delivery.repository.js'
-export * from './repositories/webhook.repository.js'
-export * from './repositories/worker-command.repository.js'
-export * from './repositories/worker.repository.js'
-export { controlChannel, finishedChannel, type AlsoWrites } from './task-sql.js'
-export * from './timeline.js'
-export * from './list-reads.js'
-export type { ListPage } from './bounded-walk.js'
+export { connectWhenMigrated, createDataSource, runMigrations } from './connection/data-source.js'
+export type { Database } from './connection/database.js'
+export { DatabaseModule } from './database.module.js'
+export { batchProgress } from './batches/batch-progress.js'
+export { readDatabaseFacts } from './connection/database-facts.js'
+export { DatabaseReadiness } from './connection/database-readiness.js'
+export { isDatabaseUnavailable, isTextRefused } from './connection/database-unavailable.js'
+export { ApiKeyEntity, roles, type Role } from './access/api-key.entity.js'
+export { ForecastEntity } from './forecasts/forecast.entity.js'
+export { ModelActivationEntity } from './models/model-activation.entity.js'
+export { ScheduleEntity, catchUpPolicies } from './schedules/schedule.entity.js'
+export { TaskAttemptEntity } from './tasks/task-attempt.entity.js'
+export { TaskEntity, type TaskLimits } from './tasks/task.entity.js'
+export {
+  WorkerEntity,
+  type WorkerModelState,
+  type WorkerState,
+  type WorkerStats,
+  type WorkerTaskLimits,
+} from './workers/worker.entity.js'
+export { NotificationListener } from './connection/notification-listener.js'
+export { PreparedStatements } from './connection/prepared-statements.js'
+export { ApiKeyRepository } from './access/api-key.repository.js'
+export { BootstrapKeyRepository } from './access/bootstrap-key.repository.js'
+export {
+  BatchRepository,
+  type BatchChunkAnswer,
+  type BatchResultRow,
+  type BatchRowError,
+  type BatchView,
+} from './batches/batch.repository.js'
+export { AuditRepository, type AuditEntry, type CountedAuditEntry } from './access/audit.repository.js'
+export { ErasureRepository, erasedKinds } from './users/erasure.repository.js'
+export { ForecastRepository, type MadeForecast } from './forecasts/forecast.repository.js'
+export {
+  HealthMetricsRepository,
+  type MeasuredHistory,
+  type Measurement,
+} from './health-metrics/health-metrics.repository.js'
+export {
+  ExplanationRepository,
+  type ExplanationAnswer,
+  type ExplanationView,
+} from './explanations/explanation.repository.js'
+export { ModelActivationRepository, type ShadowDifferences } from './models/model-activation.repository.js'
+export {
+  PredictionRepository,
+  type NewPrediction,
+  type PredictionAnswer,
+  type PredictionView,
+  type SubmittedPrediction,
+} from './predictions/prediction.repository.js'
+export { PredictionListRepository, type PredictionFilter } from './predictions/prediction-list.repository.js'
+export { ProgressRepository, type ProgressReport, type TaskProgress } from './tasks/progress.repository.js'
+export { QueueRepository, type QueueStatistics, type WaitingRange } from './queues/queue.repository.js'
+export {
+  ScheduleRepository,
+  type Firing,
+  type ScheduleOrigin,
+  type ScheduleSettings,
+} from './schedules/schedule.repository.js'
+export { RetentionRepository, firstTaskId } from './tasks/retention.repository.js'
+export {
+  TaskCallRepository,
+  replayableStates,
+  type CreatedTask,
+  type NewTask,
+  type ReplayedTask,
+  type RevokedTask,
+} from './tasks/task-call.repository.js'
+export { TaskListRepository, type TaskFilter } from './tasks/task-list.repository.js'
+export { TaskEventRepository, type EventClock, type TaskHistory } from './tasks/task-event.repository.js'
+export {
+  TaskRepository,
+  type AttemptEnd,
+  type ClaimedTask,
+  type DispatchableTask,
+  type RevokeRequest,
+  type TaskJob,
+} from './tasks/task.repository.js'
+export {
+  WebhookDeliveryRepository,
+  webhookEvents,
+  type AttemptReport,
+  type ClaimedDelivery,
+  type Delivery,
+} from './webhooks/webhook-delivery.repository.js'
+export { WebhookRepository, type Webhook } from './webhooks/webhook.repository.js'
+export {
+  WorkerCommandRepository,
+  type CommandOutcome,
+  type WorkerCommand,
+} from './workers/worker-command.repository.js'
+export { WorkerRepository, type Heartbeat, type SeenWorker } from './workers/worker.repository.js'
+export { controlChannel, finishedChannel } from './tasks/task-sql.js'
+export { timelineOf, type TimelineEntry } from './tasks/timeline.js'
+export { ListReads } from './lists/list-reads.js'

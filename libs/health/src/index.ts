@@ -1,2 +1,2 @@
 export { ReadinessModule } from './readiness.module.js'
-export { Readiness, type ReadinessCheck } from './readiness.js'
+export { Readiness } from './readiness.js'

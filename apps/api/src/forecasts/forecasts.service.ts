@@ -6,7 +6,7 @@ import { Dispatcher, FinishedTasks } from '#libs/tasks'
 import { celeryStateOf, isTerminal, updateForecasts } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import { toForecastResult } from '../operations/forecast-result.js'
+import { toForecastResult } from '../tasks/forecast-result.js'
 import type { ForecastAnswer } from './forecasts.schemas.js'
 
 /** Has forecasts made and tells of them. */

@@ -3,7 +3,7 @@ import { ModelRegistry } from '#libs/ml'
 import { LOGGER, MemoryGuardError, type Logger, type Settled } from '#libs/platform'
 import { batchChunkArgs, batchPredictions } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
 /** The answers of a chunk, without what names its attempt. */
 type ChunkAnswer = Omit<BatchChunkAnswer, 'taskId' | 'attempt'>
@@ -13,7 +13,7 @@ const revoked = 'The batch was cancelled before this row.'
 
 /** Computes the people of a chunk in one inference call. One person without an answer leaves the others alone. */
 @Injectable()
-export class BatchPredictionsHandler implements TaskHandler<ChunkAnswer> {
+export class BatchPredictionsHandler implements TaskHandler<typeof batchPredictions, ChunkAnswer> {
   readonly contract = batchPredictions
 
   constructor(

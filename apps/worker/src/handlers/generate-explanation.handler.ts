@@ -3,7 +3,7 @@ import { ModelRegistry, type RiskExplanation } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { generateExplanation } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
 /** People whose explanations are computed by one call. */
 interface ExplainedGroup {
@@ -14,7 +14,7 @@ interface ExplainedGroup {
 
 /** Explains predictions from their stored inputs, with the model version that was fixed when they were submitted. */
 @Injectable()
-export class GenerateExplanationHandler implements TaskHandler<RiskExplanation> {
+export class GenerateExplanationHandler implements TaskHandler<typeof generateExplanation, RiskExplanation> {
   readonly contract = generateExplanation
 
   constructor(

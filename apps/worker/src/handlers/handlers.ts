@@ -1,6 +1,19 @@
-// One line for each handler; a handler's file exports nothing else.
-export * from './batch-predictions.handler.js'
-export * from './generate-explanation.handler.js'
-export * from './health-check.handler.js'
-export * from './process-prediction.handler.js'
-export * from './update-forecasts.handler.js'
+import type { Catalogue, TaskName } from '#libs/tasks/contracts'
+import type { Type } from '@nestjs/common'
+import type { TaskHandler } from '../execution/task-handler.js'
+import { BatchPredictionsHandler } from './batch-predictions.handler.js'
+import { GenerateExplanationHandler } from './generate-explanation.handler.js'
+import { HealthCheckHandler } from './health-check.handler.js'
+import { ProcessPredictionHandler } from './process-prediction.handler.js'
+import { UpdateForecastsHandler } from './update-forecasts.handler.js'
+
+type Handlers = { readonly [Name in TaskName]: Type<TaskHandler<Catalogue[Name]>> }
+
+/** The handler of each task. It does not compile if a task of the catalogue has none, or that of another task. */
+export const handlers: Handlers = {
+  'ml.batch_predictions': BatchPredictionsHandler,
+  'ml.generate_explanation': GenerateExplanationHandler,
+  'ml.health_check': HealthCheckHandler,
+  'ml.process_prediction': ProcessPredictionHandler,
+  'ml.update_forecasts': UpdateForecastsHandler,
+}

@@ -1,8 +1,8 @@
 import { ModelRegistry } from '#libs/ml'
 import { healthCheck } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
-import { ResultHandler } from '../runtime/result-handler.js'
-import { versions, WORKER_NAME } from '../runtime/worker-name.js'
+import { ResultHandler } from '../execution/result-handler.js'
+import { versions, WORKER_NAME } from '../control/worker-name.js'
 
 /** Says that this worker is there and what it serves. */
 @Injectable()

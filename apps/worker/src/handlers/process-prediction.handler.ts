@@ -3,14 +3,14 @@ import { ModelRegistry, type Risk } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { processPrediction } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import { Shadows } from '../runtime/shadows.js'
-import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+import { Shadows } from '../execution/shadows.js'
+import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
 const gone = 'Its prediction no longer exists.'
 
 /** Computes the risks of many people in one inference call for each model among them. */
 @Injectable()
-export class ProcessPredictionHandler implements TaskHandler<Risk> {
+export class ProcessPredictionHandler implements TaskHandler<typeof processPrediction, Risk> {
   readonly contract = processPrediction
 
   constructor(

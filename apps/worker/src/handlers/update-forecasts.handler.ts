@@ -11,7 +11,7 @@ import { metricsOfForecast, ModelRegistry, requestFromMeasurements, type LoadedF
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { updateForecasts } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import type { Answered, TaskContext, TaskHandler } from '../runtime/task-handler.js'
+import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
 /** Most measurements that one forecast reads; further back they would change nothing. */
 const maxMeasurements = 1_000
@@ -24,7 +24,7 @@ type Forecast = Omit<MadeForecast, 'taskId' | 'attempt'>
  * child would, so it runs here; the histories of a batch are read by one statement.
  */
 @Injectable()
-export class UpdateForecastsHandler implements TaskHandler<Forecast> {
+export class UpdateForecastsHandler implements TaskHandler<typeof updateForecasts, Forecast> {
   readonly contract = updateForecasts
 
   constructor(

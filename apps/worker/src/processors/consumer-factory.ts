@@ -1,7 +1,7 @@
 import { CONFIG, type Config, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Job, Worker } from 'bullmq'
-import { TaskRunner } from '../runtime/task-runner.js'
+import { TaskRunner } from '../execution/task-runner.js'
 import { createConsumerClass, jobsAtOnce } from './consumer.js'
 import { DeliveredJobs } from './delivered-jobs.js'
 

@@ -1,7 +1,7 @@
 import { LOGGER, isQueueName, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Job } from 'bullmq'
-import { TaskRunner, type JobOutcome } from '../runtime/task-runner.js'
+import { TaskRunner, type JobOutcome } from '../execution/task-runner.js'
 
 /**
  * Starts each job when it is delivered. BullMQ first asks the broker for one more job and only then calls the processor

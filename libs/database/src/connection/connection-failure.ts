@@ -1,5 +1,5 @@
 import { MemoryGuardError, reasonOf } from '#libs/platform'
-import { isDatabaseUnavailable, sqlStateOf } from '../database-unavailable.js'
+import { isDatabaseUnavailable, sqlStateOf } from './database-unavailable.js'
 
 /** Why the database cannot be used, and what to do. */
 export interface ConnectionFailure {

@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
-import { createIndexesConcurrently, type ConcurrentIndex } from '../concurrent-index.js'
+import { createIndexesConcurrently, type ConcurrentIndex } from './concurrent-index.js'
 
 /**
  * How a task ended without success, by its error; of a task that is still to be tried again, 'failed'. The state itself

@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
-import { createIndexesConcurrently, type ConcurrentIndex } from '../concurrent-index.js'
+import { createIndexesConcurrently, type ConcurrentIndex } from './concurrent-index.js'
 
 /** As `AuditRepository.list` writes it. */
 const index: ConcurrentIndex = {

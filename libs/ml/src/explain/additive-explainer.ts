@@ -1,9 +1,9 @@
 import { MemoryGuardError } from '#libs/platform'
-import type { AdditiveSum } from './additive-sum.js'
+import type { AdditiveSum } from './trees/additive-sum.js'
 import type { Explainer, Explanation, ExplanationMethod, ExplanationSpace } from './explanation.js'
-import type { TracedOutput } from './trace-graph.js'
-import { coverSourceOf, sharesOf, type Background, type CoverSource } from './tree-reference.js'
-import { TreeShap } from './tree-shap.js'
+import type { TracedOutput } from './tracing/trace-graph.js'
+import { coverSourceOf, sharesOf, type Background, type CoverSource } from './trees/tree-reference.js'
+import { TreeShap } from './trees/tree-shap.js'
 
 /** The space in which a traced output is a sum. */
 export const naturalSpace = { logistic: 'log_odds', identity: 'probability', softmax: 'score' } as const

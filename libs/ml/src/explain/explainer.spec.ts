@@ -6,7 +6,7 @@ import { ensembleAttributes, makeRows, makeTree, type MadeTree } from '../../../
 import { goldenSchema, manifestSchema, type RiskManifest } from '../manifest/index.js'
 import { createExplainer } from './explainer.js'
 import { globalImportance } from './global-importance.js'
-import { seededRandom } from './seeded-random.js'
+import { seededRandom } from './sampling/seeded-random.js'
 import { OnnxSession, OnnxTensor } from '../runtime/onnxruntime.js'
 
 const output = { tensor: 'Y', column: 0 }

@@ -1,12 +1,12 @@
 import { MemoryGuardError } from '#libs/platform'
 import { readOnnxModel } from '../onnx/index.js'
 import { AdditiveExplainer, naturalSpace, roundRows } from './additive-explainer.js'
-import { evaluateSum } from './additive-sum.js'
+import { evaluateSum } from './trees/additive-sum.js'
 import type { Explainer, ExplainerOptions } from './explanation.js'
-import { FunctionExplainer } from './function-explainer.js'
-import type { Predict } from './function-shap.js'
-import { traceGraph, type TracedOutput } from './trace-graph.js'
-import type { Background } from './tree-reference.js'
+import { FunctionExplainer } from './sampling/function-explainer.js'
+import type { Predict } from './sampling/function-shap.js'
+import { traceGraph, type TracedOutput } from './tracing/trace-graph.js'
+import type { Background } from './trees/tree-reference.js'
 
 type Additive = Extract<TracedOutput, { kind: 'additive' }>
 

@@ -1,6 +1,6 @@
-import type { Predict } from './function-shap.js'
-import type { OutputColumn } from './trace-graph.js'
-import type { CoverSource } from './tree-reference.js'
+import type { Predict } from './sampling/function-shap.js'
+import type { OutputColumn } from './tracing/trace-graph.js'
+import type { CoverSource } from './trees/tree-reference.js'
 
 /** What a manifest may ask for. */
 export type RequestedMethod = 'auto' | 'tree_path_dependent' | 'tree_interventional' | 'linear' | 'permutation'

@@ -1,9 +1,32 @@
-export * from './default-model.js'
-export * from './check-metrics.js'
-export * from './folder-scanner.js'
-export * from './known-metrics.js'
-export * from './manifest.schema.js'
-export * from './metric-words.js'
-export * from './model-catalogue.js'
-export * from './model-folder.js'
-export * from './model-path.js'
+export { assertDefaultModel } from './default-model.js'
+export {
+  categoryOf,
+  checkMeasurement,
+  checkMetrics,
+  extrapolatedFeatures,
+  findOutput,
+  intervalOf,
+  missingFeatures,
+} from './check-metrics.js'
+export { FolderScanner, listModelFolders } from './folder-scanner.js'
+export { knownMetrics } from './known-metrics.js'
+export {
+  goldenSchema,
+  manifestSchema,
+  type ForecastManifest,
+  type Golden,
+  type Manifest,
+  type ModelInput,
+  type RiskManifest,
+} from './manifest.schema.js'
+export { numberOfWord } from './metric-words.js'
+export { ModelCatalogue, isForecast, newestFirst } from './model-catalogue.js'
+export {
+  digestOf,
+  inspectModelFolder,
+  readModelFolder,
+  referenceOf,
+  type InspectedFolder,
+  type ModelFolder,
+} from './model-folder.js'
+export { modelFilePath, modelFolderPath } from './model-path.js'

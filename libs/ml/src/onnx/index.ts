@@ -1,3 +1,3 @@
 export { readOnnxModel } from './onnx-model.js'
-export type { OnnxAttribute, OnnxModel, OnnxNode, OnnxValue } from './onnx-model.js'
+export type { OnnxModel, OnnxNode, OnnxValue } from './onnx-model.js'
 export type { OnnxElementType, OnnxTensor } from './onnx-tensor.js'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
 import type { ComputePool } from '../runtime/compute-pool.js'
-import { graphFaults } from './graph-faults.js'
+import { graphFaults } from '../authoring/graph-faults.js'
 import { graphSpecOf, type RiskFolder } from './graph-spec.js'
 import { goldenFaults } from './risk-outputs.js'
 

@@ -1,3 +1,3 @@
 export type { BrokerFacts } from './broker-facts.js'
 export { keyPrefix } from './explain-failure.js'
-export * from './probe-redis.js'
+export { probeRedis } from './probe-redis.js'

@@ -1,19 +1,19 @@
-import type { TaskContract } from './define-task.js'
-import * as tasks from './tasks.js'
+import { batchPredictions } from './batch-predictions.task.js'
+import { generateExplanation } from './generate-explanation.task.js'
+import { healthCheck } from './health-check.task.js'
+import { processPrediction } from './process-prediction.task.js'
+import { updateForecasts } from './update-forecasts.task.js'
 
-type Contract = Extract<(typeof tasks)[keyof typeof tasks], TaskContract>
-type Catalogue = { readonly [Each in Contract as Each['name']]: Each }
+/** Every task there is, by name. The worker's table of handlers does not compile if one of them has no handler. */
+export const catalogue = {
+  [batchPredictions.name]: batchPredictions,
+  [generateExplanation.name]: generateExplanation,
+  [healthCheck.name]: healthCheck,
+  [processPrediction.name]: processPrediction,
+  [updateForecasts.name]: updateForecasts,
+} as const
 
-const isContract = (exported: object): exported is Contract =>
-  'name' in exported && 'queue' in exported && 'args' in exported && 'result' in exported
-
-/** Every task there is, by name. A worker refuses to start if one of its queues has a task without a handler. */
-export const catalogue = Object.fromEntries(
-  Object.values(tasks)
-    .filter(isContract)
-    .map((contract) => [contract.name, contract]),
-) as Catalogue
-
+export type Catalogue = typeof catalogue
 export type TaskName = keyof Catalogue
 
 export const isTaskName = (name: string): name is TaskName => Object.hasOwn(catalogue, name)

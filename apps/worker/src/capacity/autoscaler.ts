@@ -1,0 +1,64 @@
+import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/platform'
+import { queueSettings } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { Consumers } from '../processors/consumers.js'
+import { PoolSize } from './pool-size.js'
+import { Scale } from './scale.js'
+import { TaskRunner } from '../execution/task-runner.js'
+
+const intervalMs = 1_000
+/** Work that waits this long finds no free child. */
+const waitingSeconds = 1
+
+/** Keeps as many compute children as there is work for, between the two numbers of `--autoscale`. */
+@Injectable()
+export class Autoscaler {
+  private loop: PeriodicLoop | undefined
+
+  constructor(
+    private readonly size: PoolSize,
+    private readonly runner: TaskRunner,
+    private readonly consumers: Consumers,
+    private readonly queues: QueueRepository,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /** Does nothing without limits. */
+  start(): void {
+    const { autoscale, pool } = this.config.worker
+    if (!autoscale) return
+    if (pool === 'solo') this.log.warn('--autoscale has no meaning with --pool solo')
+    else {
+      const scale = new Scale(autoscale)
+      this.loop = new PeriodicLoop({ name: 'autoscale', intervalMs, run: () => this.look(scale) }, this.log)
+      this.loop.start()
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.loop?.stop()
+  }
+
+  private async look(scale: Scale): Promise<void> {
+    try {
+      const { children } = this.size
+      const waiting = this.runner.hasFreeChild ? 0 : await this.countWaitingBatches()
+      const wanted = scale.look(performance.now(), { children, busy: this.runner.batchesUnderWay, waiting })
+      if (wanted === children) return
+      this.log.info({ from: children, to: wanted, waiting }, 'changing the number of compute children')
+      await this.size.set(wanted)
+    } catch (error) {
+      const level = isDatabaseUnavailable(error) ? 'debug' : 'error'
+      this.log[level]({ err: error }, 'the number of compute children stays as it is')
+    }
+  }
+
+  private async countWaitingBatches(): Promise<number> {
+    const waiting = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
+    let batches = this.size.countWaiting(waitingSeconds * 1000)
+    for (const [queue, tasks] of waiting) batches += Math.ceil(tasks / queueSettings[queue].batchSize)
+    return batches
+  }
+}

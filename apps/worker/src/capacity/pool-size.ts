@@ -1,0 +1,32 @@
+import { COMPUTE_POOL, type ComputePool } from '#libs/ml'
+import { MemoryGuardError } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { Consumers } from '../processors/consumers.js'
+import { TaskRunner } from '../execution/task-runner.js'
+
+/** The number of compute children, and with it how much this worker takes at once. */
+@Injectable()
+export class PoolSize {
+  constructor(
+    private readonly runner: TaskRunner,
+    private readonly consumers: Consumers,
+    @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
+  ) {}
+
+  get children(): number {
+    return this.runner.concurrency
+  }
+
+  /** Batches that have waited this long for a child. */
+  countWaiting(longerThanMs: number): number {
+    return this.pool.countWaiting(longerThanMs)
+  }
+
+  /** @throws MemoryGuardError REQUEST_INVALID for less than one child, and for a solo pool. */
+  async set(children: number): Promise<void> {
+    if (children < 1) throw new MemoryGuardError('REQUEST_INVALID', 'At least one child must stay.')
+    await this.pool.resize(children)
+    this.runner.concurrency = children
+    this.consumers.setConcurrency(children)
+  }
+}

@@ -1,0 +1,94 @@
+import { controlChannel, NotificationListener, WorkerCommandRepository, type WorkerCommand } from '#libs/database'
+import { CONFIG, LOGGER, MemoryGuardError, PeriodicLoop, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { z } from 'zod'
+import { LeaseKeeper } from '../execution/lease-keeper.js'
+import { Presence } from './presence.js'
+import { TaskRunner } from '../execution/task-runner.js'
+import { WorkerCommands } from './worker-commands.js'
+
+/** How often commands are looked for whose message was lost, in milliseconds. */
+const sweepMs = 5_000
+
+/** What is told on the control channel. It only speeds things up: everything told stands in a row. */
+const controlMessage = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('revoke'), id: z.uuid(), terminate: z.boolean() }),
+  z.object({ kind: z.literal('command'), worker: z.uuid() }),
+])
+
+/**
+ * Hears what this worker is told to do. A message that is lost is made good: revokes when leases are renewed, commands
+ * by a look at their rows every few seconds.
+ */
+@Injectable()
+export class RemoteControl {
+  private readonly listener: NotificationListener
+  private readonly loop: PeriodicLoop
+
+  constructor(
+    private readonly runner: TaskRunner,
+    private readonly presence: Presence,
+    private readonly commands: WorkerCommands,
+    private readonly sent: WorkerCommandRepository,
+    leases: LeaseKeeper,
+    @Inject(CONFIG) config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
+    this.loop = new PeriodicLoop({ name: 'commands', intervalMs: sweepMs, run: () => this.work() }, log)
+    this.listener = new NotificationListener(config, handlers, log)
+    leases.whenRevoked(({ id, terminate }) => this.runner.revoke(id, terminate))
+  }
+
+  start(): Promise<void> {
+    this.loop.start()
+    return this.listener.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.listener.stop()
+    await this.loop.stop()
+  }
+
+  private hear(payload: string): void {
+    const message = controlMessage.safeParse(parse(payload))
+    if (!message.success) {
+      this.log.debug({ payload }, 'a control message that this version does not know')
+    } else if (message.data.kind === 'revoke') {
+      this.runner.revoke(message.data.id, message.data.terminate)
+    } else if (message.data.worker === this.presence.id) {
+      this.loop.wake()
+    }
+  }
+
+  /** Runs the open commands, one after the other. */
+  private async work(): Promise<void> {
+    try {
+      for (const command of await this.sent.listOpen(this.presence.id)) await this.execute(command)
+    } catch (error) {
+      this.log.warn({ err: error }, 'could not look for commands; trying again')
+    }
+  }
+
+  private async execute({ id, command, args }: WorkerCommand): Promise<void> {
+    this.log.info({ command }, 'told by an operator')
+    try {
+      await this.sent.acknowledge(id, { answer: await this.commands.run(command, args) })
+      // Whoever asks next sees what has changed.
+      await this.presence.beat()
+    } catch (error) {
+      if (!(error instanceof MemoryGuardError)) this.log.error({ err: error, command }, 'a command failed')
+      await this.sent.acknowledge(id, {
+        error: error instanceof MemoryGuardError ? error.message : 'It failed; see the worker log.',
+      })
+    }
+  }
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

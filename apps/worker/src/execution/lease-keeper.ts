@@ -1,0 +1,60 @@
+import { TaskRepository, type ClaimedTask, type RevokeRequest } from '#libs/database'
+import { CONFIG, LOGGER, PeriodicLoop, withinTime, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { WORKER_NAME } from '../control/worker-name.js'
+
+/** Keeps the attempts of this worker alive in the database while they run. */
+@Injectable()
+export class LeaseKeeper {
+  private readonly held = new Map<string, ClaimedTask>()
+  private readonly loop: PeriodicLoop
+  private onRevoked: (request: RevokeRequest) => void = () => undefined
+
+  constructor(
+    private readonly tasks: TaskRepository,
+    @Inject(WORKER_NAME) private readonly worker: string,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    const intervalMs = (config.task.lockSeconds * 1000) / 3
+    // A renewal over a dead connection must not keep the next one waiting.
+    const run = () => withinTime(this.renew(), intervalMs / 2, undefined)
+    this.loop = new PeriodicLoop({ name: 'leases', intervalMs, run }, log)
+  }
+
+  start(): void {
+    this.loop.start()
+  }
+
+  get size(): number {
+    return this.held.size
+  }
+
+  hold(tasks: readonly ClaimedTask[]): void {
+    for (const task of tasks) this.held.set(task.id, task)
+  }
+
+  letGo(tasks: readonly ClaimedTask[]): void {
+    for (const { id } of tasks) this.held.delete(id)
+  }
+
+  /** Tells of held tasks that someone asked to revoke, again at each renewal. */
+  whenRevoked(tell: (request: RevokeRequest) => void): void {
+    this.onRevoked = tell
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop()
+  }
+
+  private async renew(): Promise<void> {
+    if (this.held.size === 0) return
+    const jobs = [...this.held.values()].map(({ id, attempt }) => ({ taskId: id, attempt }))
+    try {
+      const revoked = await this.tasks.renewLeases(jobs, this.worker, this.config.task.lockSeconds)
+      for (const request of revoked) this.onRevoked(request)
+    } catch (error) {
+      this.log.warn({ err: error }, 'leases were not renewed')
+    }
+  }
+}

@@ -1,0 +1,319 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  isDatabaseUnavailable,
+  TaskRepository,
+  type AttemptEnd,
+  type ClaimedTask,
+  type TaskJob,
+  type WorkerTaskLimits,
+} from '#libs/database'
+import {
+  CONFIG,
+  LOGGER,
+  MemoryGuardError,
+  MicroBatcher,
+  type Config,
+  type Logger,
+  type QueueName,
+  type Settled,
+} from '#libs/platform'
+import { Dispatcher, jobPayload, queueSettings } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { WorkerMetrics } from '../health/worker-metrics.js'
+import { FinishedLines } from './finished-lines.js'
+import { HandlerRegistry } from './handler-registry.js'
+import { LeaseKeeper } from './lease-keeper.js'
+import { ProgressReports } from './progress-reports.js'
+import { limitsByTask, RateLimits, type TimeLimits } from '../capacity/rate-limits.js'
+import { RetryPolicy } from './retry-policy.js'
+import { RunningGroup } from './running-group.js'
+import type { TaskHandler } from './task-handler.js'
+import { WORKER_NAME } from '../control/worker-name.js'
+
+/** Wait before a statement is tried again while the database is down, in milliseconds. */
+const databaseRetryMs = 500
+/** How long after the hard limit the runner waits for a child's own report of it, in milliseconds. */
+const hardLimitGraceMs = 500
+
+/** A claim answers within this time after it is committed, in milliseconds; until then a revoke is remembered. */
+const earlyRevokeMs = 10_000
+
+/** The part of a BullMQ job that the runner reads. */
+export interface QueuedJob {
+  readonly name: string
+  readonly data: unknown
+}
+
+/** What became of a job: `skipped` means that its task was not waiting for this attempt. */
+export type JobOutcome = 'done' | 'skipped'
+
+/**
+ * Turns jobs into stored outcomes: claim, compute, store, each once for a whole batch. Written once for all queues;
+ * a handler only computes. A job is finished in the broker when its outcome stands in the database.
+ */
+@Injectable()
+export class TaskRunner {
+  private readonly batchers = new Map<string, MicroBatcher<TaskJob, JobOutcome>>()
+  private readonly retryPolicy: RetryPolicy
+  /** One for each group under way. */
+  private readonly running = new Set<RunningGroup>()
+  /** Revokes that were heard before the claim had answered: whether to terminate, by task. */
+  private readonly earlyRevokes = new Map<string, boolean>()
+  /** Aborted when everything is handed back. */
+  private readonly releasing = new AbortController()
+  private readonly timeLimits = new Map<string, TimeLimits>()
+  /** Spaces starts, at an operator's wish. */
+  readonly rateLimits = new RateLimits()
+  /** Compute children there are. */
+  concurrency: number
+  /** Batches of jobs taken from the broker so far. */
+  batchesTaken = 0
+
+  constructor(
+    private readonly tasks: TaskRepository,
+    private readonly dispatcher: Dispatcher,
+    private readonly handlers: HandlerRegistry,
+    private readonly leases: LeaseKeeper,
+    private readonly metrics: WorkerMetrics,
+    private readonly progress: ProgressReports,
+    private readonly finished: FinishedLines,
+    @Inject(WORKER_NAME) private readonly worker: string,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    this.retryPolicy = new RetryPolicy(config.task)
+    this.concurrency = config.worker.concurrency
+  }
+
+  /** Whether work that came now could be computed at once. */
+  get hasFreeChild(): boolean {
+    return this.running.size < this.concurrency
+  }
+
+  /** Batches that are computed or wait for a child. */
+  get batchesUnderWay(): number {
+    return this.running.size
+  }
+
+  /**
+   * Runs the tasks of a job; `done` if one of them was started for it. A job is finished when all its tasks are.
+   * @throws what one of them could not be stored for.
+   */
+  async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
+    const { task_ids: taskIds, attempt } = jobPayload.parse(job.data)
+    const batcher = this.batcherOf(queue, job.name)
+    const settled = await Promise.allSettled(
+      taskIds.map((taskId) => {
+        const waitMs = this.rateLimits.take(job.name)
+        const start = () => batcher.add({ taskId, attempt })
+        return waitMs > 0 ? this.pause(waitMs).then(start) : start()
+      }),
+    )
+    const failed = settled.find((outcome) => outcome.status === 'rejected')
+    if (failed) throw failed.reason
+    return settled.some((outcome) => outcome.status === 'fulfilled' && outcome.value === 'done') ? 'done' : 'skipped'
+  }
+
+  /** Waits, but not when everything is handed back. */
+  private pause(ms: number): Promise<void> {
+    return pause(ms, undefined, { signal: this.releasing.signal }).catch(() => undefined)
+  }
+
+  /** Hands back what still runs: it is queued again without using a retry. */
+  releaseAll(): void {
+    this.releasing.abort()
+    for (const group of this.running) group.release(releasedError())
+  }
+
+  /**
+   * Ends a running task as cancelled, if it runs here; the database refuses it to anyone who comes later. What computes
+   * it is asked to stop, and killed after the grace if no other task needs it or if it is to be terminated.
+   */
+  revoke(id: string, terminate: boolean): void {
+    for (const group of this.running) {
+      if (!group.tasks.some((task) => task.id === id)) continue
+      this.revokeIn(group, id, terminate)
+      return
+    }
+    this.earlyRevokes.set(id, terminate)
+    setTimeout(() => this.earlyRevokes.delete(id), earlyRevokeMs).unref()
+  }
+
+  private revokeIn(group: RunningGroup, id: string, terminate: boolean): void {
+    const task = group.tasks.find((member) => member.id === id)
+    if (!task) return
+    const isFirst = !group.isRevoked(task)
+    group.revoke(id, terminate, this.config.task.revokeGraceSeconds * 1000)
+    if (!isFirst) return
+    const end = this.endOf(task, new MemoryGuardError('TASK_REVOKED', 'It was revoked.'))
+    this.settle([task], [end]).catch((error: unknown) => {
+      this.log.warn({ task: id, err: error }, 'a revoke was not stored; it is when the lease has run out')
+    })
+  }
+
+  /** Changes the limits of a task on this worker, in seconds, from its next start on; answers those in force. */
+  setTimeLimits(task: string, soft: number | undefined, hard: number | undefined): TimeLimits {
+    const limits = { soft: soft ?? this.timeLimitsOf(task).soft, hard: hard ?? this.timeLimitsOf(task).hard }
+    this.timeLimits.set(task, limits)
+    return limits
+  }
+
+  /** What operators have limited on this worker, by task. */
+  get limitsSet(): Readonly<Record<string, WorkerTaskLimits>> {
+    return limitsByTask(this.rateLimits.perSecond, this.timeLimits)
+  }
+
+  private timeLimitsOf(task: string): TimeLimits {
+    const { softTimeLimitSeconds: soft, timeLimitSeconds: hard } = this.config.task
+    return this.timeLimits.get(task) ?? { soft, hard }
+  }
+
+  private batcherOf(queue: QueueName, name: string): MicroBatcher<TaskJob, JobOutcome> {
+    const key = `${queue} ${name}`
+    const existing = this.batchers.get(key)
+    if (existing) return existing
+    const { batchSize, batchWaitMs, extraBatches } = queueSettings[queue]
+    const batcher = new MicroBatcher<TaskJob, JobOutcome>({
+      maxSize: batchSize,
+      maxInFlight: () => this.concurrency + extraBatches,
+      maxWaitMs: batchWaitMs,
+      flush: (jobs) => this.runBatch(name, jobs),
+    })
+    this.batchers.set(key, batcher)
+    return batcher
+  }
+
+  private async runBatch(name: string, jobs: readonly TaskJob[]): Promise<readonly Settled<JobOutcome>[]> {
+    this.batchesTaken += 1
+    const fresh = jobs.filter(({ attempt }) => attempt === 1)
+    const again = jobs.filter(({ attempt }) => attempt > 1)
+    const started = new Set<string>()
+    const run = async (part: readonly TaskJob[]) => {
+      for (const { id } of await this.claimAndRun(name, part)) started.add(id)
+    }
+    // What has been started before runs alone, for a process may have died under it, and is claimed only when a child
+    // may be free: a task that merely waits must not be counted among those under which this worker dies.
+    const lane = async () => {
+      for (let job = again.shift(); job; job = again.shift()) await run([job])
+    }
+    const lanes = Array.from({ length: Math.min(again.length, this.concurrency) }, lane)
+    await Promise.all([fresh.length > 0 && run(fresh), ...lanes])
+    return jobs.map(({ taskId }) => ({ value: started.has(taskId) ? 'done' : 'skipped' }))
+  }
+
+  private async claimAndRun(name: string, jobs: readonly TaskJob[]): Promise<readonly ClaimedTask[]> {
+    // What waits here has not started; the reconciler finds it for another worker.
+    if (this.releasing.signal.aborted) return []
+    const claimed = await this.whileDatabaseIsDown(() =>
+      this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
+    )
+    if (claimed.length === 0) return claimed
+    this.leases.hold(claimed)
+    try {
+      await this.runGroup(this.handlers.find(name), claimed)
+    } finally {
+      this.leases.letGo(claimed)
+    }
+    return claimed
+  }
+
+  private async runGroup(handler: TaskHandler | undefined, tasks: readonly ClaimedTask[]): Promise<void> {
+    const startedAt = performance.now()
+    const group = new RunningGroup(tasks)
+    this.running.add(group)
+    for (const [id, terminate] of this.earlyRevokes) this.revokeIn(group, id, terminate)
+    const outcomes = await this.compute(handler, group)
+    group.end()
+    this.running.delete(group)
+    const answers: { task: ClaimedTask; answer: unknown }[] = []
+    const ends: AttemptEnd[] = []
+    tasks.forEach((task, index) => {
+      // Its end has been stored when it was revoked.
+      if (group.isRevoked(task)) return
+      const outcome = outcomes[index] ?? { error: new Error('The handler answered fewer outcomes than it was given') }
+      if ('value' in outcome) answers.push({ task, answer: outcome.value })
+      else ends.push(this.endOf(task, outcome.error))
+    })
+    const [stored] = await Promise.all([
+      handler && answers.length > 0 ? this.whileDatabaseIsDown(() => handler.store(answers)) : new Set<string>(),
+      ends.length > 0 && this.settle(tasks, ends),
+    ])
+    const durationMs = performance.now() - startedAt
+    this.metrics.observeGroup(tasks, answers.length, ends, durationMs / 1000)
+    this.finished.report({ tasks, stored, ends, durationMs })
+  }
+
+  private async compute(handler: TaskHandler | undefined, group: RunningGroup): Promise<readonly Settled<unknown>[]> {
+    const { tasks } = group
+    if (!handler) {
+      const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
+      return tasks.map(() => ({ error }))
+    }
+    if (this.releasing.signal.aborted) return tasks.map(() => ({ error: releasedError() }))
+    const { soft, hard } = this.timeLimitsOf(handler.contract.name)
+    const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
+    const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
+    group.askIn(softLimitMs, () => limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
+    // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
+    group.abandonIn(hardLimitMs + hardLimitGraceMs, () => limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
+    const { signal, killSignal } = group
+    const progress = this.progress.report
+    try {
+      const outcomes = await group.race(handler.compute(tasks, { signal, killSignal, hardLimitMs, progress }))
+      return signal.aborted ? tasks.map(() => ({ error: signal.reason })) : outcomes
+    } catch (error) {
+      return tasks.map(() => ({ error }))
+    }
+  }
+
+  private endOf(task: ClaimedTask, error: unknown): AttemptEnd {
+    const end = this.retryPolicy.endOf(task, error)
+    const level = end.outcome === 'released' ? 'info' : 'warn'
+    this.log[level](
+      { task: task.id, name: task.name, attempt: task.attempt, outcome: end.outcome, code: end.errorCode, err: error },
+      'an attempt ended without a result',
+    )
+    return end
+  }
+
+  /** Stores ends and dispatches what is to run again. */
+  private async settle(group: readonly ClaimedTask[], ends: readonly AttemptEnd[]): Promise<void> {
+    const stored = await this.whileDatabaseIsDown(() => this.tasks.settle(ends))
+    for (const end of ends) {
+      const task = group.find(({ id }) => id === end.id)
+      if (!task || !stored.has(end.id) || (end.state !== 'queued' && end.state !== 'retrying')) continue
+      void this.dispatcher.dispatch({
+        taskId: task.id,
+        attempt: task.attempt + 1,
+        name: task.name,
+        queue: task.queue,
+        priority: task.priority,
+        delayMs: end.retryInMs ?? 0,
+      })
+    }
+  }
+
+  /** A result in hand outlives an outage of the database. */
+  private async whileDatabaseIsDown<Answer>(statement: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      try {
+        return await statement()
+      } catch (error) {
+        if (!isDatabaseUnavailable(error) || this.releasing.signal.aborted) throw error
+        this.log.warn({ err: error }, 'the database does not answer; trying again')
+        await new Promise((resolve) => setTimeout(resolve, databaseRetryMs))
+      }
+    }
+  }
+}
+
+const shortest = (seconds: readonly number[]): number => Math.min(...seconds) * 1000
+
+const limitError = (
+  code: 'TASK_SOFT_TIME_LIMIT' | 'TASK_HARD_TIME_LIMIT',
+  word: string,
+  ms: number,
+): MemoryGuardError => new MemoryGuardError(code, `It ran longer than its ${word} limit of ${ms / 1000} s.`)
+
+const releasedError = (): MemoryGuardError =>
+  new MemoryGuardError('TASK_RELEASED', 'The worker stopped and handed it back.')

@@ -1,0 +1,96 @@
+import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger, type QueueName } from '#libs/platform'
+import { Broker } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { ConsumerFactory } from '../processors/consumer-factory.js'
+import { Consumers } from '../processors/consumers.js'
+import { StallClock, type StallSight } from './stall-clock.js'
+import { TaskRunner } from '../execution/task-runner.js'
+
+/** A task that waits this long is on no way to a worker any more. */
+const waitingSeconds = 2
+const longestIntervalMs = 5_000
+
+/**
+ * Looks whether this worker takes work that waits for it. If it does not, its connections to the broker are made anew;
+ * if that does not help it is no longer ready, and at last it ends, so that its supervisor starts another.
+ */
+@Injectable()
+export class Watchdog {
+  private readonly clock: StallClock
+  private readonly intervalMs: number
+  private loop: PeriodicLoop | undefined
+  private isUnready = false
+
+  constructor(
+    private readonly runner: TaskRunner,
+    private readonly consumers: Consumers,
+    private readonly factory: ConsumerFactory,
+    private readonly broker: Broker,
+    private readonly queues: QueueRepository,
+    @Inject(CONFIG) { worker }: Config,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    this.clock = new StallClock(worker.stall)
+    this.intervalMs = Math.min(longestIntervalMs, (worker.stall.rebuildSeconds * 1000) / 4)
+  }
+
+  /** Why the worker is not ready; undefined as long as it takes work. */
+  get fault(): string | undefined {
+    return this.isUnready ? 'work waits, but none is taken' : undefined
+  }
+
+  /** `end` is called when nothing has helped. */
+  start(end: () => void): void {
+    const { intervalMs } = this
+    this.loop = new PeriodicLoop({ name: 'watchdog', intervalMs, run: () => this.look(end) }, this.log)
+    this.loop.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.loop?.stop()
+  }
+
+  private async look(end: () => void): Promise<void> {
+    const { batchesTaken: taken } = this.runner
+    try {
+      const verdict = this.clock.look(performance.now(), { taken, ...(await this.seeWork()) })
+      this.isUnready = verdict === 'unready' || verdict === 'exit'
+      if (verdict === 'rebuild') this.rebuild()
+      if (verdict !== 'exit') return
+      this.log.fatal('work waits, but none is taken, also over new connections: ending')
+      end()
+    } catch (error) {
+      this.clock.reset()
+      const level = isDatabaseUnavailable(error) ? 'debug' : 'error'
+      this.log[level]({ err: error }, 'it cannot be told whether work waits')
+    }
+  }
+
+  /**
+   * A task that waits in the database may have its job in another worker's hands: behind a rate limit, or in a lane of
+   * one at a time. Only what the broker holds ready could be taken here; a broker that does not answer may hold it.
+   */
+  private async seeWork(): Promise<Pick<StallSight, 'isStarving' | 'isBrokerUp'>> {
+    const queues = this.runner.hasFreeChild ? await this.listDueQueues() : []
+    try {
+      // One that cannot be written to is out of order, though it answers how many jobs wait.
+      if (queues.length > 0) await this.broker.assertWritable()
+      const depths = await Promise.all(queues.map((queue) => this.broker.depth(queue)))
+      return { isStarving: depths.some(({ waiting }) => waiting > 0), isBrokerUp: true }
+    } catch {
+      return { isStarving: true, isBrokerUp: false }
+    }
+  }
+
+  private async listDueQueues(): Promise<readonly QueueName[]> {
+    const due = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
+    return [...due.keys()]
+  }
+
+  private rebuild(): void {
+    this.log.warn({ queues: this.consumers.queues }, 'work waits, but none is taken: connecting to the broker anew')
+    this.broker.reconnect()
+    this.consumers.replaceAll((queue) => this.factory.create(queue))
+  }
+}

@@ -1,0 +1,94 @@
+import { isDatabaseUnavailable, TaskEventRepository, WebhookDeliveryRepository, withAdvisoryLock } from '#libs/database'
+import { LOGGER, PeriodicLoop, type Logger } from '#libs/platform'
+import { FinishedTasks, HeardEnds } from '#libs/tasks'
+import { Inject, Injectable } from '@nestjs/common'
+import { DataSource } from 'typeorm'
+import { WebhookSender } from './webhook-sender.js'
+
+/** How often to look for tasks that ended and for due deliveries, in milliseconds. */
+const lookMs = 1_000
+/** Wait this long after a task ends before planning deliveries, so that ends close together are handled in one query. */
+const wakeMs = 100
+/** How long deliveries are kept that are no longer tried, in days, and how often they are looked for. */
+const keepDays = 30
+const pruneMs = 3_600_000
+
+/**
+ * Tells webhooks of the ends of tasks. Ends that the database tells are looked up by their id; after a gap in what was
+ * told they are looked for from the stored time on. Without a webhook nothing is listened to and nothing is read but
+ * that there is none. Any number of workers does this at once: a delivery is made once, and claimed by one at a time.
+ */
+@Injectable()
+export class Webhooks {
+  private readonly loop: PeriodicLoop
+  private isListening = false
+  private heard: HeardEnds | undefined
+  private prunedAt = Date.now()
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly events: TaskEventRepository,
+    private readonly deliveries: WebhookDeliveryRepository,
+    private readonly finished: FinishedTasks,
+    private readonly sender: WebhookSender,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    this.loop = new PeriodicLoop({ name: 'webhooks', intervalMs: lookMs, run: () => this.run() }, log)
+    sender.onRoom = () => this.loop.wake(wakeMs)
+  }
+
+  start(): void {
+    this.loop.start()
+  }
+
+  async stop(): Promise<void> {
+    this.heard?.stop()
+    await this.loop.stop()
+    await this.sender.stop()
+  }
+
+  private async run(): Promise<void> {
+    try {
+      if (await this.plan()) {
+        // A slow receiver must not keep the others waiting for the next look.
+        while (!this.loop.isStopped && (await this.sender.sendDue())) continue
+      }
+      // A page at each look, until nothing is left.
+      const isPruneDue = Date.now() - this.prunedAt > pruneMs
+      if (isPruneDue && !(await this.deliveries.prune(keepDays))) this.prunedAt = Date.now()
+    } catch (error) {
+      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'webhooks are told later')
+    }
+  }
+
+  /** Returns whether there is a webhook to notify. */
+  private async plan(): Promise<boolean> {
+    const start = await this.deliveries.findPlanStart()
+    if (start === null) {
+      this.heard?.stop()
+      this.heard = undefined
+      return false
+    }
+    if (!this.isListening) {
+      this.isListening = true
+      await this.finished.start()
+    }
+    const heard = (this.heard ??= new HeardEnds(this.finished, () => this.loop.wake(wakeMs)))
+    const clock = await this.events.readClock()
+    const { ids, isComplete } = await heard.collect(clock, start)
+    if (isComplete) await this.deliveries.plan(start, clock.settled, ids)
+    // One process looks at the table. The others do not know how far it looks: what they have heard they keep.
+    else if (await this.isPlannedElsewhere(start, clock.settled)) return true
+    const later = await this.deliveries.listEndedSince(ids, clock.settled)
+    heard.forget(ids.filter((id) => !later.has(id)))
+    return true
+  }
+  /** Plans by a look at the table, unless another process is at it: then it answers true. */
+  private async isPlannedElsewhere(start: number, until: number): Promise<boolean> {
+    const isPlanned = await withAdvisoryLock(this.dataSource, 'webhooks', async () => {
+      await this.deliveries.plan(start, until, null)
+      return true
+    })
+    return isPlanned === undefined
+  }
+}

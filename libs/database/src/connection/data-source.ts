@@ -1,0 +1,160 @@
+import { DataSource } from 'typeorm'
+import type { Config, Logger } from '#libs/platform'
+import { advisoryLocks } from './advisory-lock.js'
+import { explainFailure } from './connection-failure.js'
+import { connectionOptions, type ConnectionKind } from './connections.js'
+import { ApiKeyEntity } from '../access/api-key.entity.js'
+import { ForecastEntity } from '../forecasts/forecast.entity.js'
+import { HealthMetricsEntity } from '../health-metrics/health-metrics.entity.js'
+import { ExplanationEntity } from '../explanations/explanation.entity.js'
+import { ModelActivationEntity } from '../models/model-activation.entity.js'
+import { PredictionEntity } from '../predictions/prediction.entity.js'
+import { ScheduleEntity } from '../schedules/schedule.entity.js'
+import { TaskAttemptEntity } from '../tasks/task-attempt.entity.js'
+import { TaskEntity } from '../tasks/task.entity.js'
+import { WorkerEntity } from '../workers/worker.entity.js'
+import { AuditOfPeople1764000011000 } from '../migrations/1764000011000-audit-of-people.js'
+import { AuditChain1764000008000 } from '../migrations/1764000008000-audit-chain.js'
+import { FirstTables1764000000000 } from '../migrations/1764000000000-first-tables.js'
+import { Batches1764000004000 } from '../migrations/1764000004000-batches.js'
+import { HealthMetricsAndForecasts1764000002000 } from '../migrations/1764000002000-health-metrics-and-forecasts.js'
+import { Explanations1764000001000 } from '../migrations/1764000001000-explanations.js'
+import { ModelActivations1764000001500 } from '../migrations/1764000001500-model-activations.js'
+import { Retention1764000006000 } from '../migrations/1764000006000-retention.js'
+import { BootstrapKey1764000008500 } from '../migrations/1764000008500-bootstrap-key.js'
+import { EventsAndWebhooks1764000007000 } from '../migrations/1764000007000-events-and-webhooks.js'
+import { IndexesOfLists1764000010000 } from '../migrations/1764000010000-indexes-of-lists.js'
+import { Operations1764000003000 } from '../migrations/1764000003000-operations.js'
+import { Schedules1764000005000 } from '../migrations/1764000005000-schedules.js'
+
+/**
+ * How the connections of a process are shared between `PreparedStatements` and everything else. Two chores of a worker
+ * hold a connection each while they work, and need others to work with.
+ */
+export const poolSizes = ({ database: { poolSize } }: Config) => {
+  const prepared = Math.floor((poolSize - 2) / 2)
+  return { prepared, other: poolSize - prepared }
+}
+
+/**
+ * The connection pool of a process. `config.database.url` must be set: the launcher sets it when it runs the
+ * embedded server.
+ * @throws MemoryGuardError CONFIG_INVALID without a URL.
+ */
+export const createDataSource = (config: Config, kind: ConnectionKind = {}): DataSource => {
+  const connections = connectionOptions(config, kind)
+  return new DataSource({
+    type: 'postgres',
+    poolSize: poolSizes(config).other,
+    entities: [
+      TaskEntity,
+      TaskAttemptEntity,
+      PredictionEntity,
+      WorkerEntity,
+      ApiKeyEntity,
+      ExplanationEntity,
+      ModelActivationEntity,
+      HealthMetricsEntity,
+      ForecastEntity,
+      ScheduleEntity,
+    ],
+    migrations: [
+      FirstTables1764000000000,
+      Explanations1764000001000,
+      ModelActivations1764000001500,
+      HealthMetricsAndForecasts1764000002000,
+      Operations1764000003000,
+      Batches1764000004000,
+      Schedules1764000005000,
+      Retention1764000006000,
+      EventsAndWebhooks1764000007000,
+      AuditChain1764000008000,
+      BootstrapKey1764000008500,
+      IndexesOfLists1764000010000,
+      AuditOfPeople1764000011000,
+    ],
+    migrationsTransactionMode: 'each',
+    synchronize: false,
+    installExtensions: false,
+    extra: connections,
+  })
+}
+
+/** How often a process looks whether another one has finished the migrations, in milliseconds. */
+const migrationPollMs = 200
+
+/** Brings the schema up to date; of several processes that call it at once, one works and the others wait for it. */
+export const runMigrations = async (dataSource: DataSource): Promise<readonly string[]> => {
+  const runner = dataSource.createQueryRunner()
+  // A lock that ends with its transaction cannot be left behind in a server that a pooler lends to others.
+  await runner.startTransaction()
+  try {
+    // An index that is made concurrently waits for every snapshot. A statement that waits for the lock would hold one, and
+    // so would one with parameters: the server keeps its portal until the transaction ends.
+    for (;;) {
+      const [row]: { locked: boolean }[] = await runner.query(
+        `SELECT pg_try_advisory_xact_lock(${advisoryLocks.migrations}) AS locked`,
+      )
+      if (row?.locked) break
+      await new Promise((resolve) => setTimeout(resolve, migrationPollMs))
+    }
+    const done = await dataSource.runMigrations()
+    await runner.commitTransaction()
+    return done.map(({ name }) => name)
+  } catch (error) {
+    await runner.rollbackTransaction()
+    throw error
+  } finally {
+    await runner.release()
+  }
+}
+
+/**
+ * Connects and waits until the schema is up to date; a process never alters it by itself.
+ * @throws MemoryGuardError DATABASE_UNAVAILABLE or CONFIG_INVALID with what to do, if waiting will not help.
+ */
+export const connectWhenMigrated = async (
+  dataSource: DataSource,
+  log: Logger,
+  { retryMs = 500, signal }: { retryMs?: number; signal?: AbortSignal } = {},
+): Promise<void> => {
+  let said = ''
+  for (;;) {
+    signal?.throwIfAborted()
+    let reason: string
+    try {
+      if (!dataSource.isInitialized) await dataSource.initialize()
+      if (await isMigrated(dataSource)) return
+      reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
+    } catch (error) {
+      const failure = explainFailure(error)
+      if (failure.isLasting) throw failure.toError()
+      reason = `${failure.sentence} Trying again.`
+    }
+    if (reason !== said) log.warn(reason)
+    said = reason
+    await new Promise((resolve) => setTimeout(resolve, retryMs))
+  }
+}
+
+const isMigrated = async (dataSource: DataSource): Promise<boolean> =>
+  (await readMigrations(dataSource)).pending.length === 0
+
+/** Names of migrations, in their order. */
+export interface MigrationState {
+  readonly applied: readonly string[]
+  /** Of this version, and not applied yet. */
+  readonly pending: readonly string[]
+}
+
+/** Only looks: TypeORM's own check would create its table and so collide with a migration that is just running. */
+export const readMigrations = async (dataSource: DataSource): Promise<MigrationState> => {
+  const own = dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name)
+  const [table]: { exists: boolean }[] = await dataSource.query(
+    `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
+  )
+  if (!table?.exists) return { applied: [], pending: own }
+  const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations ORDER BY id')
+  const applied = rows.map(({ name }) => name)
+  return { applied, pending: own.filter((name) => !applied.includes(name)) }
+}

@@ -1,0 +1,179 @@
+import { Injectable } from '@nestjs/common'
+import { generateExplanation, type TaskState } from '#libs/tasks/contracts'
+import { DataSource } from 'typeorm'
+import type { StoredContribution } from './explanation.entity.js'
+import { TaskRepository } from '../tasks/task.repository.js'
+
+/** An explanation to be stored with the success of its task. */
+export interface ExplanationAnswer {
+  readonly taskId: string
+  readonly attempt: number
+  readonly predictionId: number
+  readonly outputName: string
+  /** `name@version` */
+  readonly model: string
+  readonly method: string
+  readonly space: string
+  readonly baseValue: number
+  readonly output: number
+  readonly contributions: readonly StoredContribution[]
+  readonly standardError: number | null
+  readonly text: string
+}
+
+/** An explanation with the state of its task. */
+export interface ExplanationView {
+  readonly predictionId: number
+  readonly outputName: string
+  readonly taskId: string
+  readonly state: TaskState
+  readonly errorCode: string | null
+  readonly errorMessage: string | null
+  /** Null until the task has succeeded. */
+  readonly content: ExplanationContent | null
+}
+
+/** The part of an explanation that is there once its task has succeeded. */
+export type ExplanationContent = Omit<ExplanationAnswer, 'taskId' | 'attempt' | 'predictionId' | 'outputName'>
+
+interface ViewRow {
+  prediction_id: string
+  output_name: string
+  task_id: string
+  model: string | null
+  method: string
+  space: string
+  base_value: number
+  output: number
+  contributions: StoredContribution[]
+  standard_error: number | null
+  text: string
+  state: TaskState
+  error_code: string | null
+  error_message: string | null
+}
+
+/** Explanations and, in the same statements, the tasks that compute them. */
+@Injectable()
+export class ExplanationRepository {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly tasks: TaskRepository,
+  ) {}
+
+  async find(predictionId: number, outputName: string): Promise<ExplanationView | null> {
+    const [row]: ViewRow[] = await this.dataSource.query(
+      `SELECT e.*, t.state, t.error_code, t.error_message FROM explanations e JOIN tasks t ON t.id = e.task_id
+       WHERE e.prediction_id = $1 AND e.output_name = $2`,
+      [predictionId, outputName],
+    )
+    if (!row) return null
+    const { model, method, space, output, contributions, text } = row
+    return {
+      predictionId,
+      outputName,
+      taskId: row.task_id,
+      state: row.state,
+      errorCode: row.error_code,
+      errorMessage: row.error_message,
+      content:
+        model === null
+          ? null
+          : {
+              model,
+              method,
+              space,
+              output,
+              contributions,
+              text,
+              baseValue: row.base_value,
+              standardError: row.standard_error,
+            },
+    }
+  }
+
+  /**
+   * Stores that an explanation is wanted together with its task, in place of `failedTaskId` if that was tried before.
+   * Answers whether it was stored: of several callers at once it is one, and none if the prediction is gone.
+   */
+  async request(request: {
+    readonly taskId: string
+    readonly predictionId: number
+    readonly userId: number
+    readonly outputName: string
+    readonly failedTaskId: string | undefined
+    readonly submittedBy?: string | undefined
+  }): Promise<boolean> {
+    const rows: unknown[] = await this.dataSource.query(
+      `WITH held AS (
+         -- A person who is being erased leaves no explanation behind.
+         SELECT id FROM predictions WHERE id = $1 FOR KEY SHARE
+       ), wanted AS (
+         INSERT INTO explanations AS e (prediction_id, output_name, task_id) SELECT id, $2, $3 FROM held
+         ON CONFLICT (prediction_id, output_name) DO UPDATE SET task_id = excluded.task_id WHERE e.task_id = $4
+         RETURNING e.task_id
+       ), created AS (
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
+         SELECT task_id, '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
+           jsonb_build_object('output', $2::text), $5::bigint, $1, $6::uuid
+         FROM wanted
+       )
+       SELECT task_id FROM wanted`,
+      [
+        request.predictionId,
+        request.outputName,
+        request.taskId,
+        request.failedTaskId ?? null,
+        request.userId,
+        request.submittedBy ?? null,
+      ],
+    )
+    return rows.length > 0
+  }
+
+  /** Those of the given predictions whose task has ended without an answer: there is nothing to explain. */
+  async listUnanswered(predictionIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows: { id: string }[] = await this.dataSource.query(
+      `SELECT p.id FROM predictions p JOIN tasks t ON t.id = p.task_id
+       WHERE p.id = ANY($1::bigint[]) AND t.finished_at IS NOT NULL AND t.state <> 'succeeded'`,
+      [predictionIds],
+    )
+    return new Set(rows.map(({ id }) => id))
+  }
+
+  /** Stores explanations, each only if its attempt still holds the task; answers the task ids that were stored. */
+  async storeAnswers(answers: readonly ExplanationAnswer[]): Promise<ReadonlySet<string>> {
+    return this.tasks.succeed(
+      answers.map(({ taskId, attempt, predictionId, outputName, contributions, ...rest }) => ({
+        id: taskId,
+        attempt,
+        result: {
+          prediction_id: predictionId,
+          output_name: outputName,
+          method: rest.method,
+          space: rest.space,
+          base_value: rest.baseValue,
+          output: rest.output,
+          contributions: contributions.map(({ feature, contribution }) => ({ feature, contribution })),
+        },
+        explanation: { ...rest, outputName, contributions },
+      })),
+      {
+        columns: 'explanation jsonb',
+        cte: `explained AS (
+          INSERT INTO explanations AS e (prediction_id, output_name, task_id, model, method, space, base_value, output,
+            contributions, standard_error, text)
+          SELECT s.prediction_id, v."outputName", s.id, v.model, v.method, v.space, v."baseValue", v.output,
+            v.contributions, v."standardError", v.text
+          FROM settled s CROSS JOIN jsonb_to_record(s.explanation) AS v(
+            "outputName" text, model text, method text, space text, "baseValue" double precision,
+            output double precision, contributions jsonb, "standardError" double precision, text text)
+          WHERE s.prediction_id IS NOT NULL
+          ON CONFLICT (prediction_id, output_name) DO UPDATE SET
+            task_id = excluded.task_id, model = excluded.model, method = excluded.method, space = excluded.space,
+            base_value = excluded.base_value, output = excluded.output, contributions = excluded.contributions,
+            standard_error = excluded.standard_error, text = excluded.text)`,
+      },
+    )
+  }
+}

@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common'
+import { processPrediction, type TaskState } from '#libs/tasks/contracts'
+import { stepRows, walk, type ListPage, type WalkStep } from '../lists/bounded-walk.js'
+import { ListReads } from '../lists/list-reads.js'
+import { areUnfinishedFew, Conditions, endKind, sourcesOfStates } from '../lists/list-sources.js'
+import {
+  predictionColumns,
+  toPredictionView,
+  type PredictionView,
+  type PredictionViewRow,
+} from './prediction.repository.js'
+
+export interface PredictionFilter {
+  readonly userId?: number | undefined
+  readonly state?: TaskState | undefined
+  readonly batchId?: string | undefined
+  /** Only predictions with a smaller id. */
+  readonly before?: number | undefined
+}
+
+/** Ids of predictions that a batch took while it was received; others may have taken some between them. */
+interface BatchRange {
+  readonly first: string
+  readonly last: string
+}
+
+/** Greater than the id of any prediction, and a number that JavaScript holds exactly. */
+const lastPredictionId = String(Number.MAX_SAFE_INTEGER)
+
+/** Predictions, newest first, in time that does not depend on how many there are: see `walk`. */
+@Injectable()
+export class PredictionListRepository {
+  constructor(private readonly reads: ListReads) {}
+
+  /** At most `limit` predictions. */
+  async list(filter: PredictionFilter, limit: number): Promise<ListPage<PredictionView>> {
+    const range = filter.batchId === undefined ? undefined : await this.findRange(filter.batchId)
+    if (filter.batchId !== undefined && !range) return { rows: [], next: null }
+    const [source] = sourcesOfStates(filter.state && [filter.state])
+    const isShort = source?.kind === 'unfinished' && (await areUnfinishedFew(this.reads))
+    const step = (before: string, missing: number) => {
+      if (isShort) return this.readUnfinished(filter, before, missing)
+      return source?.kind === 'ended'
+        ? this.readEnded(filter, before, missing)
+        : this.readStep(filter, range, before, missing)
+    }
+    return walk(limit, String(filter.before ?? lastPredictionId), step, ({ id }) => String(id))
+  }
+
+  private async findRange(batchId: string): Promise<BatchRange | undefined> {
+    const [range]: (BatchRange | undefined)[] = await this.reads.query(
+      'SELECT first_prediction_id AS first, last_prediction_id AS last FROM batches WHERE id = $1',
+      [batchId],
+    )
+    return range
+  }
+
+  private async readStep(
+    { userId, state, batchId }: PredictionFilter,
+    range: BatchRange | undefined,
+    before: string,
+    missing: number,
+  ): Promise<WalkStep<PredictionView>> {
+    const stretch = new Conditions().add('id < ?', before)
+    if (userId !== undefined) stretch.add('user_id = ?', userId)
+    if (range) stretch.add('id >= ?', range.first).add('id <= ?', range.last)
+    const from = `FROM predictions WHERE ${stretch.text} ORDER BY id DESC`
+    const fitting = new Conditions(stretch.values)
+    if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
+    if (state) fitting.add('t.state = ?', state)
+    const rows = await this.read(
+      `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS p JOIN tasks t ON t.id = p.task_id
+       WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
+      fitting.values,
+    )
+    return this.toStep(rows, missing, `SELECT id ${from} OFFSET ${stepRows - 1} LIMIT 1`, stretch.values)
+  }
+
+  /** Of predictions whose task ended without success, by an index that holds no others. */
+  private async readEnded(
+    { userId, state, batchId }: PredictionFilter,
+    before: string,
+    missing: number,
+  ): Promise<WalkStep<PredictionView>> {
+    const stretch = new Conditions().add('prediction_id < ?', before)
+    if (userId !== undefined) stretch.add('user_id = ?', userId)
+    stretch.add(`error_code IS NOT NULL AND name = '${processPrediction.name}' AND ${endKind} = ?`, state)
+    const from = `FROM tasks WHERE ${stretch.text} ORDER BY prediction_id DESC`
+    const fitting = new Conditions(stretch.values).add('t.state = ?', state)
+    if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
+    const rows = await this.read(
+      `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS t
+         JOIN predictions p ON p.id = t.prediction_id AND p.task_id = t.id
+       WHERE ${fitting.text} ORDER BY t.prediction_id DESC LIMIT ${fitting.bind(missing)}`,
+      fitting.values,
+    )
+    const endSql = `SELECT prediction_id AS id ${from} OFFSET ${stepRows - 1} LIMIT 1`
+    const { lookedTo } = await this.toStep(rows, missing, endSql, stretch.values)
+    const again = lookedTo === null ? null : String(BigInt(lookedTo) + 1n)
+    // Of the last prediction more tasks may follow, so it is looked at again; if it filled the step, there is no end of it.
+    return again === null || again === before
+      ? { rows, lookedTo }
+      : { rows: rows.filter(({ id }) => String(id) !== lookedTo), lookedTo: again }
+  }
+
+  private async readUnfinished(
+    { userId, state, batchId }: PredictionFilter,
+    before: string,
+    missing: number,
+  ): Promise<WalkStep<PredictionView>> {
+    const fitting = new Conditions().add('t.state = ?', state).add('p.id < ?', before)
+    if (userId !== undefined) fitting.add('t.user_id = ?', userId)
+    if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
+    // Materialized: along a primary key the planner would pass everything that has ended.
+    const rows = await this.read(
+      `WITH t AS MATERIALIZED (SELECT * FROM tasks WHERE finished_at IS NULL AND prediction_id IS NOT NULL)
+       SELECT ${predictionColumns} FROM t JOIN predictions p ON p.id = t.prediction_id AND p.task_id = t.id
+       WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
+      fitting.values,
+    )
+    return { rows, lookedTo: null }
+  }
+
+  private async read(sql: string, values: readonly unknown[]): Promise<readonly PredictionView[]> {
+    const rows = await this.reads.query<PredictionViewRow>(sql, values)
+    return rows.map(toPredictionView)
+  }
+
+  private async toStep(
+    rows: readonly PredictionView[],
+    missing: number,
+    endSql: string,
+    values: readonly unknown[],
+  ): Promise<WalkStep<PredictionView>> {
+    if (rows.length === missing) return { rows, lookedTo: null }
+    const [end]: { id: string }[] = await this.reads.query(endSql, values)
+    return { rows, lookedTo: end?.id ?? null }
+  }
+}

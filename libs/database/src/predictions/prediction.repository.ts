@@ -1,0 +1,228 @@
+import { Injectable } from '@nestjs/common'
+import type { QueueName } from '#libs/platform'
+import { generateExplanation, isTerminal, type TaskState } from '#libs/tasks/contracts'
+import { DataSource } from 'typeorm'
+import type { StoredOutput } from './prediction.entity.js'
+import { PreparedStatements } from '../connection/prepared-statements.js'
+import { commitSoon } from '../tasks/task-sql.js'
+import { TaskRepository } from '../tasks/task.repository.js'
+
+/** A prediction to be stored with its task, before anything is queued. */
+export interface NewPrediction {
+  /** UUID version 7 of its task. */
+  readonly taskId: string
+  readonly taskName: string
+  readonly queue: QueueName
+  readonly userId: number
+  /** `name@version` */
+  readonly model: string
+  readonly healthMetrics: Readonly<Record<string, number>>
+  readonly warnings: readonly string[]
+  /** Task that explains an output of it, if that is wanted too: it is stored in the same statement. */
+  readonly explanation?: { readonly taskId: string; readonly outputName: string } | undefined
+  /** Id of the API key that submits it. */
+  readonly submittedBy?: string | undefined
+  /** With a key of the caller, one submission however often it is sent; `hash` tells another body apart. */
+  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
+}
+
+/** What was stored. `isNew` is false where the idempotency key had been used before, then `hash` is the first body's. */
+export interface SubmittedPrediction {
+  readonly id: number
+  readonly taskId: string
+  readonly createdAt: Date
+  readonly isNew: boolean
+  readonly hash: string | null
+}
+
+/** The answer of a model for one prediction. */
+export interface PredictionAnswer {
+  readonly taskId: string
+  readonly attempt: number
+  readonly riskScore: number
+  readonly riskCategory: string
+  readonly outputs: Readonly<Record<string, StoredOutput>>
+}
+
+/** A prediction with the state of its task. */
+export interface PredictionView {
+  readonly id: number
+  readonly taskId: string
+  /** The batch that it came with. */
+  readonly batchId: string | null
+  readonly userId: number
+  readonly model: string
+  readonly healthMetrics: Readonly<Record<string, number>>
+  readonly warnings: readonly string[]
+  readonly riskScore: number | null
+  readonly riskCategory: string | null
+  readonly outputs: Readonly<Record<string, StoredOutput>> | null
+  readonly state: TaskState
+  readonly errorCode: string | null
+  readonly errorMessage: string | null
+  readonly createdAt: Date
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+}
+
+/** Stores the explanations that are wanted with new predictions. */
+const wantedExplanations = `, explanation_tasks AS (
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
+         SELECT i."explanationTaskId", '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
+           jsonb_build_object('output', i."explainedOutput"), i."userId", t.prediction_id, i."submittedBy"
+         FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
+       ), wanted AS (
+         INSERT INTO explanations (prediction_id, output_name, task_id)
+         SELECT t.prediction_id, i."explainedOutput", i."explanationTaskId"
+         FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
+       )`
+
+export interface PredictionViewRow {
+  id: string
+  task_id: string
+  batch_id: string | null
+  user_id: string
+  model: string
+  health_metrics: Record<string, number>
+  warnings: string[]
+  risk_score: number | null
+  risk_category: string | null
+  outputs: Record<string, StoredOutput> | null
+  state: TaskState
+  error_code: string | null
+  error_message: string | null
+  created_at: Date
+  started_at: Date | null
+  finished_at: Date | null
+}
+
+export const predictionColumns = `p.id, p.task_id, p.batch_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
+  p.outputs, t.state, t.error_code, t.error_message, p.created_at, t.started_at, t.finished_at`
+
+export const toPredictionView = (row: PredictionViewRow): PredictionView => ({
+  id: Number(row.id),
+  taskId: row.task_id,
+  batchId: row.batch_id,
+  userId: Number(row.user_id),
+  model: row.model,
+  healthMetrics: row.health_metrics,
+  warnings: row.warnings,
+  riskScore: row.risk_score,
+  riskCategory: row.risk_category,
+  outputs: row.outputs,
+  state: row.state,
+  errorCode: row.error_code,
+  errorMessage: row.error_message,
+  createdAt: row.created_at,
+  startedAt: row.started_at,
+  finishedAt: isTerminal(row.state) ? row.finished_at : null,
+})
+
+/** Predictions and, in the same statements, the tasks that compute them. */
+@Injectable()
+export class PredictionRepository {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly prepared: PreparedStatements,
+    private readonly tasks: TaskRepository,
+  ) {}
+
+  /**
+   * Stores predictions with their tasks in one statement; answers in the order given. With an idempotency key that
+   * has been used, nothing is stored and the first submission is answered. They may be dispatched at once; a caller may
+   * be told only after `TaskRepository.makeDurable`.
+   */
+  async submit(predictions: readonly NewPrediction[]): Promise<readonly SubmittedPrediction[]> {
+    const input = predictions.map(({ idempotency, explanation, ...prediction }) => ({
+      ...prediction,
+      explanationTaskId: explanation?.taskId,
+      explainedOutput: explanation?.outputName,
+      scope: idempotency?.scope,
+      key: idempotency?.key,
+      hash: idempotency?.hash,
+    }))
+    const rows = await this.prepared.query<{ task_id: string; prediction_id: string; created_at: Date }>(
+      `WITH input AS MATERIALIZED (
+         SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
+           "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
+           warnings jsonb, "submittedBy" uuid, scope text, key text, hash text, "explanationTaskId" uuid,
+           "explainedOutput" text)
+       ), t AS (
+         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, submitted_by,
+           idempotency_scope, idempotency_key, idempotency_hash)
+         SELECT "taskId", "taskName", queue, 'queued', '{}', "userId", prediction_id, "submittedBy", scope, key, hash
+         FROM input
+         ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+         RETURNING t.id, t.prediction_id, t.created_at
+       ), p AS (
+         INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
+         SELECT prediction_id, "taskId", "userId", model, "healthMetrics", warnings
+         FROM input i WHERE EXISTS (SELECT FROM t WHERE t.id = i."taskId")
+       )${predictions.some(({ explanation }) => explanation) ? wantedExplanations : ''}
+       SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`,
+      [JSON.stringify(input)],
+    )
+    const stored = new Map(rows.map((row) => [row.task_id, row]))
+    const answers: SubmittedPrediction[] = []
+    for (const prediction of predictions) {
+      const row = stored.get(prediction.taskId)
+      answers.push(
+        row
+          ? {
+              id: Number(row.prediction_id),
+              taskId: row.task_id,
+              createdAt: row.created_at,
+              isNew: true,
+              hash: prediction.idempotency?.hash ?? null,
+            }
+          : await this.getSubmitted(prediction),
+      )
+    }
+    return answers
+  }
+
+  private async getSubmitted({ taskId, idempotency }: NewPrediction): Promise<SubmittedPrediction> {
+    const [row]: { id: string; prediction_id: string; created_at: Date; idempotency_hash: string }[] =
+      await this.dataSource.query(
+        `SELECT id, prediction_id, created_at, idempotency_hash FROM tasks
+         WHERE idempotency_scope = $1 AND idempotency_key = $2`,
+        [idempotency?.scope, idempotency?.key],
+      )
+    if (!row) throw new Error(`Task ${taskId} was neither stored nor found by its idempotency key`)
+    return {
+      id: Number(row.prediction_id),
+      taskId: row.id,
+      createdAt: row.created_at,
+      isNew: false,
+      hash: row.idempotency_hash,
+    }
+  }
+
+  /** Stores answers, each only if its attempt still holds the task; answers the task ids that were stored. */
+  async storeAnswers(answers: readonly PredictionAnswer[]): Promise<ReadonlySet<string>> {
+    return this.tasks.succeed(
+      answers.map(({ taskId, attempt, riskScore, riskCategory, outputs }) => ({
+        id: taskId,
+        attempt,
+        risk_score: riskScore,
+        risk_category: riskCategory,
+        outputs,
+      })),
+      {
+        columns: 'risk_score double precision, risk_category text, outputs jsonb',
+        cte: `answers AS (
+          UPDATE predictions p SET risk_score = s.risk_score, risk_category = s.risk_category, outputs = s.outputs,
+            attempt = s.attempt
+          FROM settled s WHERE p.id = s.prediction_id)`,
+      },
+    )
+  }
+
+  async find(id: number): Promise<PredictionView | null> {
+    const [row]: PredictionViewRow[] = await this.dataSource.query(
+      `SELECT ${predictionColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1`,
+      [id],
+    )
+    return row ? toPredictionView(row) : null
+  }
+}

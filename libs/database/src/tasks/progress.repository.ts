@@ -1,0 +1,110 @@
+import { Injectable } from '@nestjs/common'
+import { batchPredictions, type TaskState } from '#libs/tasks/contracts'
+import { DataSource } from 'typeorm'
+import { batchProgress } from '../batches/batch-progress.js'
+import type { TaskEntity } from './task.entity.js'
+import { commitSoon } from './task-sql.js'
+import { BatchRepository } from '../batches/batch.repository.js'
+
+/** How far a task is. */
+export interface TaskProgress {
+  /** 0 to 100. */
+  readonly percent: number | null
+  /** What it is doing, in a word. */
+  readonly stage: string | null
+  readonly done: number | null
+  readonly total: number | null
+  /** At the pace so far. */
+  readonly etaSeconds: number | null
+}
+
+/** What a running attempt says of itself. */
+export interface ProgressReport {
+  readonly taskId: string
+  readonly attempt: number
+  readonly stage: string | null
+  readonly done: number
+  readonly total: number
+}
+
+/** A task whose progress is asked for. */
+export interface ProgressOwner {
+  readonly id: string
+  readonly state: TaskState
+  /** It stands for a batch, whose progress is counted from its chunks. */
+  readonly isBatch: boolean
+}
+
+interface ProgressRow {
+  task_id: string
+  percent: number | null
+  stage: string | null
+  done: string | null
+  total: string | null
+  eta_seconds: number | null
+}
+
+/** Whether a task stands for a batch, rather than for one of its chunks. */
+export const isBatchTask = ({ name, args }: Pick<TaskEntity, 'name' | 'args'>): boolean =>
+  name === batchPredictions.name && !('chunk' in args)
+
+/** How far tasks are that say so, and batches, which need not. */
+@Injectable()
+export class ProgressRepository {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly batches: BatchRepository,
+  ) {}
+
+  /** Stores what running attempts report; of attempts that have ended it stores nothing. */
+  async store(reports: readonly ProgressReport[]): Promise<void> {
+    await this.dataSource.query(
+      `WITH stored AS (
+         INSERT INTO task_progress (task_id, stage, done, total, percent, eta_seconds)
+         SELECT t.id, r.stage, r.done, r.total, round(100.0 * r.done / nullif(r.total, 0), 1),
+           CASE WHEN r.done > 0 THEN
+             ceil(extract(epoch FROM clock_timestamp() - t.started_at) * (r.total - r.done) / r.done) END
+         FROM jsonb_to_recordset($1::jsonb) AS r("taskId" uuid, attempt integer, stage text, done bigint, total bigint)
+           JOIN tasks t ON t.id = r."taskId" AND t.attempt = r.attempt AND t.state = 'running'
+         ON CONFLICT (task_id) DO UPDATE SET stage = excluded.stage, done = excluded.done, total = excluded.total,
+           percent = excluded.percent, eta_seconds = excluded.eta_seconds, updated_at = now()
+       )
+       SELECT ${commitSoon}`,
+      [JSON.stringify(reports)],
+    )
+  }
+
+  /** By task; those that have never told are missing. */
+  async list(tasks: readonly ProgressOwner[]): Promise<ReadonlyMap<string, TaskProgress>> {
+    const found = new Map<string, TaskProgress>()
+    const single = tasks.filter(({ isBatch }) => !isBatch)
+    if (single.length > 0) {
+      const rows: ProgressRow[] = await this.dataSource.query(
+        'SELECT task_id, percent, stage, done, total, eta_seconds FROM task_progress WHERE task_id = ANY($1::uuid[])',
+        [single.map(({ id }) => id)],
+      )
+      const succeeded = new Set(single.flatMap(({ id, state }) => (state === 'succeeded' ? [id] : [])))
+      for (const row of rows) found.set(row.task_id, toProgress(row, succeeded.has(row.task_id)))
+    }
+    const batches = tasks.filter(({ isBatch }) => isBatch)
+    if (batches.length > 0) {
+      const views = await this.batches.read(batches.map(({ id }) => id))
+      for (const view of views) found.set(view.id, batchProgress(view))
+    }
+    return found
+  }
+
+  /** Null if the task has never told. */
+  async find(task: Pick<TaskEntity, 'id' | 'state' | 'name' | 'args'>): Promise<TaskProgress | null> {
+    const found = await this.list([{ id: task.id, state: task.state, isBatch: isBatchTask(task) }])
+    return found.get(task.id) ?? null
+  }
+}
+
+/** Reports stop before the end; what has succeeded is done. */
+const toProgress = (row: ProgressRow, isDone: boolean): TaskProgress => {
+  const total = row.total === null ? null : Number(row.total)
+  if (isDone) return { percent: 100, stage: row.stage, done: total, total, etaSeconds: 0 }
+  const done = row.done === null ? null : Number(row.done)
+  return { percent: row.percent, stage: row.stage, done, total, etaSeconds: row.eta_seconds }
+}

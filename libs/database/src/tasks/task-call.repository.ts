@@ -1,0 +1,217 @@
+import { Inject, Injectable } from '@nestjs/common'
+import type { QueueName } from '#libs/platform'
+import { batchPredictions, terminalStates, type TaskState } from '#libs/tasks/contracts'
+import { DataSource } from 'typeorm'
+import type { Database } from '../connection/database.js'
+import { TaskEntity, type TaskLimits } from './task.entity.js'
+import { controlChannel, endWords, finishedChannel } from './task-sql.js'
+import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
+
+/** A task to be stored, before anything is queued. */
+export interface NewTask {
+  /** UUID version 7: the history is in the order of the ids. */
+  readonly id: string
+  readonly name: string
+  readonly queue: QueueName
+  /** Small options only; the ids of person and prediction stand in columns of their own. */
+  readonly args: Readonly<Record<string, unknown>>
+  readonly userId: number | null
+  readonly predictionId: number | null
+  /** A prediction to be stored with it. */
+  readonly prediction?: {
+    readonly model: string
+    readonly healthMetrics: Readonly<Record<string, number>>
+    readonly warnings: readonly string[]
+  }
+  readonly priority: number
+  /** Not to be started before; `delaySeconds` counts on the clock of the database. */
+  readonly availableAt?: Date
+  readonly delaySeconds?: number
+  /** Not to be started after. */
+  readonly expiresAt?: Date
+  readonly expiresSeconds?: number
+  readonly limits?: TaskLimits
+  readonly parentId?: string
+  /** Id of the API key that calls it. */
+  readonly submittedBy?: string
+  /** With a key of the caller, one task however often it is sent; `hash` tells another call apart. */
+  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string }
+}
+
+/** What became of a task that was to be stored. */
+export type CreatedTask =
+  | { readonly kind: 'new'; readonly task: DispatchableTask }
+  /** Its idempotency key had been used; `hash` is the first call's. */
+  | { readonly kind: 'known'; readonly id: string; readonly hash: string | null }
+  /** Another task has its id. */
+  | { readonly kind: 'taken' }
+  /** The prediction that it is about is no longer there. */
+  | { readonly kind: 'gone' }
+
+/** A task that was ended or asked to end. */
+export interface RevokedTask {
+  readonly id: string
+  readonly state: TaskState
+  readonly queue: QueueName
+  /** Of the job that may wait for it in the broker. */
+  readonly attempt: number
+}
+
+/** A replay of an ended task; `isNew` is false if it had been replayed before. */
+export interface ReplayedTask {
+  readonly original: string
+  readonly isNew: boolean
+  readonly task: DispatchableTask
+}
+
+/** States from which a replay makes sense. */
+export const replayableStates: readonly TaskState[] = terminalStates.filter((state) => state !== 'succeeded')
+
+const dispatchColumns = `id, name, queue, attempt, priority,
+  greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms`
+
+/** What callers and operators do with tasks: call, revoke, replay, forget, list. */
+@Injectable()
+export class TaskCallRepository {
+  constructor(@Inject(DataSource) private readonly database: Database) {}
+
+  /** Stores tasks in one statement, each durable when it returns; answers in the order given. */
+  async create(tasks: readonly NewTask[]): Promise<readonly CreatedTask[]> {
+    const rows: DispatchRow[] = await this.database.query(
+      `WITH input AS MATERIALIZED (
+         SELECT r.*, CASE WHEN prediction IS NULL THEN r."predictionId" ELSE nextval('predictions_id_seq') END AS prediction_id,
+           coalesce("availableAt", now() + make_interval(secs => coalesce("delaySeconds", 0))) AS available_at
+         FROM jsonb_to_recordset($1::jsonb) AS r(
+           id uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
+           priority smallint, "availableAt" timestamptz, "delaySeconds" double precision, "expiresAt" timestamptz,
+           "expiresSeconds" double precision, limits jsonb, "parentId" uuid, "submittedBy" uuid, idempotency jsonb)
+       ), held AS (
+         -- A person who is being erased leaves no task about a prediction behind.
+         SELECT p.id FROM predictions p JOIN input i ON p.id = i."predictionId" FOR KEY SHARE OF p
+       ), t AS (
+         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
+           expires_at, limits, parent_id, submitted_by, eta, idempotency_scope, idempotency_key, idempotency_hash)
+         SELECT id, name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
+           "userId", prediction_id, priority, available_at,
+           coalesce("expiresAt", now() + make_interval(secs => "expiresSeconds")), limits, "parentId",
+           "submittedBy", CASE WHEN available_at > now() THEN available_at END,
+           idempotency->>'scope', idempotency->>'key', idempotency->>'hash'
+         FROM input
+         WHERE "predictionId" IS NULL OR "predictionId" IN (SELECT id FROM held)
+         ON CONFLICT DO NOTHING
+         RETURNING t.*
+       ), p AS (
+         INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
+         SELECT t.prediction_id, t.id, t.user_id, i.prediction->>'model', i.prediction->'healthMetrics',
+           i.prediction->'warnings'
+         FROM t JOIN input i ON i.id = t.id WHERE i.prediction IS NOT NULL
+       )
+       SELECT ${dispatchColumns} FROM t`,
+      [JSON.stringify(tasks)],
+    )
+    const stored = new Map(rows.map((row) => [row.id, row]))
+    return Promise.all(
+      tasks.map(async (task): Promise<CreatedTask> => {
+        const row = stored.get(task.id)
+        return row ? { kind: 'new', task: toDispatchable(row) } : this.findKnown(task)
+      }),
+    )
+  }
+
+  /**
+   * Revokes tasks: what waits is cancelled at once; what runs is marked and its worker told. Both stand in the row
+   * before anyone is told, so that it holds with every worker down. Finished tasks are left alone and are missing
+   * from the answer.
+   */
+  async revoke(ids: readonly string[], terminate: boolean): Promise<readonly RevokedTask[]> {
+    const state = `CASE WHEN t.state = 'running' THEN t.state ELSE 'cancelled' END`
+    const rows: RevokedTask[] = await this.database.query(
+      `WITH changed AS (
+         UPDATE tasks t SET
+           state = ${state},
+           finished_at = CASE WHEN t.state <> 'running' THEN now() END,
+           error_code = CASE WHEN t.state = 'running' THEN t.error_code ELSE 'TASK_REVOKED' END,
+           error_message = CASE WHEN t.state = 'running' THEN t.error_message ELSE '${endWords.revoked}' END,
+           revoke_requested_at = coalesce(t.revoke_requested_at, now()),
+           terminate_requested = coalesce(t.terminate_requested, false) OR $2
+         WHERE t.id = ANY($1::uuid[]) AND t.finished_at IS NULL
+         RETURNING t.id, t.state, t.queue, t.attempt
+       ), told AS (
+         SELECT pg_notify('${finishedChannel}', id::text) FROM changed WHERE state = 'cancelled'
+       ), signalled AS (
+         SELECT pg_notify('${controlChannel}', json_build_object('kind', 'revoke', 'id', id, 'terminate', $2)::text)
+         FROM changed WHERE state = 'running'
+       )
+       SELECT id, state, queue, attempt + 1 AS attempt,
+         (SELECT count(*) FROM told), (SELECT count(*) FROM signalled) FROM changed`,
+      [ids, terminate],
+    )
+    return rows.map(({ id, state, queue, attempt }) => ({ id, state, queue, attempt }))
+  }
+
+  /**
+   * Does ended tasks again, each as a new task: `replays` gives the id of the new task for each old one. A task has at
+   * most one replay. A prediction follows the replay of the task that was to compute it. A batch that has ended is
+   * passed over, and so are its chunks: its rows are sent anew.
+   */
+  async replay(
+    replays: ReadonlyMap<string, string>,
+    submittedBy: string | null = null,
+  ): Promise<readonly ReplayedTask[]> {
+    const input = [...replays].map(([original, id]) => ({ original, id }))
+    const rows: (DispatchRow & { original: string; is_new: boolean })[] = await this.database.query(
+      `WITH input AS MATERIALIZED (
+         SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(original uuid, id uuid)
+       ), t AS (
+         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, limits, parent_id,
+           replay_of, submitted_by)
+         SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
+           o.id, $3::uuid
+         FROM input i JOIN tasks o ON o.id = i.original
+         WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> '${batchPredictions.name}'
+         -- One that is being erased is not done again.
+         FOR KEY SHARE OF o
+         ON CONFLICT (replay_of) WHERE replay_of IS NOT NULL DO NOTHING
+         RETURNING t.*
+       ), p AS (
+         UPDATE predictions p SET task_id = t.id FROM t WHERE p.id = t.prediction_id AND p.task_id = t.replay_of
+       ), known AS (
+         SELECT r.* FROM input i JOIN tasks r ON r.replay_of = i.original
+       )
+       SELECT ${dispatchColumns}, replay_of AS original, true AS is_new FROM t
+       UNION ALL SELECT ${dispatchColumns}, replay_of AS original, false AS is_new FROM known`,
+      [JSON.stringify(input), replayableStates, submittedBy],
+    )
+    return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toDispatchable(row) }))
+  }
+
+  /** Forgets results of finished tasks; the rest stays as history. Answers the ids of those that were finished. */
+  async forget(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows: { id: string }[] = await this.database.query(
+      `WITH forgotten AS (
+         UPDATE tasks SET result = NULL, result_forgotten_at = coalesce(result_forgotten_at, now())
+         WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL RETURNING id
+       ) SELECT id FROM forgotten`,
+      [ids],
+    )
+    return new Set(rows.map(({ id }) => id))
+  }
+
+  /** Tasks that a task has called, oldest first. */
+  async listChildren(parentId: string): Promise<readonly TaskEntity[]> {
+    return this.database.getRepository(TaskEntity).find({ where: { parentId }, order: { id: 'ASC' } })
+  }
+
+  private async findKnown({ id, idempotency, predictionId }: NewTask): Promise<CreatedTask> {
+    if (predictionId !== null) {
+      const found: unknown[] = await this.database.query('SELECT 1 FROM predictions WHERE id = $1', [predictionId])
+      if (found.length === 0) return { kind: 'gone' }
+    }
+    if (!idempotency) return { kind: 'taken' }
+    const [row]: { id: string; idempotency_hash: string | null }[] = await this.database.query(
+      'SELECT id, idempotency_hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2',
+      [idempotency.scope, idempotency.key],
+    )
+    return row && row.id !== id ? { kind: 'known', id: row.id, hash: row.idempotency_hash } : { kind: 'taken' }
+  }
+}

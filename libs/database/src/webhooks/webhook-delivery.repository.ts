@@ -1,0 +1,294 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { batchPredictions, terminalStates } from '#libs/tasks/contracts'
+import { DataSource } from 'typeorm'
+import type { Database } from '../connection/database.js'
+
+/** Event that a webhook is sent to try it out. */
+export const testEvent = 'webhook.test'
+
+/** Events of webhooks: a task has ended so. */
+export const webhookEvents: readonly string[] = terminalStates.map((state) => `task.${state}`)
+
+export type DeliveryState = 'pending' | 'delivered' | 'failed'
+
+/** One message to one webhook, with what became of it. */
+export interface Delivery {
+  /** Also the `webhook-id` of each attempt. */
+  readonly id: string
+  /** Later deliveries have greater ones. */
+  readonly position: number
+  readonly event: string
+  readonly taskId: string | null
+  readonly state: DeliveryState
+  readonly attempts: number
+  /** Null when nothing more is tried. */
+  readonly nextAttemptAt: Date | null
+  /** Of the last attempt's answer. */
+  readonly statusCode: number | null
+  readonly error: string | null
+  readonly createdAt: Date
+  readonly lastAttemptAt: Date | null
+}
+
+/** A delivery that this process is to attempt. */
+export interface ClaimedDelivery {
+  readonly id: string
+  readonly webhookId: string
+  readonly url: string
+  /** Each signs; the newest first. */
+  readonly secrets: readonly string[]
+  readonly event: string
+  readonly occurredAt: Date
+  /** Identifiers and states only. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** Which attempt it is; only its holder may say what became of it. */
+  readonly attempt: number
+  /** Attempts that failed since it was made, or made due again. */
+  readonly failures: number
+  /** Seconds since 1970. */
+  readonly claimedAt: number
+}
+
+/** What became of an attempt. */
+export interface AttemptReport {
+  readonly id: string
+  readonly attempt: number
+  readonly statusCode: number | null
+  readonly error: string | null
+  /** Seconds until the next attempt; null for none. */
+  readonly retryInSeconds: number | null
+  /** The receiver is gone for good: nothing more is sent to it. */
+  readonly isGone: boolean
+}
+
+interface DeliveryRow {
+  id: string
+  position: string
+  event: string
+  task_id: string | null
+  state: DeliveryState
+  attempts: number
+  next_attempt_at: Date
+  status_code: number | null
+  error: string | null
+  created_at: Date
+  last_attempt_at: Date | null
+}
+
+interface ClaimedRow {
+  id: string
+  webhook_id: string
+  url: string
+  secret: string
+  previous_secret: string | null
+  event: string
+  occurred_at: Date
+  data: Record<string, unknown>
+  attempts: number
+  failures: number
+  claimed_at: number
+}
+
+const columns = `id, position, event, task_id, state, attempts, next_attempt_at, status_code, error, created_at, last_attempt_at`
+
+const toDelivery = (row: DeliveryRow): Delivery => ({
+  id: row.id,
+  position: Number(row.position),
+  event: row.event,
+  taskId: row.task_id,
+  state: row.state,
+  attempts: row.attempts,
+  nextAttemptAt: row.state === 'pending' ? row.next_attempt_at : null,
+  statusCode: row.status_code,
+  error: row.error,
+  createdAt: row.created_at,
+  lastAttemptAt: row.last_attempt_at,
+})
+
+/** Deliveries that are forgotten by one statement. */
+const prunedAtOnce = 1_000
+
+/** What is to be sent, and the log of what was. */
+@Injectable()
+export class WebhookDeliveryRepository {
+  constructor(@Inject(DataSource) private readonly database: Database) {}
+
+  /**
+   * Since when ends of tasks have to be looked at, in milliseconds since the epoch: where the last look ended, or when
+   * the first webhook was switched on. Null if there is no webhook to tell.
+   */
+  async findPlanStart(): Promise<number | null> {
+    const [row]: { start: number | null }[] = await this.database.query(
+      `SELECT floor(extract(epoch FROM greatest(min(active_since), (SELECT planned_until FROM webhook_cursor))) * 1000)::float8
+         AS start
+       FROM webhooks WHERE is_active HAVING count(*) > 0`,
+    )
+    return row?.start ?? null
+  }
+
+  /**
+   * Makes the deliveries of tasks that have ended at or after `since`: of `finished`, or, without that, of all, which
+   * takes a look at every row of the table. There is one for each webhook, task and end, however often it is called.
+   * The chunks of a batch are passed over: the batch is what ends. Then the next look starts at `until`.
+   */
+  async plan(since: number, until: number, finished: readonly string[] | null): Promise<void> {
+    await this.database.query(
+      `WITH made AS (
+         INSERT INTO webhook_deliveries (webhook_id, event, task_id, occurred_at, data)
+         SELECT w.id, 'task.' || t.state, t.id, t.finished_at, jsonb_build_object(
+           'task_id', t.id, 'name', t.name, 'queue', t.queue, 'state', t.state, 'attempt', t.attempt,
+           'error_code', t.error_code, 'prediction_id', t.prediction_id,
+           'batch_id', CASE WHEN t.name = '${batchPredictions.name}' THEN t.id END)
+         FROM tasks t JOIN webhooks w ON w.is_active AND 'task.' || t.state = ANY(w.events)
+           AND (w.task_names IS NULL OR t.name = ANY(w.task_names)) AND t.finished_at >= w.active_since
+         WHERE t.finished_at >= $1 AND NOT t.args ? 'chunk' ${finished ? 'AND t.id = ANY($3::uuid[])' : ''}
+         ORDER BY t.finished_at
+         ON CONFLICT DO NOTHING
+       )
+       INSERT INTO webhook_cursor (planned_until) VALUES ($2)
+       ON CONFLICT (id) DO UPDATE SET planned_until = greatest(webhook_cursor.planned_until, excluded.planned_until)`,
+      [new Date(since), new Date(until), ...(finished ? [finished] : [])],
+    )
+  }
+
+  /** Of the given tasks, those that ended at or after a time. */
+  async listEndedSince(ids: readonly string[], since: number): Promise<ReadonlySet<string>> {
+    const rows: { id: string }[] = await this.database.query(
+      'SELECT id FROM tasks WHERE id = ANY($1::uuid[]) AND finished_at >= $2',
+      [ids, new Date(since)],
+    )
+    return new Set(rows.map(({ id }) => id))
+  }
+
+  /**
+   * Takes due deliveries, of each webhook at most `perWebhook`, and of those in `busy` none. Until `leaseSeconds` have
+   * passed no one else takes them; a process that dies meanwhile causes another attempt with the same id.
+   */
+  async claim(busy: readonly string[], perWebhook: number, leaseSeconds: number): Promise<readonly ClaimedDelivery[]> {
+    const rows: ClaimedRow[] = await this.database.query(
+      `WITH due AS MATERIALIZED (
+         SELECT d.id FROM webhooks w, LATERAL (
+           SELECT id FROM webhook_deliveries
+           WHERE webhook_id = w.id AND state = 'pending' AND next_attempt_at <= now()
+           ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS d
+         WHERE w.is_active AND w.id <> ALL($1::uuid[])
+       ), claimed AS (
+         UPDATE webhook_deliveries d SET attempts = attempts + 1, last_attempt_at = now(),
+           next_attempt_at = now() + make_interval(secs => $3)
+         FROM due WHERE d.id = due.id
+         RETURNING d.*
+       )
+       SELECT floor(extract(epoch FROM now()))::float8 AS claimed_at, c.id, c.webhook_id, c.event, c.occurred_at, c.data, c.attempts, c.failures, w.url, w.secret,
+         CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END AS previous_secret
+       FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.position`,
+      [busy, perWebhook, leaseSeconds],
+    )
+    return rows.map((row) => ({
+      id: row.id,
+      webhookId: row.webhook_id,
+      url: row.url,
+      secrets: [row.secret, ...(row.previous_secret === null ? [] : [row.previous_secret])],
+      event: row.event,
+      occurredAt: row.occurred_at,
+      data: row.data,
+      attempt: row.attempts,
+      failures: row.failures,
+      claimedAt: row.claimed_at,
+    }))
+  }
+
+  /** Stores what became of an attempt, unless a later one has begun. */
+  async report({ id, attempt, statusCode, error, retryInSeconds, isGone }: AttemptReport): Promise<void> {
+    const [row]: { webhook_id: string }[] = await this.database.query(
+      `WITH done AS (
+         UPDATE webhook_deliveries SET
+           state = CASE WHEN $4::text IS NULL THEN 'delivered' WHEN $5::float8 IS NULL THEN 'failed' ELSE 'pending' END,
+           failures = failures + CASE WHEN $4::text IS NULL THEN 0 ELSE 1 END,
+           next_attempt_at = now() + make_interval(secs => coalesce($5::float8, 0)),
+           status_code = $3, error = $4
+         WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING webhook_id
+       ) SELECT webhook_id FROM done`,
+      [id, attempt, statusCode, error, retryInSeconds],
+    )
+    // A statement of its own: two such reports would wait for each other's deliveries.
+    if (isGone && row) await this.switchOff(row.webhook_id)
+  }
+
+  /** Hands an attempt back that was not made: it is due at once, and counts as no failure. */
+  async release(id: string, attempt: number): Promise<void> {
+    await this.database.query(
+      `UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id = $1 AND attempts = $2 AND state = 'pending'`,
+      [id, attempt],
+    )
+  }
+
+  /** Makes a message that tries a webhook out. */
+  async createTest(webhookId: string): Promise<Delivery> {
+    const [row]: DeliveryRow[] = await this.database.query(
+      `INSERT INTO webhook_deliveries (webhook_id, event, occurred_at, data)
+       VALUES ($1, '${testEvent}', now(), jsonb_build_object('webhook_id', $1::uuid)) RETURNING ${columns}`,
+      [webhookId],
+    )
+    if (!row) throw new Error('An insert answered no row')
+    return toDelivery(row)
+  }
+
+  /** Makes a delivery due now, with all its retries before it. Null if there is none. */
+  async redeliver(webhookId: string, id: string): Promise<Delivery | null> {
+    const [row]: DeliveryRow[] = await this.database.query(
+      `WITH changed AS (
+         UPDATE webhook_deliveries SET state = 'pending', failures = 0, next_attempt_at = now()
+         WHERE webhook_id = $1 AND id = $2 RETURNING *
+       ) SELECT ${columns} FROM changed`,
+      [webhookId, id],
+    )
+    return row ? toDelivery(row) : null
+  }
+
+  /** Newest first; `before` is the position of the last one of the page before. */
+  async list(
+    webhookId: string,
+    filter: {
+      readonly state?: DeliveryState | undefined
+      readonly before?: number | undefined
+      readonly limit: number
+    },
+  ): Promise<readonly Delivery[]> {
+    const rows: DeliveryRow[] = await this.database.query(
+      `SELECT ${columns} FROM webhook_deliveries
+       WHERE webhook_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::bigint IS NULL OR position < $3)
+       ORDER BY position DESC LIMIT $4`,
+      [webhookId, filter.state ?? null, filter.before ?? null, filter.limit],
+    )
+    return rows.map(toDelivery)
+  }
+
+  /**
+   * Forgets a page of what was made so many days ago and is no longer tried, of each webhook the oldest. Answers whether
+   * there may be more.
+   */
+  async prune(olderThanDays: number, limit = prunedAtOnce): Promise<boolean> {
+    const [row]: { removed: number }[] = await this.database.query(
+      `WITH gone AS (
+         DELETE FROM webhook_deliveries WHERE id IN (
+           SELECT d.id FROM webhooks w, LATERAL (
+             SELECT id, state, created_at FROM webhook_deliveries WHERE webhook_id = w.id ORDER BY position LIMIT $2) AS d
+           WHERE d.created_at < now() - make_interval(days => $1) AND (d.state <> 'pending' OR NOT w.is_active)
+           LIMIT $2)
+         RETURNING id
+       ) SELECT count(*)::integer AS removed FROM gone`,
+      [olderThanDays, limit],
+    )
+    return row?.removed === limit
+  }
+
+  /** What waits for the webhook fails with it: nobody expects it when it is switched on again. */
+  private async switchOff(webhookId: string): Promise<void> {
+    await this.database.query(
+      `WITH off AS (UPDATE webhooks SET is_active = false, disabled_reason = $2 WHERE id = $1 RETURNING id)
+       UPDATE webhook_deliveries d SET state = 'failed', error = $2
+       FROM off WHERE d.webhook_id = off.id AND d.state = 'pending'`,
+      [webhookId, 'The receiver answered 410: it is gone.'],
+    )
+  }
+}

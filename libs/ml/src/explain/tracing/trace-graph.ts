@@ -1,0 +1,91 @@
+import { MemoryGuardError } from '#libs/platform'
+import type { OnnxModel } from '../../onnx/index.js'
+import { sumOf, type AdditiveSum } from '../trees/additive-sum.js'
+import { findRule } from './operators.js'
+import { opaque, type TracedValue } from './traced-value.js'
+import { rawInput } from './univariate.js'
+
+/** One number per row of an output tensor of shape [rows, columns] or [rows]. */
+export interface OutputColumn {
+  readonly tensor: string
+  readonly column: number
+}
+
+/** An output column of a graph as a function of the inputs. */
+export type TracedOutput =
+  | {
+      readonly kind: 'additive'
+      readonly sum: AdditiveSum
+      /** From the sum to the output: as it is, by the logistic function, or by a softmax with other classes. */
+      readonly link: 'identity' | 'logistic' | 'softmax'
+      /** Inputs are rounded to float32 before the first operator. */
+      readonly roundsInputs: boolean
+    }
+  | { readonly kind: 'opaque'; readonly because: string }
+
+/**
+ * Follows a matrix of `inputs` columns through the graph, operator by operator, as far as each number stays a sum of
+ * functions of single inputs and of trees, or a probability made from one. Throws `MODEL_INVALID` if the graph has not
+ * one input matrix of that width, or has no such output column.
+ */
+export const traceGraph = (model: OnnxModel, output: OutputColumn, inputs: number): TracedOutput => {
+  const [input, ...more] = model.inputs
+  if (input === undefined || more.length > 0) {
+    throw new MemoryGuardError('MODEL_INVALID', `The graph has ${model.inputs.length} inputs; it must have one matrix.`)
+  }
+  const width = input.dims?.[1]
+  if (typeof width === 'number' && width !== inputs) {
+    throw new MemoryGuardError(
+      'MODEL_INVALID',
+      `The graph's input "${input.name}" has ${width} columns, not ${inputs}.`,
+    )
+  }
+  const values = new Map<string, TracedValue>()
+  for (const [name, tensor] of model.initializers) values.set(name, { kind: 'constant', tensor })
+  values.set(input.name, {
+    kind: 'rows',
+    columns: Array.from({ length: inputs }, (_, i) => rawInput(i)),
+    type: input.type,
+  })
+
+  const needed = new Set([output.tensor])
+  for (const node of model.nodes.toReversed()) {
+    if (node.outputs.some((name) => needed.has(name))) for (const name of node.inputs) needed.add(name)
+  }
+  if (!values.has(output.tensor) && !model.nodes.some((node) => node.outputs.includes(output.tensor))) {
+    throw new MemoryGuardError('MODEL_INVALID', `The graph has no tensor "${output.tensor}".`)
+  }
+  for (const node of model.nodes) {
+    if (!node.outputs.some((name) => needed.has(name))) continue
+    const rule = findRule(node)
+    const results =
+      rule?.(
+        node,
+        node.inputs.map((name) => values.get(name)),
+      ) ?? node.outputs.map(() => opaque(`it uses the operator ${node.operator}`))
+    node.outputs.forEach((name, i) => values.set(name, results[i] ?? opaque(`it uses an output of ${node.operator}`)))
+  }
+
+  const result = values.get(output.tensor)
+  if (result?.kind === 'opaque') return result
+  if (result?.kind !== 'rows') return opaque('the output does not depend on the inputs')
+  const scalar = result.columns[output.column]
+  if (scalar === undefined) {
+    throw new MemoryGuardError(
+      'MODEL_INVALID',
+      `The output "${output.tensor}" has ${result.columns.length} columns; column ${output.column} is not there.`,
+    )
+  }
+  const roundsInputs = input.type === 'float32'
+  switch (scalar.kind) {
+    case 'opaque':
+      return scalar
+    case 'probability':
+      return { kind: 'additive', sum: scalar.logit, link: 'logistic', roundsInputs }
+    case 'softmax':
+      return { kind: 'additive', sum: scalar.score, link: 'softmax', roundsInputs }
+    case 'univariate':
+    case 'sum':
+      return { kind: 'additive', sum: sumOf(scalar), link: 'identity', roundsInputs }
+  }
+}
