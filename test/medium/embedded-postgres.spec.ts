@@ -11,8 +11,8 @@ import {
   startEmbeddedPostgres,
   startTemporaryPostgres,
   type EmbeddedPostgres,
-} from '../../apps/cli/src/start/embedded-postgres.js'
-import { prepareBinaries } from '../../apps/cli/src/start/postgres-binaries.js'
+  prepareBinaries,
+} from '#libs/embedded-postgres'
 
 const isRoot = process.getuid?.() === 0
 
@@ -96,7 +96,7 @@ describe('embedded PostgreSQL', () => {
 
   it('stops a server that a killed run left behind, and keeps its data', async () => {
     const program = `
-      import { startEmbeddedPostgres } from ${JSON.stringify(new URL('../../dist/apps/cli/src/start/embedded-postgres.js', import.meta.url).href)}
+      import { startEmbeddedPostgres } from ${JSON.stringify(new URL('../../dist/libs/embedded-postgres/src/embedded-postgres.js', import.meta.url).href)}
       const { pid, url } = await startEmbeddedPostgres({ home: ${JSON.stringify(home)}, log() {} })
       console.log(JSON.stringify({ pid, url }))
       setInterval(() => {}, 1000)`

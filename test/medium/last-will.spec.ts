@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startEmbeddedPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { startEmbeddedPostgres } from '#libs/embedded-postgres'
 import { isAlive, listChildrenOf } from '../support/process-list.js'
 import { waitFor } from '../support/wait-for.js'
 
 const program = (home: string) => `
-  const { startEmbeddedPostgres } = await import('${new URL('../../dist/apps/cli/src/start/embedded-postgres.js', import.meta.url).href}')
+  const { startEmbeddedPostgres } = await import('${new URL('../../dist/libs/embedded-postgres/src/embedded-postgres.js', import.meta.url).href}')
   const server = await startEmbeddedPostgres({ home: ${JSON.stringify(home)}, durable: false, log: () => undefined })
   console.log(server.pid)
   setInterval(() => undefined, 1000)`

@@ -15,7 +15,7 @@ import { createLogger, loadConfig, MemoryGuardError, PlatformModule } from '#lib
 import { Broker, Dispatcher, FinishedTasks, migrateBroker, TaskClient, TasksModule } from '#libs/tasks'
 import * as contracts from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
-import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { startTemporaryPostgres } from '#libs/embedded-postgres'
 
 let client: TaskClient
 let tasks: TaskRepository

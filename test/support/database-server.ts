@@ -3,7 +3,7 @@ import { loadConfig } from '#libs/platform'
 import { migrateBroker } from '#libs/tasks'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { startTemporaryPostgres } from '../../apps/cli/src/start/embedded-postgres.js'
+import { startTemporaryPostgres } from '#libs/embedded-postgres'
 
 declare module 'vitest' {
   interface ProvidedContext {

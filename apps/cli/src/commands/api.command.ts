@@ -14,7 +14,7 @@ export function apiCommand(): Command {
     .action(async ({ port, host }: ApiFlags) => {
       const { loadConfig, readEnvironment } = await import('#libs/platform')
       const { findAdminKey, keepAdminKey } = await import('../start/admin-key.js')
-      const { openHome } = await import('../start/home-folder.js')
+      const { openHome } = await import('#libs/embedded-postgres')
       const env = readEnvironment()
       if (port !== undefined) env['PORT'] = port
       if (host !== undefined) env['HOST'] = host

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig } from '#libs/platform'
 import { CommandError } from '../command-error.js'
-import { findLockHolder } from './process-lock.js'
+import { findLockHolder } from '#libs/embedded-postgres'
 
 const filePath = (home: string) => join(home, 'database-url')
 

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { reasonOf, serverFlags } from '#libs/platform'
 import { CommandError } from '../command-error.js'
-import { openLogFile, readLastLines, setAsideIfLarge, type LogFile } from './log-file.js'
+import { openLogFile, readLastLines, setAsideIfLarge, type LogFile } from '#libs/embedded-postgres'
 
 /** A program that `start` keeps running. */
 export interface SupervisedProgram {

@@ -1,4 +1,4 @@
-import { CommandError } from '../command-error.js'
+import { MemoryGuardError } from '#libs/platform'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.js'
 
 /** The embedded PostgreSQL, started again whenever it dies, until it is stopped. */
@@ -24,7 +24,7 @@ export class SupervisedPostgres {
     return this.server.url
   }
 
-  /** Resolves once it is stopped. @throws {MemoryGuardError | CommandError} if it cannot be started again. */
+  /** Resolves once it is stopped. @throws {MemoryGuardError} if it cannot be started again. */
   get end(): Promise<void> {
     return this.ended
   }
@@ -43,7 +43,10 @@ export class SupervisedPostgres {
       await this.server.stop()
       this.server = await startEmbeddedPostgres({ home: this.home, log: this.log })
       if (this.server.url !== url) {
-        throw new CommandError('PostgreSQL died and its port was taken meanwhile. Start MemoryGuard again.')
+        throw new MemoryGuardError(
+          'DATABASE_UNAVAILABLE',
+          'PostgreSQL died and its port was taken meanwhile. Start MemoryGuard again.',
+        )
       }
     }
   }

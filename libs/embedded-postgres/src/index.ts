@@ -1,0 +1,6 @@
+export { type EmbeddedPostgres, startEmbeddedPostgres, startTemporaryPostgres } from './embedded-postgres.js'
+export { logFolder, openHome } from './home-folder.js'
+export { type LogFile, openLogFile, readLastLines, setAsideIfLarge } from './log-file.js'
+export { prepareBinaries } from './postgres-binaries.js'
+export { acquireProcessLock, findLockHolder } from './process-lock.js'
+export { SupervisedPostgres } from './supervised-postgres.js'
