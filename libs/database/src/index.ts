@@ -25,13 +25,8 @@ export { NotificationListener } from './connection/notification-listener.js'
 export { PreparedStatements } from './connection/prepared-statements.js'
 export { ApiKeyRepository } from './access/api-key.repository.js'
 export { BootstrapKeyRepository } from './access/bootstrap-key.repository.js'
-export {
-  BatchRepository,
-  type BatchChunkAnswer,
-  type BatchResultRow,
-  type BatchRowError,
-  type BatchView,
-} from './batches/batch.repository.js'
+export { BatchRepository } from './batches/batch.repository.js'
+export type { BatchChunkAnswer, BatchResultRow, BatchRowError, BatchView } from './batches/batch-types.js'
 export { AuditRepository, type AuditEntry, type CountedAuditEntry } from './access/audit.repository.js'
 export { ErasureRepository, erasedKinds } from './users/erasure.repository.js'
 export { ForecastRepository, type MadeForecast } from './forecasts/forecast.repository.js'

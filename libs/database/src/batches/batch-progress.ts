@@ -1,5 +1,5 @@
 import { isTerminal } from '#libs/tasks/contracts'
-import type { BatchView } from './batch.repository.js'
+import type { BatchView } from './batch-types.js'
 import type { TaskProgress } from '../tasks/progress.repository.js'
 
 /** How far a batch is, from the counts of its chunks. */
