@@ -87,7 +87,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const { healthPort: port, isHealthPortChosen } = config.worker
   const freePort = isHealthPortChosen ? port : await findPortFrom(port, config.http.host)
   const healthPort = await probes.listen(config.http.host, freePort ?? port)
-  log.info({ healthPort }, 'probes and metrics')
+  log.info({ healthPort }, 'probes and metrics served')
 
   const lifecycle = new Lifecycle(log)
   await lifecycle.start(workerSteps(app, dataSource, config, log))

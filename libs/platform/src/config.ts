@@ -208,7 +208,7 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
   }
   if (faults.length > 0) {
     const list = faults.map(({ pointer, message }) => `  ${pointer}: ${message}`).join('\n')
-    throw new MemoryGuardError('CONFIG_INVALID', `The configuration has ${faults.length} fault(s):\n${list}`, {
+    throw new MemoryGuardError('CONFIG_INVALID', `Configuration error:\n${list}`, {
       faults,
     })
   }

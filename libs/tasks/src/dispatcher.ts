@@ -37,7 +37,7 @@ export class Dispatcher {
     try {
       await this.batcher.add(task)
     } catch (error) {
-      this.log.debug({ err: error, task: task.taskId }, 'not dispatched; the reconciler will do it')
+      this.log.debug({ err: error, task: task.taskId }, 'task not enqueued; the reconciler will do it')
     }
   }
 }

@@ -105,7 +105,7 @@ export class FinishedTasks implements OnApplicationShutdown {
     try {
       for (const id of await this.tasks.listFinished([...this.waiting.keys()])) this.tell(id)
     } catch (error) {
-      this.log.debug({ err: error }, 'could not look for finished tasks')
+      this.log.debug({ err: error }, 'finished tasks not read')
     }
   }
 }

@@ -41,7 +41,7 @@ export class Reconciler {
   async run(queues: readonly QueueName[]): Promise<number> {
     const lost = await this.tasks.takeBackExpiredLeases(maxCrashes)
     if (lost.length > 0) {
-      this.log.warn({ tasks: lost.length }, 'took back the tasks of a silent worker')
+      this.log.warn({ tasks: lost.length }, 'tasks of a silent worker taken back')
       await this.broker.add(lost)
     }
     await this.tasks.endUnwanted()
@@ -61,7 +61,7 @@ export class Reconciler {
     const headAt = head.isEmpty ? clock.now : clock.dispatchedAt
     const total = (await this.reconcilePlain(queue, headAt, clock.now)) + (await this.reconcileUrgent(queue, clock.now))
     if (total > 0) {
-      this.log.info({ queue, tasks: total }, 'dispatched again what the broker had lost')
+      this.log.info({ queue, tasks: total }, 'lost jobs enqueued again')
       this.untidy.add(queue)
     } else if (this.untidy.delete(queue)) {
       await this.broker.removeOrphans(queue)

@@ -28,7 +28,7 @@ export class BootstrapKey {
 
   private async installConfigured(key: string): Promise<void> {
     const outcome = await this.keys.install(key)
-    if (outcome === 'installed') this.log.info('the configured admin key is valid from now on, and none before it')
+    if (outcome === 'installed') this.log.info('configured admin key installed; the one before it revoked')
     if (outcome !== 'refused') return
     this.log.warn(
       'The configured admin key is not valid: it was revoked or replaced, or is no admin key without an expiry. Set ' +

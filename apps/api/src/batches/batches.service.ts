@@ -174,7 +174,7 @@ export class BatchesService {
     try {
       await this.batches.discard(id)
     } catch (error) {
-      this.log.warn({ err: error, batch: id }, 'the rows of a refused batch are not discarded yet')
+      this.log.warn({ err: error, batch: id }, 'rows of a rejected batch not discarded yet')
     }
   }
 

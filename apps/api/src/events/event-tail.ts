@@ -74,7 +74,7 @@ export class EventTail {
     try {
       await this.advance(await this.parts.repository.readClock())
     } catch (error) {
-      this.parts.log.warn({ err: error }, 'could not read the changes of tasks; trying again')
+      this.parts.log.warn({ err: error }, 'task changes not read; trying again')
     }
     return Math.max(pollMs, restFactor * (performance.now() - startedAt))
   }

@@ -56,7 +56,7 @@ export const chooseType = (accept: string | undefined, types: readonly string[] 
   const best = Math.max(...weights)
   if (best > 0) return types[weights.indexOf(best)] ?? first
   const available = types.join(' or ')
-  throw new MemoryGuardError('REQUEST_NOT_ACCEPTABLE', `This is available as ${available}. Say so with \`Accept\`.`, {
+  throw new MemoryGuardError('REQUEST_NOT_ACCEPTABLE', `This is available as ${available}. Send it in \`Accept\`.`, {
     faults: [{ pointer: 'Accept', message: `must include ${available}` }],
   })
 }

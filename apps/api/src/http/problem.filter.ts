@@ -105,7 +105,7 @@ const frameworkCodeOf = (error: unknown): string => {
 const toExpected = (error: unknown): MemoryGuardError => {
   if (error instanceof MemoryGuardError) return error
   const made = (code: ErrorCode) =>
-    new MemoryGuardError(code, detailOf[code] ?? 'Something went wrong here; the log knows more.')
+    new MemoryGuardError(code, detailOf[code] ?? 'Internal error. Give the request_id to your operator.')
   const words = malformedDetails[frameworkCodeOf(error)]
   if (words !== undefined) return malformed(words)
   if (isDatabaseUnavailable(error)) return made('DATABASE_UNAVAILABLE')

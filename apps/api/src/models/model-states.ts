@@ -53,7 +53,7 @@ export class ModelStates implements OnApplicationShutdown {
       const { models, broken } = await this.scanner.scan()
       models.forEach((model) => this.catalogue.add(model))
       for (const { reference, error } of broken) {
-        this.log.error({ model: reference, err: error }, 'a model folder is not usable')
+        this.log.error({ model: reference, err: error }, 'model folder unusable')
         this.brokenHere.set(reference, error instanceof MemoryGuardError ? reasonOf(error) : 'it cannot be read')
       }
       ;[this.activations, this.workers] = await Promise.all([
@@ -66,7 +66,7 @@ export class ModelStates implements OnApplicationShutdown {
       this.defaultFault = fault
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      if (message !== this.said) this.log.warn({ err: error }, 'the state of the models was not read; trying again')
+      if (message !== this.said) this.log.warn({ err: error }, 'model states not read; trying again')
       this.said = message
     }
   }

@@ -39,7 +39,7 @@ const shownErrors = 10
 /** `memoryguard batch FILE`: computes a file of people and fetches the results; exit code 1 if rows failed. */
 export function batchCommand(): Command {
   const command = new Command('batch')
-    .description('compute a CSV or NDJSON file of people')
+    .description('compute predictions for a CSV or NDJSON file of people')
     .argument('<file>', 'CSV with a header of user_id and metrics, or NDJSON (.ndjson, .jsonl); packed (.gz) or not')
     .option('-o, --out <file>', 'write the results here, as CSV or by its name as NDJSON')
     .option('-m, --model <model>', 'model, as name or name@version')

@@ -41,7 +41,7 @@ const controls: Readonly<Record<string, Control>> = {
 
 /** `memoryguard control`: tells workers what to do, and revokes tasks, as `celery control` does. */
 export function controlCommand(): Command {
-  const command = new Command('control').description('tell workers what to do, or revoke tasks')
+  const command = new Command('control').description('send commands to workers, or revoke tasks')
   for (const [name, control] of Object.entries(controls)) command.addCommand(workerControl(name, control))
   command.addCommand(revokeCommand('revoke', 'keep tasks from running, or end them if they run', false))
   command.addCommand(revokeCommand('terminate', 'revoke tasks, and kill what computes them after the grace', true))

@@ -4,7 +4,7 @@ import { print, warn } from '../output.js'
 
 /** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
 export function migrateCommand(): Command {
-  return new Command('migrate').description('bring the database to the schema of this version').action(async () => {
+  return new Command('migrate').description('create or update the tables in the database').action(async () => {
     const { loadConfig, readEnvironment } = await import('#libs/platform')
     const { assertConnectionsFit, createDataSource, explainFailure, isDatabaseFailure, runMigrations } =
       await import('#libs/database')

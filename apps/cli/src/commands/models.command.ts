@@ -90,7 +90,7 @@ function rollbackCommand(): Command {
 
 function verifyCommand(): Command {
   return new Command('verify')
-    .description('tell every fault of a model folder at once; exit code 1 if there is one')
+    .description('list every fault of a model folder; exit code 1 if there is one')
     .argument('[path]', 'a model folder, or name or name@version in MODELS_DIR (default: all of them)')
     .option('--json', 'as JSON')
     .action(async (wanted: string | undefined, { json }: { readonly json?: true }) => {
@@ -104,7 +104,7 @@ function verifyCommand(): Command {
       if (verified.some(({ faults }) => faults.length > 0)) process.exitCode = 1
       if (json) return printJson(verified)
       for (const { path, reference, faults, explanations } of verified) {
-        print(`${reference ?? path}: ${faults.length === 0 ? 'ok' : `${faults.length} fault(s)`}`)
+        print(`${reference ?? path}: ${faults.length === 0 ? 'ok' : `${faults.length} faults`}`)
         for (const { pointer, message } of faults) print(`  ${pointer}: ${message}`)
         for (const { output, method, space } of explanations)
           print(`  ${output} is explained by ${method}, in ${space}`)

@@ -105,7 +105,7 @@ function createCommand(): Command {
 
 function updateCommand(): Command {
   const command = new Command('update')
-    .description('change what is given; new times count from now')
+    .description('change a schedule; new times count from now')
     .argument('<name>', 'name or id')
   return withSettings(command).action(async (name: string, flags: SettingFlags) => {
     const { connect } = await import('../client/connect.js')
@@ -124,7 +124,7 @@ function pauseCommand(verb: string, description: string, isPaused: boolean): Com
 
 function runCommand(): Command {
   const command = new Command('run')
-    .description('send its task now, apart from its times')
+    .description('run a schedule now, apart from its times')
     .argument('<name>', 'name or id')
   return withConnection(command).action(async (name: string, flags: Flags) => {
     const { connect } = await import('../client/connect.js')

@@ -32,7 +32,7 @@ interface DeliveryRow {
 /** `memoryguard webhooks`: who is told of the ends of tasks. */
 export function webhooksCommand(): Command {
   return new Command('webhooks')
-    .description('have URLs told of the ends of tasks')
+    .description('notify URLs when tasks finish')
     .addCommand(createCommand())
     .addCommand(listCommand())
     .addCommand(deliveriesCommand())
@@ -77,7 +77,7 @@ function listCommand(): Command {
 
 function deliveriesCommand(): Command {
   const command = new Command('deliveries')
-    .description('show what was sent last, newest first')
+    .description('show the last deliveries, newest first')
     .argument('<id>', 'id of the webhook')
   return withConnection(command).action(async (id: string, flags: Flags) => {
     const { connect } = await import('../client/connect.js')

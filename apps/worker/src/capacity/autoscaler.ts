@@ -47,11 +47,11 @@ export class Autoscaler {
       const waiting = this.runner.hasFreeChild ? 0 : await this.countWaitingBatches()
       const wanted = scale.look(performance.now(), { children, busy: this.runner.batchesUnderWay, waiting })
       if (wanted === children) return
-      this.log.info({ from: children, to: wanted, waiting }, 'changing the number of compute children')
+      this.log.info({ from: children, to: wanted, waiting }, 'compute children scaled')
       await this.size.set(wanted)
     } catch (error) {
       const level = isDatabaseUnavailable(error) ? 'debug' : 'error'
-      this.log[level]({ err: error }, 'the number of compute children stays as it is')
+      this.log[level]({ err: error }, 'compute children not scaled')
     }
   }
 

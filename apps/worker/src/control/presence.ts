@@ -62,7 +62,7 @@ export class Presence {
   /** Once for each time that another one appears. */
   private reportDuplicates(duplicates: number): void {
     if (duplicates > this.duplicates)
-      this.log.warn({ duplicates }, 'another live worker has the same name: give each its own with --hostname')
+      this.log.warn({ duplicates }, 'worker name used twice: give each worker its own with --hostname')
     this.duplicates = duplicates
   }
 
@@ -97,7 +97,7 @@ export class Presence {
     try {
       this.reportDuplicates(await this.workers.beat(heartbeat))
     } catch (error) {
-      this.log.warn({ err: error }, 'the heartbeat was not written')
+      this.log.warn({ err: error }, 'heartbeat not written')
     }
   }
 }

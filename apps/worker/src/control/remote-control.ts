@@ -53,7 +53,7 @@ export class RemoteControl {
   private hear(payload: string): void {
     const message = controlMessage.safeParse(parse(payload))
     if (!message.success) {
-      this.log.debug({ payload }, 'a control message that this version does not know')
+      this.log.debug({ payload }, 'control message unknown to this version')
     } else if (message.data.kind === 'revoke') {
       this.runner.revoke(message.data.id, message.data.terminate)
     } else if (message.data.worker === this.presence.id) {
@@ -66,18 +66,18 @@ export class RemoteControl {
     try {
       for (const command of await this.sent.listOpen(this.presence.id)) await this.execute(command)
     } catch (error) {
-      this.log.warn({ err: error }, 'could not look for commands; trying again')
+      this.log.warn({ err: error }, 'commands not read; trying again')
     }
   }
 
   private async execute({ id, command, args }: WorkerCommand): Promise<void> {
-    this.log.info({ command }, 'told by an operator')
+    this.log.info({ command }, 'operator command received')
     try {
       await this.sent.acknowledge(id, { answer: await this.commands.run(command, args) })
       // Whoever asks next sees what has changed.
       await this.presence.beat()
     } catch (error) {
-      if (!(error instanceof MemoryGuardError)) this.log.error({ err: error, command }, 'a command failed')
+      if (!(error instanceof MemoryGuardError)) this.log.error({ err: error, command }, 'command failed')
       await this.sent.acknowledge(id, {
         error: error instanceof MemoryGuardError ? error.message : 'It failed; see the worker log.',
       })

@@ -54,7 +54,7 @@ export class LeaseKeeper {
       const revoked = await this.tasks.renewLeases(jobs, this.worker, this.config.task.lockSeconds)
       for (const request of revoked) this.onRevoked(request)
     } catch (error) {
-      this.log.warn({ err: error }, 'leases were not renewed')
+      this.log.warn({ err: error }, 'leases not renewed')
     }
   }
 }

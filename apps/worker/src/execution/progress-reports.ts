@@ -40,7 +40,7 @@ export class ProgressReports {
       await this.repository.store(reports)
     } catch (error) {
       // The next report makes it good.
-      this.log.debug({ err: error }, 'progress was not stored')
+      this.log.debug({ err: error }, 'progress not stored')
     }
   }
 }

@@ -72,7 +72,7 @@ export class Shadows {
       })
     } catch (error) {
       counted.failed += people.length
-      this.log.debug({ err: error, model: counted.model }, 'a shadow failed')
+      this.log.debug({ err: error, model: counted.model }, 'shadow failed')
     } finally {
       this.isRunning = false
     }
@@ -99,7 +99,7 @@ export class Shadows {
       this.counted.clear()
       await this.activations.addShadowDifferences(due)
     } catch (error) {
-      this.log.warn({ err: error }, 'what shadows answered was not stored')
+      this.log.warn({ err: error }, 'shadow results not stored')
     }
   }
 }

@@ -97,7 +97,7 @@ export class TaskRunner {
 
   /**
    * Runs the tasks of a job; `done` if one of them was started for it. A job is finished when all its tasks are.
-   * @throws what one of them could not be stored for.
+   * @throws the first error that kept one of the results from being stored.
    */
   async process(queue: QueueName, job: QueuedJob): Promise<JobOutcome> {
     const { task_ids: taskIds, attempt } = jobPayload.parse(job.data)
@@ -147,7 +147,7 @@ export class TaskRunner {
     if (!isFirst) return
     const end = this.endOf(task, new MemoryGuardError('TASK_REVOKED', 'It was revoked.'))
     this.settle([task], [end]).catch((error: unknown) => {
-      this.log.warn({ task: id, err: error }, 'a revoke was not stored; it is when the lease has run out')
+      this.log.warn({ task: id, err: error }, 'revoke not stored; it is stored when the lease expires')
     })
   }
 
@@ -271,7 +271,7 @@ export class TaskRunner {
     const level = end.outcome === 'released' ? 'info' : 'warn'
     this.log[level](
       { task: task.id, name: task.name, attempt: task.attempt, outcome: end.outcome, code: end.errorCode, err: error },
-      'an attempt ended without a result',
+      'attempt ended without a result',
     )
     return end
   }
@@ -300,7 +300,7 @@ export class TaskRunner {
         return await statement()
       } catch (error) {
         if (!isDatabaseUnavailable(error) || this.releasing.signal.aborted) throw error
-        this.log.warn({ err: error }, 'the database does not answer; trying again')
+        this.log.warn({ err: error }, 'database unavailable; trying again')
         await new Promise((resolve) => setTimeout(resolve, databaseRetryMs))
       }
     }

@@ -75,7 +75,7 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
       await this.batches.closeFinished(ids)
     } catch (error) {
       const level = isDatabaseUnavailable(error) ? 'warn' : 'error'
-      this.log[level]({ err: error }, 'a finished batch is not closed yet')
+      this.log[level]({ err: error }, 'finished batch not closed yet')
     }
   }
 }

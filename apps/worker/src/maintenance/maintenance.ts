@@ -59,7 +59,7 @@ export class Maintenance {
       // What is wrong with the broker is told by its connections.
       const isOfBroker = error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE'
       const level = isOfBroker ? 'debug' : isDatabaseUnavailable(error) ? 'warn' : 'error'
-      this.log[level]({ err: error }, 'maintenance did not finish; it will be tried again')
+      this.log[level]({ err: error }, 'maintenance not finished; trying again')
     }
   }
 }

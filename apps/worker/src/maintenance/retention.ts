@@ -62,7 +62,7 @@ export class Retention {
       for (; rest !== null && pages < pagesOfRun; pages += 1) rest = (await this.rows.removeChunks(rest)).next
       if (rest !== null) isLeft = true
     }
-    if (removed > 0) this.log.info({ tasks: removed, batches: batches.length }, 'removed what is past its time')
+    if (removed > 0) this.log.info({ tasks: removed, batches: batches.length }, 'expired results removed')
     return next === null && !isLeft
   }
 }

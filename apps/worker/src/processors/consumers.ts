@@ -42,7 +42,7 @@ export class Consumers {
   /** Consumes over new connections. Jobs under way go on; the broker redelivers them, and they are skipped then. */
   replaceAll(create: (queue: QueueName) => Worker): void {
     for (const [queue, old] of [...this.workers]) {
-      old.close(true).catch((error: unknown) => this.log.debug({ err: error, queue }, 'an old consumer did not close'))
+      old.close(true).catch((error: unknown) => this.log.debug({ err: error, queue }, 'old consumer not closed'))
       this.run(queue, create(queue))
     }
   }
@@ -61,11 +61,11 @@ export class Consumers {
     this.workers.set(queue, worker)
     worker.on('active', (job) => this.delivered.start(job))
     worker.on('error', (error) => {
-      if (isOfJob(error)) this.log.debug({ err: error, queue }, 'a job had been taken from this worker')
+      if (isOfJob(error)) this.log.debug({ err: error, queue }, 'job taken by another worker')
       else this.broker.outage.failed(error)
     })
-    worker.on('stalled', (job) => this.log.info({ queue, job }, 'a job was redelivered: its worker fell silent'))
-    worker.run().catch((error: unknown) => this.log.error({ err: error, queue }, 'a consumer has ended'))
+    worker.on('stalled', (job) => this.log.info({ queue, job }, 'job redelivered: its worker fell silent'))
+    worker.run().catch((error: unknown) => this.log.error({ err: error, queue }, 'consumer ended'))
   }
 }
 

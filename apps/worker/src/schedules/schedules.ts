@@ -40,10 +40,7 @@ export class Schedules {
       for (const task of await this.schedules.fireDue(this.plan)) void this.dispatcher.dispatch(task)
       return shortestMs
     } catch (error) {
-      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error'](
-        { err: error },
-        'schedules were not fired; trying again',
-      )
+      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'schedules not run; trying again')
       return lookMs
     }
   }
@@ -53,7 +50,7 @@ export class Schedules {
     try {
       return planFiring(schedule, now)
     } catch (error) {
-      this.log.error({ err: error, schedule: schedule.name }, 'the schedule cannot be planned here; it stands still')
+      this.log.error({ err: error, schedule: schedule.name }, 'schedule cannot be planned; it stands still')
       return { ticks: [], nextRunAt: null }
     }
   }

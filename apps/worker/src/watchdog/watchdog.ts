@@ -58,12 +58,12 @@ export class Watchdog {
       this.isUnready = verdict === 'unready' || verdict === 'exit'
       if (verdict === 'rebuild') this.rebuild()
       if (verdict !== 'exit') return
-      this.log.fatal('work waits, but none is taken, also over new connections: ending')
+      this.log.fatal('no work taken although some waits, also over new connections: ending')
       end()
     } catch (error) {
       this.clock.reset()
       const level = isDatabaseUnavailable(error) ? 'debug' : 'error'
-      this.log[level]({ err: error }, 'it cannot be told whether work waits')
+      this.log[level]({ err: error }, 'waiting work not read')
     }
   }
 
@@ -89,7 +89,7 @@ export class Watchdog {
   }
 
   private rebuild(): void {
-    this.log.warn({ queues: this.consumers.queues }, 'work waits, but none is taken: connecting to the broker anew')
+    this.log.warn({ queues: this.consumers.queues }, 'no work taken although some waits: reconnecting to the broker')
     this.broker.reconnect()
     this.consumers.replaceAll((queue) => this.factory.create(queue))
   }

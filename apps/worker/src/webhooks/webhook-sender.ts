@@ -68,7 +68,7 @@ export class WebhookSender {
       await (report ? this.deliveries.report(report) : this.deliveries.release(id, attempt))
     } catch (error) {
       // The claim runs out, and the delivery is attempted again.
-      this.log.warn({ err: error, delivery: id }, 'what became of a delivery was not stored')
+      this.log.warn({ err: error, delivery: id }, 'delivery outcome not stored')
     } finally {
       const left = (this.underWay.get(webhookId) ?? 1) - 1
       if (left === maxPerWebhook - 1) this.onRoom()
@@ -103,7 +103,7 @@ export class WebhookSender {
       return { id, attempt, statusCode, error, retryInSeconds: isGone ? null : this.retryIn(delivery), isGone }
     } catch (cause) {
       if (this.stopping.signal.aborted) return undefined
-      this.log.info({ err: cause, delivery: id, attempt }, 'a webhook was not reached')
+      this.log.info({ err: cause, delivery: id, attempt }, 'webhook not reached')
       return {
         id,
         attempt,

@@ -57,7 +57,7 @@ export class Webhooks {
       const isPruneDue = Date.now() - this.prunedAt > pruneMs
       if (isPruneDue && !(await this.deliveries.prune(keepDays))) this.prunedAt = Date.now()
     } catch (error) {
-      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'webhooks are told later')
+      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'webhook deliveries delayed')
     }
   }
 

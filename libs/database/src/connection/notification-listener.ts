@@ -68,7 +68,7 @@ export class NotificationListener {
     if (this.isStopped || this.client !== client) return
     this.client = undefined
     this.since = undefined
-    this.log.warn({ err: error }, 'not told of changes in the database; connecting again')
+    this.log.warn({ err: error }, 'database notifications lost; reconnecting')
     client.removeAllListeners()
     // The connection is gone; ending what is left of it must not raise again.
     client.on('error', () => undefined)

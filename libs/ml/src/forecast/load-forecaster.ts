@@ -43,6 +43,6 @@ export const loadForecaster = async ({ path, manifest }: ModelFolder): Promise<L
 const invalid = (reference: string, faults: readonly InputFault[]): MemoryGuardError => {
   const lines = faults.slice(0, namedFaults).map(({ pointer, message }) => `  ${pointer}: ${message}`)
   if (faults.length > namedFaults) lines.push(`  and ${faults.length - namedFaults} more`)
-  const text = `The forecast model ${reference} has ${faults.length} fault(s):\n${lines.join('\n')}`
+  const text = `The forecast model ${reference} is not valid:\n${lines.join('\n')}`
   return new MemoryGuardError('MODEL_INVALID', text, { faults })
 }

@@ -29,7 +29,7 @@ export const referenceOf = ({ name, version }: Pick<Manifest, 'name' | 'version'
 const invalid = (path: string, faults: readonly InputFault[]): MemoryGuardError =>
   new MemoryGuardError(
     'MODEL_INVALID',
-    `The model folder ${path} has ${faults.length} fault(s):\n${faults.map((fault) => `  ${fault.pointer}: ${fault.message}`).join('\n')}`,
+    `The model folder ${path} is not valid:\n${faults.map((fault) => `  ${fault.pointer}: ${fault.message}`).join('\n')}`,
     { faults },
   )
 

@@ -33,7 +33,7 @@ export class ForecastRegistry {
       } catch (error) {
         const reference = referenceOf(folder.manifest)
         this.broken.set(reference, error instanceof Error ? error.message : String(error))
-        this.log.error({ model: reference, err: error }, 'a model is not ready')
+        this.log.error({ model: reference, err: error }, 'model not ready')
       }
     }
     this.ready.sort((a, b) => newestFirst(a.manifest, b.manifest))

@@ -152,7 +152,7 @@ export class ModelRegistry {
       for (const { reference, error } of broken) this.breakDown(reference, error)
       await this.loadAll(models)
     } catch (error) {
-      this.log.error({ err: error }, 'the folder of models cannot be read')
+      this.log.error({ err: error }, 'models folder unreadable')
     }
   }
 
@@ -172,7 +172,7 @@ export class ModelRegistry {
     const reason = error instanceof MemoryGuardError ? reasonOf(error) : 'it could not be loaded; see the worker log'
     this.states.set(reference, { state: 'broken', reason })
     this.onChange()
-    this.log.error({ model: reference, err: error }, 'a model is not ready')
+    this.log.error({ model: reference, err: error }, 'model not ready')
   }
 }
 

@@ -186,18 +186,18 @@ export class PreforkPool implements ComputePool {
       this.pump()
       return child
     } catch (error) {
-      if (!this.isStopped) this.log.error({ child: child.pid, err: error }, 'a compute child could not load its models')
+      if (!this.isStopped) this.log.error({ child: child.pid, err: error }, 'compute child could not load its models')
       await child.kill()
       return undefined
     }
   }
 
-  private readonly logOutput = (output: string) => this.log.warn({ output }, 'a compute child printed something')
+  private readonly logOutput = (output: string) => this.log.warn({ output }, 'compute child printed')
 
   private onExit(child: ChildProcessHandle, reason: string): void {
     this.members.delete(child)
     if (this.isStopped || child.isRetiring) return
-    this.log.warn({ child: child.pid, reason }, 'a compute child ended and is replaced')
+    this.log.warn({ child: child.pid, reason }, 'compute child ended; replaced')
     if (child.isReady) void this.add()
     else this.wakeIn(respawnDelayMs)
   }

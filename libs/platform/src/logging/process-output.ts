@@ -44,9 +44,9 @@ export const routeProcessOutput = (log: Logger): void => {
   }
   // Node's own listener prints to standard error.
   process.removeAllListeners('warning')
-  process.on('warning', (warning) => log.warn({ err: warning }, 'warning of the runtime'))
+  process.on('warning', (warning) => log.warn({ err: warning }, 'runtime warning'))
   process.on('uncaughtException', (error, origin) => {
-    log.fatal({ err: error, origin }, 'uncaught error; the process ends')
+    log.fatal({ err: error, origin }, 'uncaught error: ending')
     process.exit(1)
   })
 }

@@ -43,7 +43,7 @@ export class BrokerNotes {
       this.notes = (await checkBroker(this.config)).warnings
     } catch (error) {
       // That it cannot be used is told by others; what was known of its settings may still hold.
-      this.log.debug({ err: error }, 'settings of the broker not read')
+      this.log.debug({ err: error }, 'broker settings not read')
       return
     }
     for (const note of this.notes) {

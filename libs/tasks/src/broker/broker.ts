@@ -104,7 +104,7 @@ export class Broker implements OnApplicationShutdown {
     try {
       await this.remove(tasks.map((task) => ({ queue: task.queue, id: jobIdOf(task) })))
     } catch (error) {
-      this.log.debug({ err: error }, 'jobs of ended tasks were not taken out; they will be skipped')
+      this.log.debug({ err: error }, 'jobs of ended tasks not removed; they will be skipped')
     }
   }
 
