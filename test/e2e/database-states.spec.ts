@@ -45,6 +45,15 @@ describe('the state of the database', () => {
     )
   })
 
+  const expectLastWords = async (command: string, env: Record<string, string>, ...words: readonly RegExp[]) => {
+    const before = stack.readLogs().length
+    const program = stack.run(command, { WORKER_HEALTH_PORT: '0', ...env })
+    expect(await program.exited).toBe(1)
+    const isSaid = () => words.every((each) => each.test(stack.readLogs().slice(before)))
+    await waitFor(isSaid, { what: `${words.join(' and ')} in: ${stack.readLogs().slice(before)}` })
+    expect(stack.readLogs().slice(before)).not.toMatch(/\n\s+at |\\n\s+at /)
+  }
+
   it.each([
     ['28P01', { password: 'wrong' }, /refuses the user or the password/],
     ['3D000', { pathname: '/absent' }, /no such database/],
@@ -53,12 +62,80 @@ describe('the state of the database', () => {
     const url = Object.assign(new URL(stack.databaseUrl), change).href
     const port = String(await findFreePort('127.0.0.1'))
     for (const command of ['migrate', 'api', 'worker']) {
-      const before = stack.readLogs().length
-      const program = stack.run(command, { DATABASE_URL: url, PORT: port, WORKER_HEALTH_PORT: '0' })
-      expect(await program.exited).toBe(1)
-      await waitFor(() => words.test(stack.readLogs().slice(before)), { what: 'its last words' })
-      expect(stack.readLogs().slice(before)).not.toMatch(/\n\s+at /)
+      await expectLastWords(command, { DATABASE_URL: url, PORT: port }, words)
+      await expectLastWords(command, { DATABASE_DIRECT_URL: url, PORT: port }, words, /DATABASE_DIRECT_URL/)
     }
+  })
+
+  it('C4: a direct URL to another database ends migrate, api and worker with one sentence', async () => {
+    await query(stack.databaseUrl, 'CREATE DATABASE elsewhere')
+    const url = Object.assign(new URL(stack.databaseUrl), { pathname: '/elsewhere' }).href
+    const port = String(await findFreePort('127.0.0.1'))
+    for (const command of ['migrate', 'api', 'worker']) {
+      const env = { DATABASE_DIRECT_URL: url, PORT: port }
+      await expectLastWords(
+        command,
+        env,
+        /DATABASE_DIRECT_URL leads to another database \(elsewhere\) than DATABASE_URL/,
+      )
+    }
+    expect(
+      await queryNumber(url, 'SELECT count(*)::int AS number FROM pg_tables WHERE tablename = $1', ['tasks']),
+    ).toBe(0)
+  })
+
+  it('C4: a direct URL where nothing listens is waited for, by its name', async () => {
+    const port = await findFreePort('127.0.0.1')
+    const env = { DATABASE_DIRECT_URL: 'postgresql://app@127.0.0.1:1/x' }
+    const words = /Is it running, is DATABASE_DIRECT_URL right\?/
+    await expectLastWords('migrate', env, words)
+    for (const command of ['api', 'worker']) {
+      const before = stack.readLogs().length
+      const program = stack.run(command, { ...env, PORT: String(port), WORKER_HEALTH_PORT: '0' })
+      await waitFor(() => words.test(stack.readLogs().slice(before)), { what: 'the sentence' })
+      expect(await program.kill('SIGTERM')).toBe(0)
+      expect(stack.readLogs().slice(before)).not.toMatch(/\n\s+at |\\n\s+at /)
+    }
+  })
+
+  it('C4: tables of another program end migrate, api and worker with one sentence', async () => {
+    await query(stack.databaseUrl, 'CREATE DATABASE occupied')
+    const url = Object.assign(new URL(stack.databaseUrl), { pathname: '/occupied' }).href
+    await query(url, 'CREATE TABLE predictions (id int)')
+    const port = String(await findFreePort('127.0.0.1'))
+    for (const command of ['migrate', 'api', 'worker']) {
+      const before = stack.readLogs().length
+      await expectLastWords(command, { DATABASE_URL: url, PORT: port }, /tables of another program \(predictions\)/)
+      expect(stack.readLogs().slice(before).trim().split('\n')).toHaveLength(1)
+    }
+  })
+
+  it('B4: that can only be read at the start lets the api serve reads, and its key is installed later', async () => {
+    await setReadOnly(true)
+    const port = await findFreePort('127.0.0.1')
+    const url = `http://127.0.0.1:${port}`
+    const newKey = 'mg_Kx7Lw2Vn9Rt4Zc6Yb1Dj8Qe'
+    const before = stack.readLogs().length
+    const api = stack.run('api', { PORT: String(port), ADMIN_API_KEY: newKey })
+    const readAs = async (key: string) =>
+      (await fetch(`${url}/v1/predictions`, { headers: { authorization: `Bearer ${key}` } })).status
+    await waitFor(async () => (await readAs(stack.key)) === 200, { what: 'reads' })
+    const probe = await fetch(`${url}/readyz`)
+    expect([probe.status, await probe.text()]).toEqual([503, expect.stringContaining('can only be read')])
+    await setReadOnly(false)
+    const countKeys = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM api_keys')
+    await waitFor(async () => (await countKeys()) === 2, { what: 'the new key' })
+    expect(await readAs(newKey)).toBe(200)
+    expect(await statusOf(`${url}/readyz`)).toBe(200)
+    expect(
+      stack
+        .readLogs()
+        .slice(before)
+        .match(/admin key not installed yet/g),
+    ).toHaveLength(1)
+    expect(await api.kill('SIGTERM')).toBe(0)
+    // The key of the tests is the bootstrap key again.
+    await query(stack.databaseUrl, 'UPDATE api_keys SET revoked_at = NULL, is_bootstrap = false')
   })
 
   it('B10: that is absent leaves the probes of a starting api answered, and the rest 503', async () => {

@@ -1,4 +1,4 @@
-import { connectWhenMigrated, createDataSource, runMigrations } from '#libs/database'
+import { connectWhenMigrated, createDataSource, ownTables, runMigrations } from '#libs/database'
 import { createLogger, loadConfig } from '#libs/platform'
 import { migrateBroker } from '#libs/tasks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -18,7 +18,7 @@ describe('migrations', () => {
   it('run once when four processes start at the same moment, and a process that waits for them goes on', async () => {
     const config = loadConfig({ DATABASE_URL: database.url })
     const waiter = createDataSource(config)
-    const waiting = connectWhenMigrated(waiter, createLogger('test', 'fatal'), { retryMs: 20 })
+    const waiting = connectWhenMigrated(waiter, config, createLogger('test', 'fatal'), 20)
     const done = await Promise.all(
       Array.from({ length: 4 }, async () => {
         const source = createDataSource(config)
@@ -36,6 +36,26 @@ describe('migrations', () => {
     const recorded = await query<{ name: string }>(database.url, 'SELECT name FROM migrations')
     expect(recorded.map(({ name }) => name)).toEqual(ran[0])
   })
+
+  it('C4: make the tables that no other program may have, and no others', async () => {
+    const made = (await tableNames(database.url)).map(({ name }) => name)
+    expect(made).toEqual([...ownTables, 'migrations'].sort())
+  })
+
+  it.each(['CREATE TABLE schedules (id int)', 'CREATE TABLE migrations (id int, migration text, batch int)'])(
+    'C4: and a start end in a database of another program: %s',
+    async (statement) => {
+      const other = await createTestDatabase({ empty: true })
+      await query(other.url, statement)
+      const words =
+        /already has tables of another program \((schedules|migrations)\): give MemoryGuard an empty database/
+      const log = createLogger('test', 'fatal')
+      await expect(connectWhenMigrated(other.dataSource, other.config, log)).rejects.toThrow(words)
+      await expect(runMigrations(other.dataSource)).rejects.toThrow(words)
+      expect(await tableNames(other.url)).toHaveLength(1)
+      await other.drop()
+    },
+  )
 
   it('of the queues may run at once and again', async () => {
     const config = loadConfig({ DATABASE_URL: database.url })

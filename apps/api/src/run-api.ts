@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { assertConnectionsFit, connectWhenMigrated, createDataSource } from '#libs/database'
+import { connectWhenMigrated, createDataSource, withExplainedFailures } from '#libs/database'
 import { assertDefaultModel } from '#libs/ml/manifest'
 import {
   collectGarbageOfStart,
@@ -71,12 +71,14 @@ export const runApi = async (
   // Before it is ready nothing is under way, and what it waits for may never come.
   void asked.then(() => lifecycle.state === 'starting' && process.exit(0))
   await listen(app, config)
-  await connectWhenMigrated(dataSource, log)
-  await assertConnectionsFit(config)
-  app.get(BrokerNotes, { strict: false }).begin(await checkBrokerAtStart(config, log))
-  await app.get(BootstrapKey).install(keepFirstKey)
-  await app.get(ModelStates).start()
-  await app.get(FinishedTasks).start()
+  const start = async () => {
+    await connectWhenMigrated(dataSource, config, log)
+    app.get(BrokerNotes, { strict: false }).begin(await checkBrokerAtStart(config, log))
+    await app.get(BootstrapKey).install(keepFirstKey)
+    await app.get(ModelStates).start()
+    await app.get(FinishedTasks).start()
+  }
+  await withExplainedFailures(start())
   collectGarbageOfStart()
   lifecycle.state = 'ready'
   log.info({ url: await app.getUrl() }, 'ready')

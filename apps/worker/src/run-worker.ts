@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDataSource, DatabaseReadiness } from '#libs/database'
+import { createDataSource, DatabaseReadiness, withExplainedFailures } from '#libs/database'
 import { Readiness } from '#libs/health'
 import { assertDefaultModel } from '#libs/ml/manifest'
 import { ModelRegistry } from '#libs/ml'
@@ -90,7 +90,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   log.info({ healthPort }, 'probes and metrics served')
 
   const lifecycle = new Lifecycle(log)
-  await lifecycle.start(workerSteps(app, dataSource, config, log))
+  await withExplainedFailures(lifecycle.start(workerSteps(app, dataSource, config, log)))
   state = 'ready'
   log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { assertConnectionsFit, connectWhenMigrated } from '#libs/database'
+import { connectWhenMigrated } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import { collectGarbageOfStart, type Config, type LifecycleStep, type Logger } from '#libs/platform'
 import { checkBrokerAtStart } from '#libs/tasks'
@@ -83,8 +83,7 @@ export const workerSteps = (
       name: 'database',
       // Models are loaded meanwhile.
       start: async () => {
-        await Promise.all([connectWhenMigrated(dataSource, log), models.watch(config.models.folder)])
-        await assertConnectionsFit(config)
+        await Promise.all([connectWhenMigrated(dataSource, config, log), models.watch(config.models.folder)])
         if (config.broker.url === undefined) await checkBrokerAtStart(config, log)
       },
       stop: () => dataSource.destroy(),

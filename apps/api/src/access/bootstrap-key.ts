@@ -1,13 +1,19 @@
-import { BootstrapKeyRepository } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
-import { Inject, Injectable } from '@nestjs/common'
+import { BootstrapKeyRepository, isDatabaseUnavailable } from '#libs/database'
+import { CONFIG, LOGGER, reasonOf, type Config, type Logger } from '#libs/platform'
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 
 /** Keeps the text of a first admin key for its owner; returns where. @throws what keeps it from being kept. */
 export type KeepFirstKey = (key: string) => string
 
+/** Pause before a database that could not be written is tried again, in milliseconds. */
+const retryMs = 2_000
+
 /** The admin key of the configuration, or the first one of an installation. */
 @Injectable()
-export class BootstrapKey {
+export class BootstrapKey implements OnApplicationShutdown {
+  private retry: NodeJS.Timeout | undefined
+  private isStopped = false
+
   constructor(
     private readonly keys: BootstrapKeyRepository,
     @Inject(CONFIG) private readonly config: Config,
@@ -16,9 +22,35 @@ export class BootstrapKey {
 
   /**
    * Makes the configured key the one bootstrap key. Without one, a first key is made only where no admin key is valid and
-   * `keepFirst` can keep it: processes without a home of their own add none.
+   * `keepFirst` can keep it: processes without a home of their own add none. While the database cannot be written, it
+   * tries again in the background, so that what can be read is served meanwhile.
    */
   async install(keepFirst?: KeepFirstKey): Promise<void> {
+    try {
+      await this.installNow(keepFirst)
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error
+      this.log.warn({ reason: reasonOf(error) }, 'admin key not installed yet: the database cannot be written')
+      this.retryLater(keepFirst)
+    }
+  }
+
+  onApplicationShutdown(): void {
+    this.isStopped = true
+    clearTimeout(this.retry)
+  }
+
+  private retryLater(keepFirst: KeepFirstKey | undefined): void {
+    if (this.isStopped) return
+    this.retry = setTimeout(() => {
+      this.installNow(keepFirst).catch((error: unknown) => {
+        if (!isDatabaseUnavailable(error)) this.log.error({ err: error }, 'admin key not installed; trying again')
+        this.retryLater(keepFirst)
+      })
+    }, retryMs).unref()
+  }
+
+  private async installNow(keepFirst: KeepFirstKey | undefined): Promise<void> {
     const { adminApiKey } = this.config
     if (adminApiKey !== undefined) return this.installConfigured(adminApiKey)
     if (!keepFirst) return

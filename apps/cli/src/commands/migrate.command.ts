@@ -14,7 +14,9 @@ export function migrateCommand(): Command {
     useRunningDatabase(env)
     const config = loadConfig(env)
     if (config.broker.url) await warnOfBroker(config.broker.url)
-    const dataSource = createDataSource(config, { isDirect: config.database.directUrl !== undefined })
+    const isDirect = config.database.directUrl !== undefined
+    const variable = isDirect ? 'DATABASE_DIRECT_URL' : 'DATABASE_URL'
+    const dataSource = createDataSource(config, { isDirect })
     try {
       await assertConnectionsFit(config)
       await dataSource.initialize()
@@ -23,7 +25,7 @@ export function migrateCommand(): Command {
       print(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
     } catch (cause) {
       if (!isDatabaseFailure(cause)) throw cause
-      throw new CommandError(explainFailure(cause).sentence, { cause })
+      throw new CommandError(explainFailure(cause, variable).sentence, { cause })
     } finally {
       if (dataSource.isInitialized) await dataSource.destroy()
     }

@@ -1,4 +1,5 @@
 import { MemoryGuardError, reasonOf } from '#libs/platform'
+import type { ConnectionTarget } from './connection-target.js'
 import { isDatabaseUnavailable, sqlStateOf } from './database-unavailable.js'
 
 /** Why the database cannot be used, and what to do. */
@@ -66,6 +67,14 @@ const byWords: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
+/** The variable by whose URL the process connected when an error occurred, by error. */
+const variables = new WeakMap<Error, ConnectionTarget['variable']>()
+
+/** Notes whose URL an error comes from, so that its explanation names the variable to correct. */
+export const noteTarget = (error: unknown, { variable }: ConnectionTarget): void => {
+  if (error instanceof Error) variables.set(error, variable)
+}
+
 const certificateCodes = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT)/
 
 /** The server ends a session that cannot begin. */
@@ -93,19 +102,35 @@ const lastingSentence = (thrown: unknown): string | undefined => {
   return found ?? (state?.startsWith('28') ? 'PostgreSQL refuses to let this user in: check DATABASE_URL.' : undefined)
 }
 
-/** Explains why connecting, or changing the schema, failed. Never shows a password or a whole URL. */
-export const explainFailure = (error: unknown): ConnectionFailure => {
-  const make = (sentence: string, isLasting: boolean): ConnectionFailure => ({
-    sentence,
-    isLasting,
-    toError: () =>
-      error instanceof MemoryGuardError
-        ? error
-        : new MemoryGuardError('DATABASE_UNAVAILABLE', sentence, { cause: error, retryable: !isLasting }),
-  })
+/** Returns the variable that was noted for an error; undefined for errors that do not come from connecting. */
+const notedVariable = (thrown: unknown): ConnectionTarget['variable'] | undefined => {
+  const error = unwrap(thrown)
+  return error instanceof Error ? variables.get(error) : undefined
+}
+
+/**
+ * Explains why connecting, or changing the schema, failed. Never shows a password or a whole URL. `variable` is blamed for
+ * errors of statements; errors of connecting know theirs.
+ */
+export const explainFailure = (
+  error: unknown,
+  variable: ConnectionTarget['variable'] = 'DATABASE_URL',
+): ConnectionFailure => {
+  const culprit = notedVariable(error) ?? variable
+  const make = (text: string, isLasting: boolean): ConnectionFailure => {
+    const sentence = error instanceof MemoryGuardError ? text : text.replace(/\bDATABASE_URL\b/g, culprit)
+    return {
+      sentence,
+      isLasting,
+      toError: () =>
+        error instanceof MemoryGuardError
+          ? error
+          : new MemoryGuardError('DATABASE_UNAVAILABLE', sentence, { cause: error, retryable: !isLasting }),
+    }
+  }
   if (error instanceof MemoryGuardError) return make(error.message, !error.retryable)
-  const sentence = lastingSentence(error)
-  if (sentence !== undefined) return make(`${sentence} (${reasonOf(error)})`, true)
+  const lastingText = lastingSentence(error)
+  if (lastingText !== undefined) return make(`${lastingText} (${reasonOf(error)})`, true)
   const known = passing[sqlStateOf(error) ?? '']
   if (known !== undefined) return make(`${known} (${reasonOf(error)})`, false)
   return make(`The database does not answer (${reasonOf(error)}). Is it running, is DATABASE_URL right?`, false)
@@ -113,4 +138,17 @@ export const explainFailure = (error: unknown): ConnectionFailure => {
 
 /** Whether `explainFailure` has words for an error; others are faults of ours. */
 export const isDatabaseFailure = (error: unknown): boolean =>
-  isDatabaseUnavailable(error) || lastingSentence(error) !== undefined
+  isDatabaseUnavailable(error) || lastingSentence(error) !== undefined || isSystemErrorOfConnecting(error)
+
+/** Such as ENOENT for the folder of a socket, or EACCES. */
+const isSystemErrorOfConnecting = (error: unknown): boolean =>
+  notedVariable(error) !== undefined && error instanceof Error && 'syscall' in error
+
+/** Waits for a part of a start. @throws what the database fails with as one sentence, and other errors as they are. */
+export const withExplainedFailures = async <Answer>(work: Promise<Answer>): Promise<Answer> => {
+  try {
+    return await work
+  } catch (error) {
+    throw isDatabaseFailure(error) ? explainFailure(error).toError() : error
+  }
+}

@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { MemoryGuardError, type Config } from '#libs/platform'
 import pg from 'pg'
 import { ConnectionGuard, type GuardedClient } from './connection-guard.js'
+import { noteTarget } from './connection-failure.js'
 import { connectionTargets, type ConnectionTarget } from './connection-target.js'
 import { addStartupSettings, connectMs, findServer, plainOptions } from './find-server.js'
 import {
@@ -93,6 +94,7 @@ const makeClient = (target: ConnectionTarget, guard: ConnectionGuard, kind: Conn
         else if (isDirect) throw sharedError(target)
       } catch (error) {
         target.lookAnew()
+        noteTarget(error, target)
         void this.end().catch(hear)
         throw error
       }
@@ -167,18 +169,74 @@ export const hasDirectSessions = async (config: Config): Promise<boolean> =>
   (await findServer(connectionTargets(config).direct)).pooling !== 'transaction'
 
 /**
- * Refuses what cannot work: queues in a database that is only reached through a pooler in transaction mode.
+ * Rejects what cannot work: queues in a database that is only reached through a pooler in transaction mode, and a direct
+ * URL that cannot be used or leads to another database.
  * @throws MemoryGuardError CONFIG_INVALID, or pg's error.
  */
 export const assertConnectionsFit = async (config: Config): Promise<void> => {
-  const { direct } = connectionTargets(config)
-  if (await hasDirectSessions(config)) return
-  if (direct.variable === 'DATABASE_DIRECT_URL') throw sharedError(direct)
-  if (config.broker.url === undefined) {
+  const { main, direct } = connectionTargets(config)
+  const isDirect = await hasDirectSessions(config)
+  if (!isDirect && direct.variable === 'DATABASE_DIRECT_URL') throw sharedError(direct)
+  if (!isDirect && config.broker.url === undefined) {
     throw new MemoryGuardError(
       'CONFIG_INVALID',
       'DATABASE_URL leads to a pooler in transaction mode, and queues in PostgreSQL need sessions of their own: set ' +
         'DATABASE_DIRECT_URL to PostgreSQL itself, or BROKER_URL to a Redis.',
     )
   }
+  if (direct !== main) await assertSameDatabase(config)
+}
+
+/**
+ * Takes a lock over one connection and tries it over the other: locks belong to one database of one server, and every
+ * role may take them, also through a pooler and on a standby.
+ */
+const assertSameDatabase = async (config: Config): Promise<void> => {
+  const targets = connectionTargets(config)
+  const [main, direct] = [connectOnce(config, false), connectOnce(config, true)]
+  try {
+    await Promise.all([main.connect(), direct.connect()])
+    const key = randomInt(2 ** 47)
+    await main.query('BEGIN')
+    await main.query(`SELECT pg_advisory_xact_lock(${key})`)
+    const [ofMain, ofDirect] = await Promise.all([
+      main.query<DatabaseState>(databaseState),
+      direct.query<DatabaseState & { isFree: boolean }>(
+        `SELECT pg_try_advisory_lock(${key}) AS "isFree", state.* FROM (${databaseState}) AS state`,
+      ),
+    ])
+    const [mainState, directState] = [ofMain.rows[0], ofDirect.rows[0]]
+    if (!directState?.isFree) return
+    // A standby stands beside the primary for the time of a failover.
+    if (mainState?.isStandby !== directState.isStandby)
+      throw standbyError(mainState?.isStandby ? targets.main : targets.direct)
+    throw new MemoryGuardError(
+      'CONFIG_INVALID',
+      `DATABASE_DIRECT_URL leads to another database (${directState.name}) than DATABASE_URL (${mainState?.name}): both ` +
+        'must lead to the same database of the same server.',
+    )
+  } finally {
+    for (const client of [main, direct]) void client.end().catch(() => undefined)
+  }
+}
+
+interface DatabaseState {
+  readonly name: string
+  readonly isStandby: boolean
+}
+
+const databaseState = 'SELECT current_database() AS name, pg_is_in_recovery() AS "isStandby"'
+
+const standbyError = (target: ConnectionTarget): Error => {
+  const error = Object.assign(new Error('the server is a standby'), { code: '25006' })
+  noteTarget(error, target)
+  return error
+}
+
+/** A connection whose errors are those of its calls alone. */
+const connectOnce = (config: Config, isDirect: boolean): pg.Client => {
+  const { Client, ...options } = connectionOptions(config, { isDirect })
+  const client = new Client(options)
+  client.on('error', () => undefined)
+  return client
 }

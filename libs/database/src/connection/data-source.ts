@@ -2,7 +2,9 @@ import { DataSource } from 'typeorm'
 import type { Config, Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { explainFailure } from './connection-failure.js'
-import { connectionOptions, type ConnectionKind } from './connections.js'
+import { assertConnectionsFit, connectionOptions, type ConnectionKind } from './connections.js'
+import { assertNoForeignTables, readMigrations } from './migration-state.js'
+import { SilentLogger } from './silent-logger.js'
 import { ApiKeyEntity } from '../access/api-key.entity.js'
 import { ForecastEntity } from '../forecasts/forecast.entity.js'
 import { HealthMetricsEntity } from '../health-metrics/health-metrics.entity.js'
@@ -76,6 +78,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
     migrationsTransactionMode: 'each',
     synchronize: false,
     installExtensions: false,
+    logger: new SilentLogger(),
     extra: connections,
   })
 }
@@ -98,6 +101,7 @@ export const runMigrations = async (dataSource: DataSource): Promise<readonly st
       if (row?.locked) break
       await new Promise((resolve) => setTimeout(resolve, migrationPollMs))
     }
+    await assertNoForeignTables(dataSource)
     const done = await dataSource.runMigrations()
     await runner.commitTransaction()
     return done.map(({ name }) => name)
@@ -115,16 +119,20 @@ export const runMigrations = async (dataSource: DataSource): Promise<readonly st
  */
 export const connectWhenMigrated = async (
   dataSource: DataSource,
+  config: Config,
   log: Logger,
-  { retryMs = 500, signal }: { retryMs?: number; signal?: AbortSignal } = {},
+  retryMs = 500,
 ): Promise<void> => {
   let said = ''
+  let isFit = false
   for (;;) {
-    signal?.throwIfAborted()
     let reason: string
     try {
       if (!dataSource.isInitialized) await dataSource.initialize()
+      if (!isFit) await assertConnectionsFit(config)
+      isFit = true
       if (await isMigrated(dataSource)) return
+      await assertNoForeignTables(dataSource)
       reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
     } catch (error) {
       const failure = explainFailure(error)
@@ -139,22 +147,3 @@ export const connectWhenMigrated = async (
 
 const isMigrated = async (dataSource: DataSource): Promise<boolean> =>
   (await readMigrations(dataSource)).pending.length === 0
-
-/** Names of migrations, in their order. */
-export interface MigrationState {
-  readonly applied: readonly string[]
-  /** Of this version, and not applied yet. */
-  readonly pending: readonly string[]
-}
-
-/** Only looks: TypeORM's own check would create its table and so collide with a migration that is just running. */
-export const readMigrations = async (dataSource: DataSource): Promise<MigrationState> => {
-  const own = dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name)
-  const [table]: { exists: boolean }[] = await dataSource.query(
-    `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
-  )
-  if (!table?.exists) return { applied: [], pending: own }
-  const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations ORDER BY id')
-  const applied = rows.map(({ name }) => name)
-  return { applied, pending: own.filter((name) => !applied.includes(name)) }
-}

@@ -1,7 +1,7 @@
 import type { Config } from '#libs/platform'
 import type { DataSource } from 'typeorm'
 import { connectionTargets } from './connection-target.js'
-import { readMigrations, type MigrationState } from './data-source.js'
+import { readMigrations, type MigrationState } from './migration-state.js'
 
 /** What is known of a database that can be reached; nothing of what is stored in it. */
 export interface DatabaseFacts {

@@ -1,5 +1,6 @@
 import { MemoryGuardError } from '#libs/platform'
 import pg from 'pg'
+import { noteTarget } from './connection-failure.js'
 import type { Candidate, ConnectionTarget, Pooling } from './connection-target.js'
 import { directStartupSettings, findHostile, isServerReadOnly, type SessionSettings } from './session-settings.js'
 
@@ -47,6 +48,9 @@ export const findServer = async (target: ConnectionTarget): Promise<Server> => {
     target.chosen = server.candidate
     target.pooling = server.pooling
     return server
+  } catch (error) {
+    noteTarget(error, target)
+    throw error
   } finally {
     searches.delete(target)
   }
