@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -5,6 +6,8 @@ import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const half = Buffer.alloc(4 * 1_048_576, 'a')
+/** A body that is large enough to be counted. */
+const large = { items: [], pad: 'x'.repeat(100_000) }
 
 describe('requests before their body is read', () => {
   let stack: Stack
@@ -68,23 +71,42 @@ describe('requests before their body is read', () => {
     expect(residentKb() - before).toBeLessThan(50 * 1024)
   })
 
-  it('A2: share a bounded memory with a key', async () => {
-    const sockets = Array.from({ length: 65 }, open)
-    const answers = sockets.map(() => '')
+  it('A2: reserve no memory where no body is read, with a key or without', async () => {
+    const json = ['Content-Type: application/json', `Content-Length: ${half.length}`]
+    for (let count = 0; count < 60; count += 1) {
+      const [path, ...more] = count % 2 ? ['/livez'] : ['/v1/predictions', `Authorization: Bearer ${stack.key}`]
+      const socket = open()
+      socket.write(`${[`GET ${path} HTTP/1.1`, 'Host: x', ...json, ...more].join('\r\n')}\r\n\r\n`)
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      expect([path, String(answer).slice(0, 12)]).toEqual([path, 'HTTP/1.1 200'])
+      socket.destroy()
+    }
+    expect((await stack.request('POST', '/v1/batches', large)).status).toBe(422)
+  })
+
+  it('A2: share a bounded memory with a key, of which no key has more than half', async () => {
+    const { body } = await stack.request('POST', '/v1/api-keys', { name: 'other', role: 'submitter' })
+    const other = String(body['key'])
+    const keys = [...Array<string>(30).fill(stack.key), ...Array<string>(30).fill(other)]
+    const sockets = keys.map(open)
+    const answers = keys.map(() => '')
     sockets.forEach((socket, index) => {
       socket.on('data', (data) => (answers[index] += String(data)))
-      const head = post('/v1/batches', `Authorization: Bearer ${stack.key}`, `Content-Length: ${2 * half.length}`)
+      const head = post('/v1/batches', `Authorization: Bearer ${keys[index]}`, `Content-Length: ${2 * half.length}`)
       socket.write(`${head.join('\r\n')}\r\n\r\n`)
       socket.write(half)
     })
-    // 48 MiB have room for six bodies of 8 MiB.
-    await waitFor(() => answers.filter((answer) => answer !== '').length >= 59, { what: 'the others to be refused' })
-    expect(answers.filter((answer) => /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d/i.test(answer))).toHaveLength(59)
+    // 48 MiB have room for six bodies of 8 MiB, three of each key.
+    await waitFor(() => answers.filter((answer) => answer !== '').length >= 54, { what: 'the others to be rejected' })
+    const rejected = answers.filter((answer) => /^HTTP\/1\.1 429 [^]*\r\nretry-after: \d/i.test(answer))
+    expect(rejected).toHaveLength(54)
+    // What stands still is ended, though its sender holds the connection.
+    await waitFor(() => answers.filter((answer) => answer.startsWith('HTTP/1.1 408 ')).length === 6, {
+      what: 'the slow ones to be ended',
+      timeoutMs: 30_000,
+    })
+    expect((await stack.request('POST', '/v1/batches', large)).status).toBe(422)
     sockets.forEach((socket) => socket.destroy())
-    await waitFor(
-      async () => (await stack.request('POST', '/v1/batches', { items: [], pad: 'x'.repeat(100_000) })).status === 422,
-      { what: 'their memory to be free again' },
-    )
   })
 
   it('A2: come over a bounded number of connections', async () => {

@@ -82,7 +82,7 @@ export const createApp = async (
   admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits)
   watchRejections(problems, app.get(AccessLog))
   if (config.audit.recordsReads) watchReads(app, app.get(AccessLog))
-  limitBodyMemory(app, http.bodyMemoryMib * 1_048_576)
+  limitBodyMemory(fastify, http.bodyMemoryMib * 1_048_576)
   addResponseHeaders(app, lifecycle, new PublicUrl(http))
   const accepted = new SampledLines(acceptedPerSecond, (leftOut) =>
     log.info({ leftOut }, 'further requests accepted within a second'),

@@ -62,7 +62,7 @@ export const httpVariables = {
   ),
   HTTP_BODY_MEMORY_MIB: variable(
     count(8, 65_536).default(48),
-    'Most memory of JSON bodies under way that are larger than 64 KiB each; a further one gets 503.',
+    'Most memory of JSON bodies under way that are larger than 64 KiB each; a further one gets 503. One key may have half of it, and gets 429 for more.',
   ),
   RATE_LIMIT_WRONG_KEYS_PER_MINUTE: variable(
     perMinute.default(20),

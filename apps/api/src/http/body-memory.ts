@@ -1,27 +1,84 @@
 import { MemoryGuardError } from '#libs/platform'
-import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { RequestWithPrincipal } from '../access/access.js'
+import { cutIfTooSlow } from './slow-bodies.js'
 
 /** Smaller bodies are not counted: as many as there are connections fit into memory. */
 const smallBytes = 65_536
+/** Methods whose bodies Fastify does not read. */
+const bodylessMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /**
- * Bounds the memory of JSON bodies under way, each of which is in memory as a whole: a further one gets 503 before it
- * is read. Uploads are streams and need no bound.
+ * Bounds the memory of JSON bodies under way, each of which is in memory as a whole: a further one is rejected before it
+ * is read, with 503, or with 429 if its key has half of the memory already. A body that holds memory has to arrive
+ * without long pauses. Uploads are streams and need no bound.
  */
-export const limitBodyMemory = (app: NestFastifyApplication, maxBytes: number): void => {
-  let reserved = 0
-  const fastify = app.getHttpAdapter().getInstance()
-  fastify.addHook('preParsing', (request, _reply, payload, done) => {
+export const limitBodyMemory = (fastify: FastifyInstance, maxBytes: number, patienceMs?: number): void => {
+  const memory = new BodyMemory(maxBytes)
+  fastify.addHook('preParsing', (request: RequestWithPrincipal, reply, payload, done) => {
+    const { principal } = request
+    // A caller without a key reaches no route that reads a body.
+    if (!principal || bodylessMethods.has(request.method) || !isJson(request)) return done(null, payload)
     const bytes = bytesOf(request)
-    if (bytes <= smallBytes || !isJson(request)) return done(null, payload)
-    if (reserved + bytes > maxBytes) {
-      return done(new MemoryGuardError('SERVER_BUSY', 'Too many large requests are under way here; try again.'))
+    if (bytes <= smallBytes) return done(null, payload)
+    try {
+      memory.reserve(principal.id, bytes)
+    } catch (error) {
+      return done(error as MemoryGuardError)
     }
-    reserved += bytes
-    request.raw.once('close', () => (reserved -= bytes))
+    const stopWatch = cutIfTooSlow(request, patienceMs)
+    onceOver(request, reply, () => {
+      stopWatch()
+      memory.release(principal.id, bytes)
+    })
     return done(null, payload)
   })
+}
+
+class BodyMemory {
+  private reserved = 0
+  private readonly byKey = new Map<string, number>()
+  private readonly share: number
+
+  constructor(private readonly maxBytes: number) {
+    // The smallest memory has room for one of the largest bodies, and so has a share.
+    this.share = Math.max(maxBytes / 2, 8 * 1_048_576)
+  }
+
+  /** @throws {MemoryGuardError} SERVER_BUSY, RATE_LIMITED if the key has its share. */
+  reserve(key: string, bytes: number): void {
+    const own = (this.byKey.get(key) ?? 0) + bytes
+    if (own > this.share) {
+      throw new MemoryGuardError('RATE_LIMITED', 'This key has too many large requests under way; try again.')
+    }
+    if (this.reserved + bytes > this.maxBytes) {
+      throw new MemoryGuardError('SERVER_BUSY', 'Too many large requests are under way here; try again.')
+    }
+    this.reserved += bytes
+    this.byKey.set(key, own)
+  }
+
+  release(key: string, bytes: number): void {
+    this.reserved -= bytes
+    const own = (this.byKey.get(key) ?? 0) - bytes
+    if (own > 0) this.byKey.set(key, own)
+    else this.byKey.delete(key)
+  }
+}
+
+/**
+ * Calls `done` once: when the response has left or the connection has closed. The request's own `close` is no sign of
+ * either, because it does not come while a part of its body is missing.
+ */
+const onceOver = ({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply, done: () => void): void => {
+  if (socket.closed || response.closed) return done()
+  const end = (): void => {
+    socket.off('close', end)
+    response.off('close', end)
+    done()
+  }
+  socket.once('close', end)
+  response.once('close', end)
 }
 
 /** Bytes that the body may take: as many as it says, or as many as the route takes. */

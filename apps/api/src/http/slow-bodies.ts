@@ -14,6 +14,10 @@ const maxHeadBytes = 16_384
 /** How long an upload may take. */
 const uploadMs = 15 * 60_000
 
+/** How long a body that holds memory may make no progress, in milliseconds, and what counts as progress, in bytes. */
+const patienceMs = 5_000
+const leastProgressBytes = 16_384
+
 /** Connections with an upload of a caller whose key is known. */
 const uploading = new WeakSet<Socket>()
 
@@ -25,6 +29,26 @@ export const allowUpload = ({ raw }: FastifyRequest, longestMs = uploadMs): void
     clearTimeout(timer)
     uploading.delete(raw.socket)
   })
+}
+
+/**
+ * Ends the connection of a request whose body comes too slowly to keep memory for it.
+ * @returns what stops the watch.
+ */
+export const cutIfTooSlow = ({ raw }: FastifyRequest, everyMs = patienceMs): (() => void) => {
+  const { socket } = raw
+  let seen = socket.bytesRead
+  const timer = setInterval(() => {
+    if (raw.complete) return clearInterval(timer)
+    if (socket.bytesRead - seen < leastProgressBytes) endConnection(new LateError(), socket)
+    seen = socket.bytesRead
+  }, everyMs).unref()
+  return () => clearInterval(timer)
+}
+
+/** As Node tells of a request that is late. */
+class LateError extends Error {
+  readonly code = 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
 const answers: Readonly<Record<string, readonly [status: number, detail: string]>> = {
