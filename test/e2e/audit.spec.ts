@@ -184,6 +184,20 @@ describe('A7: the audit trail', () => {
     expect((await cliRun('audit', 'verify', '--checkpoint', checkpoint)).code).toBe(0)
     expect(readFileSync(checkpoint, 'utf8')).not.toBe(kept)
 
+    await stack.request('POST', '/v1/queues/batch/pause')
+    await run(`CREATE TABLE kept_log AS SELECT * FROM audit_log; CREATE TABLE kept_head AS SELECT * FROM audit_head`)
+    const { id } = JSON.parse(readFileSync(checkpoint, 'utf8')) as { id: number }
+    for (const last of [id - 1, id]) {
+      await run(`DELETE FROM audit_log WHERE id <= ${last};
+        INSERT INTO audit_log (action, target, details) VALUES ('audit.expire', '${last}', '{"removed": 12}')`)
+      const cutOff = await cliRun('audit', 'verify', '--checkpoint', checkpoint)
+      expect(cutOff).toMatchObject({ code: 1, text: expect.stringContaining(`entries up to ${last} were removed`) })
+    }
+    await run(`ALTER TABLE audit_log DISABLE TRIGGER audit_chain; DELETE FROM audit_log; DELETE FROM audit_head;
+      INSERT INTO audit_log OVERRIDING SYSTEM VALUE SELECT * FROM kept_log; INSERT INTO audit_head SELECT * FROM kept_head;
+      ALTER TABLE audit_log ENABLE TRIGGER audit_chain`)
+    expect((await cliRun('audit', 'verify', '--checkpoint', checkpoint)).code).toBe(0)
+
     await run(`DELETE FROM audit_log WHERE id = (SELECT max(id) FROM audit_log)`)
     const cut = await cliRun('audit', 'verify', '--checkpoint', checkpoint)
     expect(cut).toMatchObject({ code: 1, text: expect.stringContaining('newest entries') })

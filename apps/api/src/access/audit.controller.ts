@@ -1,6 +1,7 @@
 import { AuditRepository } from '#libs/database'
+import { CONFIG, type Config } from '#libs/platform'
 import { entityId } from '#libs/tasks/contracts'
-import { Controller, Get, Query } from '@nestjs/common'
+import { Controller, Get, Inject, Query } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { pageLimit, toPage } from '../http/paging.js'
@@ -42,15 +43,25 @@ const auditQuery = strictInput({
 const checkpoint = z.strictObject({
   id: z.int().nonnegative(),
   hash: z.string().describe('SHA-256 in hexadecimal digits; empty before the first entry'),
+  at: z.iso.datetime().nullable().describe('Time of the entry; null if it is not there'),
 })
 
 const verificationAnswer = z
   .strictObject({
-    is_intact: z.boolean().describe('Every entry fits the one before it, and none is missing at the end'),
+    is_intact: z
+      .boolean()
+      .describe('Every entry fits the one before it, none is missing at the end, and none was removed before its time'),
     entries: z.int().nonnegative(),
     first_broken_id: z.int().nullable().describe('The first entry that was changed, or follows one that is missing'),
     is_tail_there: z.boolean().describe('false: the newest entries are missing'),
-    is_checkpoint_there: z.boolean().nullable().describe('Whether the given checkpoint is part of the chain'),
+    last_removed_id: z.int().nullable().describe('The newest entry that was removed for its age; null if none was'),
+    is_removal_due: z
+      .boolean()
+      .describe('false: entries were removed since the checkpoint that AUDIT_TTL_SECONDS does not let expire'),
+    is_checkpoint_there: z
+      .boolean()
+      .nullable()
+      .describe('Whether the given checkpoint is part of the chain, or was removed for its age'),
     head: checkpoint.describe('The newest entry: keep it outside the database and give it to the next check'),
   })
   .meta({ id: 'AuditVerification' })
@@ -62,10 +73,15 @@ const verificationQuery = strictInput({
     .regex(/^[0-9a-f]{64}$/, 'must be `head.hash` of an earlier check')
     .optional()
     .describe('`head.hash` of the same check. Left out for the checkpoint 0 alone, which has none'),
-}).superRefine(({ checkpoint_id: id, checkpoint_hash: hash }, context) => {
+  checkpoint_at: z.iso
+    .datetime()
+    .optional()
+    .describe('`head.at` of the same check, by which it is judged whether the checkpoint may have expired'),
+}).superRefine(({ checkpoint_id: id, checkpoint_hash: hash, checkpoint_at: at }, context) => {
   const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
   if (id === undefined) {
     if (hash !== undefined) refuse('checkpoint_id', 'is needed with checkpoint_hash')
+    if (at !== undefined) refuse('checkpoint_id', 'is needed with checkpoint_at')
   } else if ((hash === undefined) !== (id === 0)) {
     refuse('checkpoint_hash', id === 0 ? 'must be left out for the checkpoint 0' : 'is needed with checkpoint_id')
   }
@@ -78,24 +94,31 @@ type VerificationQuery = z.infer<typeof verificationQuery>
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/audit')
 export class AuditController {
-  constructor(private readonly entries: AuditRepository) {}
+  constructor(
+    private readonly entries: AuditRepository,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
 
   @Get('verification')
   @RequireRole('admin')
   @ApiOperation({ summary: 'Check that no entry was changed, removed or moved. Reads the whole trail' })
   @ApiResponse({ status: 200, description: 'What was found', standardSchema: verificationAnswer })
   async verify(
-    @Query({ schema: verificationQuery }) { checkpoint_id: id, checkpoint_hash: hash }: VerificationQuery,
+    @Query({ schema: verificationQuery })
+    { checkpoint_id: id, checkpoint_hash: hash = '', checkpoint_at: at }: VerificationQuery,
   ): Promise<z.infer<typeof verificationAnswer>> {
-    const known = id === undefined ? undefined : { id, hash: hash ?? '' }
-    const { entries, firstBrokenId, isTailThere, isCheckpointThere, head } = await this.entries.verify(known)
+    const known = id === undefined ? undefined : { id, hash, ...(at && { at: new Date(at) }) }
+    const found = await this.entries.verify(known, this.config.retention.auditTtlSeconds)
+    const { entries, firstBrokenId, isTailThere, lastRemovedId, isRemovalDue, isCheckpointThere, head } = found
     return {
-      is_intact: firstBrokenId === null && isTailThere && isCheckpointThere !== false,
+      is_intact: firstBrokenId === null && isTailThere && isRemovalDue && isCheckpointThere !== false,
       entries,
       first_broken_id: firstBrokenId,
       is_tail_there: isTailThere,
+      last_removed_id: lastRemovedId,
+      is_removal_due: isRemovalDue,
       is_checkpoint_there: isCheckpointThere,
-      head,
+      head: { id: head.id, hash: head.hash, at: head.at?.toISOString() ?? null },
     }
   }
 

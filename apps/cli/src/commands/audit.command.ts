@@ -13,6 +13,8 @@ interface VerifyFlags extends ConnectionFlags {
 interface Checkpoint {
   readonly id: number
   readonly hash: string
+  /** Missing in files of an older version, null before the first entry. */
+  readonly at?: string | null
 }
 
 /** What the API responds with. */
@@ -21,6 +23,8 @@ interface Verification {
   readonly entries: number
   readonly first_broken_id: number | null
   readonly is_tail_there: boolean
+  readonly last_removed_id: number | null
+  readonly is_removal_due: boolean
   readonly is_checkpoint_there: boolean | null
   readonly head: Checkpoint
 }
@@ -39,25 +43,35 @@ function verifyCommand(): Command {
     )
   return withConnection(command).action(async (flags: VerifyFlags) => {
     const known = flags.checkpoint === undefined ? undefined : readCheckpoint(flags.checkpoint)
-    const hash = known?.hash && `&checkpoint_hash=${known.hash}`
-    const query = known ? `?checkpoint_id=${known.id}${hash}` : ''
+    const query = known ? `?${queryOf(known)}` : ''
     const { connect } = await import('../client/connect.js')
     const { body } = await connect(flags).send({ method: 'GET', path: `/v1/audit/verification${query}` })
     const found = body as Verification
     if (flags.json) printJson(found)
     if (!found.is_intact) throw new CommandError(faultOf(found, known))
-    if (!flags.json) print(`The audit trail is intact: ${found.entries} entries, the last one ${found.head.id}.`)
+    if (!flags.json) {
+      print(`The audit trail is intact: ${found.entries} entries, the last one ${found.head.id}.`)
+      if (found.last_removed_id !== null) print(`Entries up to ${found.last_removed_id} were removed for their age.`)
+    }
     if (flags.checkpoint !== undefined) writeFileSync(flags.checkpoint, `${JSON.stringify(found.head)}\n`)
   })
 }
 
-function faultOf(
-  { first_broken_id: broken, is_tail_there: isTailThere, head }: Verification,
-  known?: Checkpoint,
-): string {
+const queryOf = ({ id, hash, at }: Checkpoint): string =>
+  new URLSearchParams({
+    checkpoint_id: String(id),
+    ...(hash && { checkpoint_hash: hash }),
+    ...(at && { checkpoint_at: at }),
+  }).toString()
+
+function faultOf(found: Verification, known?: Checkpoint): string {
+  const { first_broken_id: broken, is_tail_there: isTailThere, head } = found
   if (broken !== null)
     return `The audit trail was changed: entry ${broken} does not fit the one before it, or its own hash.`
   if (!isTailThere) return `The audit trail was changed: its newest entries, up to ${head.id}, are missing.`
+  if (!found.is_removal_due) {
+    return `The audit trail was cut off: entries up to ${found.last_removed_id} were removed, which AUDIT_TTL_SECONDS does not account for.`
+  }
   return `The audit trail was changed: entry ${known?.id} is not the one that the checkpoint names.`
 }
 
@@ -71,9 +85,9 @@ function readCheckpoint(path: string): Checkpoint | undefined {
     if (code === 'ENOENT') return undefined
     throw new CommandError(`The checkpoint ${path} cannot be read (${code}).`, { cause })
   }
-  const [, id, hash] = /^\{"id":(\d+),"hash":"([0-9a-f]*)"\}\s*$/.exec(text) ?? []
+  const [, id, hash, at] = /^\{"id":(\d+),"hash":"([0-9a-f]*)"(?:,"at":(?:null|"([^"]*)"))?\}\s*$/.exec(text) ?? []
   if (id === undefined || hash === undefined) {
     throw new CommandError(`${path} is not a checkpoint of the audit trail: choose another file.`)
   }
-  return { id: Number(id), hash }
+  return { id: Number(id), hash, ...(at && { at }) }
 }

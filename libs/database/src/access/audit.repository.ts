@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
+import { expiry, judgeRemoval, type AuditCheckpoint, type StoredRemoval } from './audit-removal.js'
 
 /** Something that an operator or administrator did. It holds identifiers and pseudonyms only, never health data. */
 export interface AuditEntry {
@@ -29,13 +30,6 @@ export interface AuditRecord extends AuditEntry {
   readonly at: Date
 }
 
-/** An entry and its hash, by which a later check finds out whether the chain up to it is still the same. */
-export interface AuditCheckpoint {
-  readonly id: number
-  /** SHA-256, 64 hexadecimal digits. */
-  readonly hash: string
-}
-
 /** What a check of the chain has found. */
 export interface AuditVerification {
   readonly entries: number
@@ -45,7 +39,11 @@ export interface AuditVerification {
   readonly head: AuditCheckpoint
   /** Whether the newest entries are there. */
   readonly isTailThere: boolean
-  /** Whether the given checkpoint is still part of the chain; null if none was given. */
+  /** The newest entry that was removed for its age; null if the trail has its beginning. */
+  readonly lastRemovedId: number | null
+  /** Whether what was removed had been kept for its time. */
+  readonly isRemovalDue: boolean
+  /** Whether the given checkpoint is part of the chain, or was removed for its age; null if none was given. */
   readonly isCheckpointThere: boolean | null
 }
 
@@ -59,10 +57,13 @@ interface AuditRow {
   request_id: string | null
 }
 
-/** The action of the entry that is written when old entries are removed; its details name the last one. */
-const expiry = 'audit.expire'
-/** Entries that are looked at by one removal. */
+/** Entries that one removal takes, not counting the records of earlier removals between them. */
 const removedAtOnce = 1_000
+/** Records of removals that a check reads: the newest is the one, unless someone forged more. */
+const removalsRead = 100
+/** What the hash of an entry covers beside the hash before it, as the function `audit_entry_hash` of the database has it. */
+const contentOf = `jsonb_build_array(id, (extract(epoch FROM at) * 1000000)::bigint, api_key_id, action, target, details,
+  request_id)::text`
 
 /** The audit trail: a chain of entries, which the database links as they are stored. */
 @Injectable()
@@ -139,61 +140,82 @@ export class AuditRepository {
   }
 
   /**
-   * Removes the oldest entries and records that; the chain goes on from the hash that the next one holds. The record of
-   * an earlier removal is not removed alone: that would only leave another one.
+   * Removes the oldest entries and records that; the chain goes on from the hash that the next one holds. The record has
+   * the content of the last one removed, so that its time can be proved by that hash. The last one is never the
+   * record of an earlier removal: records would hold each other, and idle systems would write one after the other.
    */
   async removeExpired(ttlSeconds: number): Promise<boolean> {
-    return this.database.transaction(async (transaction) => {
-      const [row]: [{ removed: number; last_id: string | null }] = await transaction.query(
-        `WITH oldest AS (
-           SELECT id, action, at < now() - make_interval(secs => $1) AS is_past
-           FROM audit_log ORDER BY id LIMIT ${removedAtOnce}
-         ), expired AS (
-           SELECT id, action FROM oldest
-           WHERE id < coalesce((SELECT min(id) FROM oldest WHERE NOT is_past), (SELECT max(id) + 1 FROM oldest))
-         ), gone AS (
-           DELETE FROM audit_log WHERE id IN (SELECT id FROM expired)
-             AND (SELECT count(*) > 1 OR bool_or(action <> '${expiry}') FROM expired)
-           RETURNING id
-         )
-         SELECT count(*)::int AS removed, max(id) AS last_id FROM gone`,
-        [ttlSeconds],
-      )
-      if (row.last_id === null) return false
-      const details = { removed: row.removed }
-      const entry = { apiKeyId: null, action: expiry, target: row.last_id, details, requestId: null }
-      await new AuditRepository(transaction).record(entry)
-      return row.removed === removedAtOnce
-    })
+    const [row]: { removed: number }[] = await this.database.query(
+      `WITH oldest AS (
+         SELECT max(id) AS last_id FROM (
+           SELECT id FROM audit_log WHERE action <> '${expiry}' ORDER BY id LIMIT ${removedAtOnce}) page
+       ), expired AS (
+         SELECT a.id, a.action FROM oldest, audit_log a WHERE a.id <= last_id AND a.id < coalesce(
+           (SELECT min(id) FROM audit_log WHERE id <= last_id AND at >= now() - make_interval(secs => $1)), last_id + 1)
+       ), gone AS (
+         DELETE FROM audit_log WHERE id <= (SELECT max(id) FROM expired WHERE action <> '${expiry}') RETURNING *
+       ), record AS (
+         INSERT INTO audit_log (action, target, details)
+         SELECT '${expiry}', id, jsonb_build_object(
+           'removed', (SELECT count(*) FROM gone), 'ttl_seconds', $1::float8,
+           'last_previous_hash', encode(previous_hash, 'hex'), 'last_entry', ${contentOf})
+         FROM gone ORDER BY id DESC LIMIT 1
+       )
+       SELECT count(*)::int AS removed FROM gone`,
+      [ttlSeconds],
+    )
+    return (row?.removed ?? 0) >= removedAtOnce
   }
 
-  /** Reads the whole trail and checks every link; `known` is where an earlier check ended. */
-  async verify(known: AuditCheckpoint | undefined): Promise<AuditVerification> {
+  /**
+   * Reads the whole trail and checks every link.
+   * @param known Where an earlier check ended.
+   * @param ttlSeconds `AUDIT_TTL_SECONDS`, which removals since that check are judged by.
+   */
+  async verify(known: AuditCheckpoint | undefined, ttlSeconds: number): Promise<AuditVerification> {
     const [row]: [VerificationRow] = await this.database.query(
       `WITH links AS (
-         SELECT a.id, a.hash = audit_entry_hash(a) AND a.previous_hash = coalesce(
-             lag(a.hash) OVER (ORDER BY a.id),
-             -- The first one follows nothing, or what was removed for its age.
-             CASE WHEN a.previous_hash = '' THEN '' ELSE
-               (SELECT a.previous_hash FROM audit_log e WHERE e.action = '${expiry}' AND e.target = (a.id - 1)::text LIMIT 1)
-             END) IS TRUE AS fits
+         SELECT id, coalesce(a.hash = audit_entry_hash(a)
+           AND a.previous_hash = coalesce(lag(a.hash) OVER (ORDER BY a.id), a.previous_hash), false) AS fits
          FROM audit_log a
+       ), first AS (
+         SELECT id, encode(previous_hash, 'hex') AS previous_hash FROM audit_log ORDER BY id LIMIT 1
+       ), removals AS (
+         SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS "atUs", target, details
+         FROM audit_log WHERE action = '${expiry}' ORDER BY id DESC LIMIT ${removalsRead}
        )
-       SELECT (SELECT count(*)::int FROM links) AS entries, (SELECT min(id) FROM links WHERE fits IS NOT TRUE) AS broken_id,
-         h.id, encode(h.hash, 'hex') AS hash,
-         h.id = 0 OR EXISTS (SELECT FROM audit_log a WHERE a.id = h.id AND a.hash = h.hash) AS is_tail_there,
-         $1::bigint = 0 OR EXISTS (SELECT FROM audit_log a WHERE a.id = $1 AND encode(a.hash, 'hex') = $2)
-           OR EXISTS (SELECT FROM audit_log a
-             WHERE CASE WHEN a.action = '${expiry}' THEN a.target::bigint >= $1 ELSE false END) AS is_known_there
-       FROM audit_head h`,
+       SELECT (SELECT count(*)::int FROM links) AS entries, (SELECT min(id) FROM links WHERE NOT fits) AS broken_id,
+         h.id, encode(h.hash, 'hex') AS hash, end_entry.at,
+         h.id = 0 OR end_entry.id IS NOT NULL AS is_tail_there,
+         $1::bigint = 0 OR EXISTS (SELECT FROM audit_log a WHERE a.id = $1 AND encode(a.hash, 'hex') = $2) AS is_known_there,
+         first.id AS first_id, first.previous_hash AS first_previous_hash,
+         (SELECT coalesce(jsonb_agg(r), '[]') FROM removals r) AS removals,
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
+       FROM audit_head h
+       LEFT JOIN audit_log end_entry ON end_entry.id = h.id AND end_entry.hash = h.hash
+       LEFT JOIN first ON true`,
       [known?.id ?? null, known?.hash ?? null],
     )
-    return {
+    const brokenId = row.broken_id === null ? null : Number(row.broken_id)
+    const found = {
       entries: row.entries,
-      firstBrokenId: row.broken_id === null ? null : Number(row.broken_id),
-      head: { id: Number(row.id), hash: row.hash },
+      head: { id: Number(row.id), hash: row.hash, at: row.at },
       isTailThere: row.is_tail_there,
       isCheckpointThere: known ? row.is_known_there : null,
+    }
+    if (row.first_id === null || row.first_previous_hash === '') {
+      return { ...found, firstBrokenId: brokenId, lastRemovedId: null, isRemovalDue: true }
+    }
+    const first = { id: Number(row.first_id), previousHash: row.first_previous_hash }
+    const evidence = { first, removals: row.removals, known, ttlSeconds, nowUs: Number(row.now_us) }
+    const { isRecorded, isDue, isCheckpointExpired } = judgeRemoval(evidence)
+    const isBefore = known !== undefined && known.id > 0 && known.id < first.id
+    return {
+      ...found,
+      firstBrokenId: isRecorded ? brokenId : first.id,
+      lastRemovedId: first.id - 1,
+      isRemovalDue: isDue,
+      isCheckpointThere: isBefore ? isCheckpointExpired : found.isCheckpointThere,
     }
   }
 }
@@ -203,6 +225,11 @@ interface VerificationRow {
   broken_id: string | null
   id: string
   hash: string
+  at: Date | null
   is_tail_there: boolean
   is_known_there: boolean
+  first_id: string | null
+  first_previous_hash: string
+  removals: readonly StoredRemoval[]
+  now_us: string
 }
