@@ -199,7 +199,7 @@ describeOnBothBrokers('webhooks', (broker) => {
     expect(await second.kill('SIGTERM')).toBe(0)
   })
 
-  it('are switched off by 410, and on again by hand', async () => {
+  it('A7: are switched off by 410, which the audit trail has, and on again by hand', async () => {
     const receiver = await receive()
     const { id } = await create({ url: receiver.url })
     receiver.answer = (_, response) => response.writeHead(410).end()
@@ -207,6 +207,8 @@ describeOnBothBrokers('webhooks', (broker) => {
     await untilDelivery(id, 'failed')
     const off = await stack.request('GET', `/v1/webhooks/${id}`)
     expect(off.body).toMatchObject({ is_active: false, disabled_reason: 'The receiver answered 410: it is gone.' })
+    const [entry] = itemsOf(await stack.request('GET', '/v1/audit')).filter(({ target }) => target === id)
+    expect(entry).toMatchObject({ action: 'webhook.disable', api_key_id: null, request_id: null })
     expect((await stack.request('POST', `/v1/webhooks/${id}/test`)).status).toBe(409)
     await cancelOne()
     const on = await stack.request('PATCH', `/v1/webhooks/${id}`, { is_active: true })

@@ -1,4 +1,10 @@
-import { QueueRepository, ScheduleRepository, TaskRepository, type ScheduleSettings } from '#libs/database'
+import {
+  QueueRepository,
+  ScheduleRepository,
+  TaskRepository,
+  type ScheduleEntity,
+  type ScheduleSettings,
+} from '#libs/database'
 import { createLogger } from '#libs/platform'
 import { planFiring, Reconciler } from '#libs/tasks'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -55,6 +61,16 @@ describe('schedule repository', () => {
     )
     expect(ticks).toEqual(Array.from({ length: 20 }, () => ({ ticks: 3, distinct: 3 })))
     expect(await schedules.fireDue(planFiring)).toEqual([])
+  })
+
+  it('A7: records in the audit trail that one stands still, which nobody asked for', async () => {
+    const { id } = await make('still', { nextRunAt: minutesAgo(1) })
+    await make('running', { nextRunAt: minutesAgo(1) })
+    const plan = (schedule: ScheduleEntity, now: Date) =>
+      schedule.id === id ? { ticks: [], nextRunAt: null } : planFiring(schedule, now)
+    for (let round = 0; round < 2; round += 1) await schedules.fireDue(plan)
+    const entries = await query(database.url, `SELECT target, api_key_id FROM audit_log WHERE action = 'schedule.stop'`)
+    expect(entries).toEqual([{ target: id, api_key_id: null }])
   })
 
   it('makes the task that a caller would have made', async () => {

@@ -59,6 +59,22 @@ describe('deliveries of a webhook', () => {
     expect(found.map(({ state }) => state)).toEqual(Array(4).fill('failed'))
     expect(found[0]?.error).toBe('The receiver answered 410: it is gone.')
     expect(await webhooks.find(id)).toMatchObject({ isActive: false, disabledReason: found[0]?.error })
+    const entries = await query(database.url, 'SELECT action, api_key_id FROM audit_log WHERE target = $1', [id])
+    expect(entries).toEqual([{ action: 'webhook.disable', api_key_id: null }])
+  })
+
+  it('A7: stay as they are if their end cannot be recorded', async () => {
+    const id = await create(2)
+    const claimed = (await deliveries.claim([], 1, 60)).find(({ webhookId }) => webhookId === id)
+    if (!claimed) throw new Error('nothing was claimed')
+    const { id: delivery, attempt } = claimed
+    await query(database.url, 'ALTER TABLE audit_log ADD CONSTRAINT out_of_order CHECK (id < 0) NOT VALID')
+    await expect(
+      deliveries.report({ id: delivery, attempt, statusCode: 410, error: 'gone', retryInSeconds: null, isGone: true }),
+    ).rejects.toThrow('out_of_order')
+    await query(database.url, 'ALTER TABLE audit_log DROP CONSTRAINT out_of_order')
+    expect(await webhooks.find(id)).toMatchObject({ isActive: true })
+    expect((await outcomes(id)).map(({ state }) => state).toSorted()).toEqual(['failed', 'pending'])
   })
 
   it('are forgotten in pages when they are old, unless they are still tried', async () => {

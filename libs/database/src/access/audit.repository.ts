@@ -96,6 +96,11 @@ export class AuditRepository {
     )
   }
 
+  /** Appends an entry about what the service did by itself: it has no key and no request. */
+  recordOwn(action: string, target: string, details: AuditEntry['details']): Promise<void> {
+    return this.record({ apiKeyId: null, action, target, details, requestId: null })
+  }
+
   /** Appends entries together; `first_at` and `last_at` in their details are times of the database's clock. */
   async recordCounted(entries: readonly CountedAuditEntry[]): Promise<void> {
     await this.database.query(

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common'
 import { DataSource, type EntityManager } from 'typeorm'
 import { advisoryLocks } from '../connection/advisory-lock.js'
 import { createKeyText, hashKey } from './api-key.repository.js'
-import { AuditRepository, type AuditEntry } from './audit.repository.js'
+import { AuditRepository } from './audit.repository.js'
 
 /**
  * What became of a configured key. `refused`: the database knows it, but not as a valid admin key without an expiry: it
@@ -33,7 +33,7 @@ export class BootstrapKeyRepository {
       const id = known?.id ?? (await insert(manager, key))
       if (known && !known.is_bootstrap) {
         await manager.query('UPDATE api_keys SET is_bootstrap = true WHERE id = $1', [id])
-        await record(manager, 'api_key.bootstrap', id, {})
+        await new AuditRepository(manager).recordOwn('api_key.bootstrap', id, {})
       }
       await revokeOthers(manager, id)
       return known ? 'kept' : 'installed'
@@ -70,7 +70,7 @@ const insert = async (manager: EntityManager, key: string): Promise<string> => {
     `INSERT INTO api_keys (id, name, hash, role, is_bootstrap) VALUES ($1, 'first admin key', $2, 'admin', true)`,
     [id, hashKey(key)],
   )
-  await record(manager, 'api_key.create', id, { role: 'admin', is_bootstrap: true })
+  await new AuditRepository(manager).recordOwn('api_key.create', id, { role: 'admin', is_bootstrap: true })
   return id
 }
 
@@ -81,13 +81,6 @@ const revokeOthers = async (manager: EntityManager, id: string): Promise<void> =
      ) SELECT id FROM revoked`,
     [id],
   )
-  for (const other of others) await record(manager, 'api_key.revoke', other.id, { replaced_by: id })
+  for (const other of others)
+    await new AuditRepository(manager).recordOwn('api_key.revoke', other.id, { replaced_by: id })
 }
-
-/** By no key and no request: the process itself does it. */
-const record = (
-  manager: EntityManager,
-  action: string,
-  target: string,
-  details: AuditEntry['details'],
-): Promise<void> => new AuditRepository(manager).record({ apiKeyId: null, action, target, details, requestId: null })

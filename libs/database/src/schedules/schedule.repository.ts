@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { TaskState } from '#libs/tasks/contracts'
 import { DataSource, QueryFailedError } from 'typeorm'
+import { AuditRepository } from '../access/audit.repository.js'
 import type { Database } from '../connection/database.js'
 import { v7 as uuidv7, validate as isUuid } from 'uuid'
 import { readDatabaseTime } from '../connection/database-time.js'
@@ -152,6 +153,8 @@ export class ScheduleRepository {
          WHERE s.id = f.id`,
         [JSON.stringify(fired)],
       )
+      const trail = new AuditRepository(manager)
+      for (const { id, nextRunAt } of fired) if (!nextRunAt) await trail.recordOwn('schedule.stop', id, {})
       return made
     })
   }

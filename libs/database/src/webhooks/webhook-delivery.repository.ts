@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { batchPredictions, terminalStates } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
+import { switchOffGone } from './gone-receiver.js'
 
 /** Event that a webhook is sent to try it out. */
 export const testEvent = 'webhook.test'
@@ -211,7 +212,7 @@ export class WebhookDeliveryRepository {
       [id, attempt, statusCode, error, retryInSeconds],
     )
     // A statement of its own: two such reports would wait for each other's deliveries.
-    if (isGone && row) await this.switchOff(row.webhook_id)
+    if (isGone && row) await switchOffGone(this.database, row.webhook_id)
   }
 
   /** Hands an attempt back that was not made: it is due at once, and counts as no failure. */
@@ -280,15 +281,5 @@ export class WebhookDeliveryRepository {
       [olderThanDays, limit],
     )
     return row?.removed === limit
-  }
-
-  /** What waits for the webhook fails with it: nobody expects it when it is switched on again. */
-  private async switchOff(webhookId: string): Promise<void> {
-    await this.database.query(
-      `WITH off AS (UPDATE webhooks SET is_active = false, disabled_reason = $2 WHERE id = $1 RETURNING id)
-       UPDATE webhook_deliveries d SET state = 'failed', error = $2
-       FROM off WHERE d.webhook_id = off.id AND d.state = 'pending'`,
-      [webhookId, 'The receiver answered 410: it is gone.'],
-    )
   }
 }
