@@ -11,13 +11,15 @@ const large = { items: [], pad: 'x'.repeat(100_000) }
 
 describe('requests before their body is read', () => {
   let stack: Stack
+  let port: number
   beforeAll(async () => {
     stack = await startStack({ broker: 'postgres', workers: 0, env: { HTTP_MAX_CONNECTIONS: '500' } })
+    port = Number(new URL(stack.url).port)
   })
   afterAll(() => stack.stop())
 
   const open = (): Socket => {
-    const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
+    const socket = connect(port, '127.0.0.1')
     socket.on('error', () => undefined)
     return socket
   }
@@ -116,5 +118,48 @@ describe('requests before their body is read', () => {
     await waitFor(() => isClosed.filter(Boolean).length >= 20, { what: 'those beyond the limit to be closed' })
     sockets.forEach((socket) => socket.destroy())
     await waitFor(async () => (await fetch(`${stack.url}/livez`)).ok, { what: 'room for others' })
+  })
+
+  it.runIf(process.platform === 'linux')(
+    'A2: of one address leave room for others, and for who has a key',
+    async () => {
+      const streaming = await fetch(`${stack.url}/v1/events`, { headers: { authorization: `Bearer ${stack.key}` } })
+      const reader = streaming.body?.getReader()
+      await reader?.read()
+      const sockets = Array.from({ length: 600 }, open)
+      let closed = 0
+      for (const socket of sockets) {
+        socket.once('close', () => (closed += 1))
+        socket.resume().write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')
+      }
+      await waitFor(() => closed >= 100, { what: 'the longest waiting to be closed' })
+      for (let count = 0; count < 20; count += 1) {
+        const probe = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+        probe.write('GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+        expect(String(((await once(probe, 'data')) as [Buffer])[0])).toMatch(/^HTTP\/1\.1 200 /)
+      }
+      await stack.request('POST', '/v1/predictions', { user_id: 1, health_metrics: { age: 70 } })
+      const { value } = (await reader?.read()) ?? {}
+      expect(new TextDecoder().decode(value)).toContain('task.')
+      await reader?.cancel()
+      for (const socket of sockets) socket.destroy()
+      await waitFor(async () => (await fetch(`${stack.url}/livez`)).ok, { what: 'room for others' })
+    },
+  )
+
+  it.runIf(process.platform === 'linux')('A2: take no time and no memory for who does not read', async () => {
+    await fetch(`${stack.url}/openapi.json`)
+    const before = residentKb()
+    const requests = 'GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'
+    const sockets = Array.from({ length: 300 }, open)
+    for (const socket of sockets) socket.pause().write(requests.repeat(8))
+    const flood = open()
+    flood.write(requests.repeat(30))
+    await once(flood.resume(), 'close')
+    const begun = performance.now()
+    expect((await fetch(`${stack.url}/livez`)).status).toBe(200)
+    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(residentKb() - before).toBeLessThan(100 * 1024)
+    for (const socket of sockets) socket.destroy()
   })
 })

@@ -15,11 +15,13 @@ import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { limitBodyMemory } from './http/body-memory.js'
+import { Connections } from './http/connections.js'
 import { corsOptions } from './http/cors.js'
 import { acceptJson } from './http/json-parser.js'
 import { ProblemFilter } from './http/problem.filter.js'
 import { PublicUrl, trustOf } from './http/public-url.js'
 import { createRequestLimits } from './http/request-limits.js'
+import { handleInTurn } from './http/request-turns.js'
 import { addResponseHeaders } from './http/response-headers.js'
 import { securityHeaders } from './http/security-headers.js'
 import { slowBodyOptions } from './http/slow-bodies.js'
@@ -66,7 +68,8 @@ export const createApp = async (
     abortOnError: false,
   })
   const fastify = app.getHttpAdapter().getInstance()
-  fastify.server.maxConnections = http.maxConnections
+  const connections = new Connections(fastify.server, http.maxConnections)
+  handleInTurn(fastify.server)
   // JSON is the language of these routes, and uploads that of batches; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
   acceptJson(app)
@@ -79,7 +82,7 @@ export const createApp = async (
     problems.answer(startingError(), request, reply)
   })
   const limits = await createRequestLimits(app, http.rateLimits)
-  admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits)
+  admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits, connections)
   watchRejections(problems, app.get(AccessLog))
   if (config.audit.recordsReads) watchReads(app, app.get(AccessLog))
   limitBodyMemory(fastify, http.bodyMemoryMib * 1_048_576)

@@ -1,10 +1,12 @@
 import { productVersion, type Config } from '#libs/platform'
 import type { INestApplication } from '@nestjs/common'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
 import { documentationPath, documentPath } from './http/documentation-paths.js'
 import { PublicUrl } from './http/public-url.js'
 import { completeDocument } from './openapi/complete-document.js'
+import { keepDocuments } from './openapi/prepared-documents.js'
 
 /** The OpenAPI 3.1 document of the routes. Complete only from the compiled build, which keeps decorator metadata. */
 export const createOpenApiDocument = (app: INestApplication): OpenAPIObject =>
@@ -27,8 +29,9 @@ export const createOpenApiDocument = (app: INestApplication): OpenAPIObject =>
   )
 
 /** Serves the document and Swagger UI. Their server is where the caller of each finds the API. */
-export const serveOpenApi = (app: INestApplication, http: Config['http']): void => {
+export const serveOpenApi = (app: NestFastifyApplication, http: Config['http']): void => {
   const publicUrl = new PublicUrl(http)
+  keepDocuments(app.getHttpAdapter().getInstance(), (request) => publicUrl.baseOf(request))
   SwaggerModule.setup(documentationPath, app, () => createOpenApiDocument(app), {
     jsonDocumentUrl: documentPath,
     raw: ['json'],

@@ -58,7 +58,7 @@ export const httpVariables = {
   ),
   HTTP_MAX_CONNECTIONS: variable(
     count(1, 1_000_000).default(4_000),
-    'Most open connections of the API; further ones are closed at once.',
+    'Most open connections of the API; a further one gets the place of one without a request of a valid key, or is closed at once.',
   ),
   HTTP_BODY_MEMORY_MIB: variable(
     count(8, 65_536).default(48),

@@ -2,6 +2,7 @@ import { MemoryGuardError } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
 import { chooseType } from '../http/acceptable.js'
+import type { Connections } from '../http/connections.js'
 import { isDocumentation } from '../http/documentation-paths.js'
 import { KnownRoutes } from '../http/known-routes.js'
 import { countRequest, type RequestLimits } from '../http/request-limits.js'
@@ -15,7 +16,12 @@ const isInternal = (path: string): boolean => /^\/v1(?:[/?#]|$)/.test(path)
  * Decides about every request when its head has arrived and before a byte of its body is read: who it is from, whether
  * they may do this, whether they do it too often, and whether the response they want can be given.
  */
-export const admitRequests = (app: NestFastifyApplication, signIns: SignIns, limits: RequestLimits): void => {
+export const admitRequests = (
+  app: NestFastifyApplication,
+  signIns: SignIns,
+  limits: RequestLimits,
+  connections: Connections,
+): void => {
   const fastify = app.getHttpAdapter().getInstance()
   const routes = new KnownRoutes()
   fastify.addHook('onRoute', (route) => {
@@ -37,8 +43,10 @@ export const admitRequests = (app: NestFastifyApplication, signIns: SignIns, lim
       if (isDocumentation(path)) await countRequest(limits.ofAddress, request)
     } else {
       const hasRoute = !request.is404 && !routes.isOfAnother(url, path)
-      if (hasRoute || isInternal(path)) await admit(request, signIns, limits)
-      else await countRequest(limits.ofAddress, request)
+      if (hasRoute || isInternal(path)) {
+        await admit(request, signIns, limits)
+        connections.keep(request, reply)
+      } else await countRequest(limits.ofAddress, request)
       if (!hasRoute) return refuseMethod(routes.methodsOf(path), reply)
       mustHaveRole(request)
     }
