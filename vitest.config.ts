@@ -39,7 +39,8 @@ export default defineConfig({
       project('chaos', ['test/chaos/*.spec.ts'], {
         testTimeout: 180_000,
         hookTimeout: 120_000,
-        fileParallelism: false,
+        // They wait even more; what they check does not depend on how fast the machine is.
+        maxWorkers: 2,
         sequence: { groupOrder: 2 },
       }),
       // Outages of production's length: too long for each build.
