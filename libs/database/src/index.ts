@@ -50,7 +50,8 @@ export {
   type SubmittedPrediction,
 } from './predictions/prediction.repository.js'
 export { PredictionListRepository, type PredictionFilter } from './predictions/prediction-list.repository.js'
-export { ProgressRepository, type ProgressReport, type TaskProgress } from './tasks/progress.repository.js'
+export { ProgressRepository, type ProgressReport } from './tasks/progress.repository.js'
+export type { TaskProgress } from './tasks/task-progress.js'
 export { QueueRepository, type QueueStatistics, type WaitingRange } from './queues/queue.repository.js'
 export {
   ScheduleRepository,

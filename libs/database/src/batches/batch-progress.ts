@@ -1,6 +1,6 @@
 import { isTerminal } from '#libs/tasks/contracts'
 import type { BatchView } from './batch-types.js'
-import type { TaskProgress } from '../tasks/progress.repository.js'
+import type { TaskProgress } from '../tasks/task-progress.js'
 
 /** How far a batch is, from the counts of its chunks. */
 export const batchProgress = (view: BatchView): TaskProgress => {

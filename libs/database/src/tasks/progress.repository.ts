@@ -3,20 +3,9 @@ import { batchPredictions, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { batchProgress } from '../batches/batch-progress.js'
 import type { TaskEntity } from './task.entity.js'
+import type { TaskProgress } from './task-progress.js'
 import { commitSoon } from './task-sql.js'
 import { BatchRepository } from '../batches/batch.repository.js'
-
-/** How far a task is. */
-export interface TaskProgress {
-  /** 0 to 100. */
-  readonly percent: number | null
-  /** What it is doing, in a word. */
-  readonly stage: string | null
-  readonly done: number | null
-  readonly total: number | null
-  /** At the pace so far. */
-  readonly etaSeconds: number | null
-}
 
 /** What a running attempt says of itself. */
 export interface ProgressReport {

@@ -1,3 +1,4 @@
+import type { OnProgress } from './on-progress.js'
 import type { Predict } from './sampling/function-shap.js'
 import type { OutputColumn } from './tracing/trace-graph.js'
 import type { CoverSource } from './trees/tree-reference.js'
@@ -46,9 +47,6 @@ export interface Explanation {
   /** Standard error of each contribution, where it was sampled. */
   readonly standardError?: Float64Array
 }
-
-/** Told how much of the work is done, by explainers that take long. */
-export type OnProgress = (done: number, total: number) => void
 
 export interface Explainer {
   readonly method: ExplanationMethod

@@ -1,7 +1,7 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
 import { loadForecaster, type LoadedForecaster } from '../forecast/load-forecaster.js'
 import { isForecast, newestFirst, referenceOf, type ModelFolder } from '../manifest/index.js'
-import type { RegisteredModel } from './model-registry.js'
+import type { RegisteredModel } from './registered-model.js'
 
 /**
  * The forecast models of this process. They are arithmetic on a few numbers, so they run where they are called; each

@@ -4,19 +4,11 @@ import { encodeRows } from '../features/encode-rows.js'
 import { findOutput, FolderScanner, referenceOf, type ModelFolder } from '../manifest/index.js'
 import { COMPUTE_POOL, type ComputePool } from '../runtime/compute-pool.js'
 import { ForecastRegistry } from './forecast-registry.js'
+import type { ModelState, RegisteredModel } from './registered-model.js'
 import { graphSpecOf, isRiskFolder, type RiskFolder } from './graph-spec.js'
 import { toRiskExplanation, type RiskExplanation } from './risk-explanation.js'
 import { toRisk, type Risk } from './risk-outputs.js'
 import { selfTest } from './self-test.js'
-
-export type ModelState = 'loading' | 'ready' | 'broken'
-
-export interface RegisteredModel {
-  readonly reference: string
-  readonly state: ModelState
-  /** Why it is broken. */
-  readonly reason: string | null
-}
 
 /** How often the folder is looked at for new models, in milliseconds. */
 const scanIntervalMs = 2_000

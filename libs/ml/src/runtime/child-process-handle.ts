@@ -1,6 +1,6 @@
 import { fork, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
-import type { OnProgress } from '../explain/explanation.js'
+import type { OnProgress } from '../explain/on-progress.js'
 import type { ChildAnswer, ChildReply, ChildRequest } from './compute-child.js'
 import type { ComputeChild, GraphColumn, GraphSpec } from './compute-pool.js'
 

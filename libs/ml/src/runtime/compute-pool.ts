@@ -1,4 +1,5 @@
-import type { ExplanationMethod, ExplanationSpace, OnProgress, RequestedMethod } from '../explain/explanation.js'
+import type { ExplanationMethod, ExplanationSpace, RequestedMethod } from '../explain/explanation.js'
+import type { OnProgress } from '../explain/on-progress.js'
 
 /** An ONNX graph as a pool loads it. */
 export interface GraphSpec {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { OnProgress } from '../explain/explanation.js'
+import type { OnProgress } from '../explain/on-progress.js'
 import type { Explainer } from '../explain/index.js'
 import type { ExplainedRows, GraphColumn, GraphSpec } from './compute-pool.js'
 import type { OnnxEngine } from './onnx-engine.js'

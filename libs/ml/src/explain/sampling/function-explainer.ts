@@ -1,4 +1,5 @@
-import type { Explainer, Explanation, ExplanationMethod, OnProgress } from '../explanation.js'
+import type { Explainer, Explanation, ExplanationMethod } from '../explanation.js'
+import type { OnProgress } from '../on-progress.js'
 import { FunctionShap, type FunctionShapOptions } from './function-shap.js'
 
 /** Log-odds of a float32 probability, kept one rounding step away from 0 and 1 so that it stays finite. */

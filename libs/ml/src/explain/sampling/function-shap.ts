@@ -1,5 +1,5 @@
 import { MemoryGuardError } from '#libs/platform'
-import type { OnProgress } from '../explanation.js'
+import type { OnProgress } from '../on-progress.js'
 import { countBits } from '../trees/leaf-game.js'
 import { seededRandom } from './seeded-random.js'
 import type { Background } from '../trees/tree-reference.js'
