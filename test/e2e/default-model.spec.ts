@@ -43,6 +43,13 @@ describe('E5: an api whose MODELS_DIR lacks the default model', () => {
 
     await waitFor(async () => (await fetch(`${url}/startupz`)).ok, { what: 'the api to have started' })
     await untilSaid(/^none is usable$/)
+    for (const more of [{}, { model: 'dementia-risk' }]) {
+      const refused = await predict(more)
+      expect([refused.status, await refused.json()]).toEqual([
+        503,
+        expect.objectContaining({ code: 'MODEL_NOT_READY' }),
+      ])
+    }
     add('dementia-risk')
     await untilSaid(
       /^the default model impairment-screen is not in MODELS_DIR: .* DEFAULT_MODEL to one of dementia-risk@1$/,

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated, createDataSource, withExplainedFailures } from '#libs/database'
-import { assertDefaultModel } from '#libs/ml/manifest'
+import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
 import {
   collectGarbageOfStart,
   createLogger,
@@ -62,6 +62,7 @@ export const runApi = async (
   const config = loadConfig(env)
   const log = createLogger('api', config.log.level)
   routeProcessOutput(log)
+  assertModelsFolder(config)
   assertDefaultModel(config)
   const asked = untilAskedToStop()
   const dataSource = createDataSource(config)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createDataSource, DatabaseReadiness, withExplainedFailures } from '#libs/database'
 import { Readiness } from '#libs/health'
-import { assertDefaultModel } from '#libs/ml/manifest'
+import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
 import { ModelRegistry } from '#libs/ml'
 import {
   createLogger,
@@ -53,6 +53,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const config = loadConfig(env)
   const log = createLogger('worker', config.log.level).child({ worker: expandWorkerName(config.worker.name) })
   routeProcessOutput(log)
+  assertModelsFolder(config)
   assertDefaultModel(config)
   const asked = untilAskedToStop(log)
   const isRedis = config.broker.url !== undefined

@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
-import { MemoryGuardError } from '#libs/platform'
+import { chmodSync, realpathSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createFolders, MemoryGuardError } from '#libs/platform'
 import { isRoot } from './server-account.js'
 
 /**
@@ -11,9 +11,9 @@ import { isRoot } from './server-account.js'
  */
 export function openHome(path: string): string {
   try {
-    if (mkdirSync(path, { recursive: true }) !== undefined) chmodSync(path, isRoot() ? 0o711 : 0o700)
+    if (createFolders(resolve(path))) chmodSync(path, isRoot() ? 0o711 : 0o700)
     const home = realpathSync(path)
-    mkdirSync(logFolder(home), { recursive: true, mode: 0o700 })
+    createFolders(logFolder(home), 0o700)
     return home
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException

@@ -1,19 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { arch, platform } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
-import { MemoryGuardError } from '#libs/platform'
+import { createFolders, MemoryGuardError } from '#libs/platform'
 import type { ServerAccount } from './server-account.js'
 
 /** Absolute paths of the PostgreSQL programs; their libraries lie next to them in `../lib`. */
@@ -104,7 +94,7 @@ function tryToRun(binaries: PostgresBinaries, account: ServerAccount): { isRunni
 /** Copies so that everybody can read it, and so that a half-made copy never has the final name. */
 function copyReadable(from: string, to: string): void {
   const draft = `${to}.${process.pid}`
-  mkdirSync(dirname(to), { recursive: true, mode: 0o755 })
+  createFolders(dirname(to), 0o755)
   cpSync(from, draft, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') })
   linkLibraries(draft)
   chmodSync(draft, 0o755)

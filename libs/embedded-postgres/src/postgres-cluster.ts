@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { MemoryGuardError } from '#libs/platform'
+import { createFolders, MemoryGuardError } from '#libs/platform'
 import { prepareBinaries, type PostgresBinaries } from './postgres-binaries.js'
 import { canEnter, chooseServerAccount, isRoot, type ServerAccount } from './server-account.js'
 
@@ -74,7 +74,7 @@ export function prepareCluster(options: ClusterOptions): PostgresCluster {
   const dataFolder = join(place, isHomeOpen ? 'postgres' : randomBytes(8).toString('hex'))
   if (!isHomeOpen) {
     log(`PostgreSQL runs as uid ${account.uid}, which cannot enter ${home}: its data is in ${dataFolder}`)
-    mkdirSync(place, { recursive: true, mode: 0o755 })
+    createFolders(place, 0o755)
   }
   createDataFolder({ dataFolder, account, binaries, password }, options.isDurable)
   if (!isHomeOpen) symlinkSync(dataFolder, link)

@@ -11,6 +11,7 @@ export {
 export { parseDatabaseUrl, type DatabaseAddress } from './database-url.js'
 export { changedConfig, maskUrl, printableConfig } from './config-print.js'
 export { configWarnings } from './config-warnings.js'
+export { createFolders } from './create-folders.js'
 export { findFreePort, findPortFrom, isPortFree } from './free-port.js'
 export { collectGarbageOfStart, serverFlags } from './heap.js'
 export { HostResolver } from './host-resolver.js'

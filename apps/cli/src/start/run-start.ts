@@ -28,6 +28,8 @@ const watchFlags = ['--watch', '--watch-preserve-output', '--enable-source-maps'
 
 const readyMs = 60_000
 const pollMs = 50
+/** How long one look at a readiness probe may take; the probe itself gives up on a check sooner. */
+const probeMs = 10_000
 
 /** How long the children of a killed run may take to notice and give the port back. */
 const orphanMs = 15_000
@@ -76,6 +78,9 @@ async function run(
 ): Promise<void> {
   const startedAt = performance.now()
   const config = loadConfig(env)
+  const { assertDefaultModel, assertModelsFolder } = await import('#libs/ml/manifest')
+  assertModelsFolder(config)
+  assertDefaultModel(config)
   const home = openHome(config.home)
   const isAfterCrash = lockHome(home, undos)
   const port = await reservePort(config, isAfterCrash)
@@ -252,7 +257,8 @@ async function untilReady({ name, logPath }: SupervisedProgram, url: string, sig
 /** What the readiness probe says is wrong, perhaps in no words; undefined if it is ready. */
 async function readinessFault(url: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    const response = await fetch(new URL('/readyz', url), { signal })
+    // Without the signal, on which every fetch leaves a listener behind: what polls looks at it itself.
+    const response = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(probeMs) })
     if (!response.ok) return faultsIn(await response.json())
     await response.body?.cancel()
     return undefined

@@ -39,8 +39,9 @@ export async function submitExample(client: RestClient, signal: AbortSignal): Pr
   let prediction = predictionSchema.parse(answer.body)
   while (unfinished.has(prediction.state)) {
     if (Date.now() > deadline) throw new CommandError(`Prediction ${prediction.id} is still ${prediction.state}.`)
+    // The pause ends with the signal; every fetch that knew it would leave a listener behind.
     await wait(250, undefined, { signal })
-    prediction = predictionSchema.parse((await client.send({ path: `/v1/predictions/${prediction.id}`, signal })).body)
+    prediction = predictionSchema.parse((await client.send({ path: `/v1/predictions/${prediction.id}` })).body)
   }
   return prediction
 }

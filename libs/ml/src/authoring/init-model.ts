@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { MemoryGuardError } from '#libs/platform'
+import { join, resolve } from 'node:path'
+import { createFolders, MemoryGuardError } from '#libs/platform'
 import { digestOf, knownMetrics, modelFolderPath } from '../manifest/index.js'
 import { readOnnxModel, type OnnxModel, type OnnxValue } from '../onnx/index.js'
 import type { ComputePool, OutputTensor } from '../runtime/compute-pool.js'
@@ -63,7 +63,7 @@ export const initModel = async (
   const answer = answers[tensor] ?? { data: new Float64Array(0), columns: 0 }
   const column = columnOf(answer, wantedColumn)
 
-  await mkdir(join(root, name), { recursive: true })
+  createFolders(resolve(root, name))
   await mkdir(path).catch((cause: unknown) => {
     throw new MemoryGuardError('MODEL_INVALID', `${path} exists already: a version never changes, choose another.`, {
       cause,

@@ -19,6 +19,7 @@ export {
   type ModelInput,
   type RiskManifest,
 } from './manifest.schema.js'
+export { assertModelsFolder } from './models-folder.js'
 export { numberOfWord } from './metric-words.js'
 export { ModelCatalogue, isForecast, newestFirst } from './model-catalogue.js'
 export {

@@ -71,19 +71,18 @@ export class ModelCatalogue {
 
   /**
    * The risk model of a reference: `name@version`, or `name` for its active version; nothing for the default.
-   * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are.
+   * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are; MODEL_NOT_READY if there are none.
    */
   getRiskModel(reference: string = this.defaultReference): RiskModel {
     const model = this.findRiskModel(reference)
     if (model) return model
     const there = this.riskReferences
-    throw new MemoryGuardError(
-      'MODEL_UNKNOWN',
-      `There is no such risk model. There are: ${there.join(', ') || 'none'}.`,
-      {
-        faults: [{ pointer: '/model', message: `must be one of ${there.join(', ')}` }],
-      },
-    )
+    if (there.length === 0) {
+      throw new MemoryGuardError('MODEL_NOT_READY', 'There is no usable risk model in MODELS_DIR.', { retryable: true })
+    }
+    throw new MemoryGuardError('MODEL_UNKNOWN', `There is no such risk model. There are: ${there.join(', ')}.`, {
+      faults: [{ pointer: '/model', message: `must be one of ${there.join(', ')}` }],
+    })
   }
 
   /** Why predictions that name no model cannot be taken, and what to do; undefined if they can. */
