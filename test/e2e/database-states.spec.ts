@@ -116,17 +116,21 @@ describe('the state of the database', () => {
     const url = `http://127.0.0.1:${port}`
     const newKey = 'mg_Kx7Lw2Vn9Rt4Zc6Yb1Dj8Qe'
     const before = stack.readLogs().length
-    const api = stack.run('api', { PORT: String(port), ADMIN_API_KEY: newKey })
+    const api = stack.run('api', { PORT: String(port), ADMIN_API_KEY: newKey, LOG_LEVEL: 'info' })
     const readAs = async (key: string) =>
       (await fetch(`${url}/v1/predictions`, { headers: { authorization: `Bearer ${key}` } })).status
     await waitFor(async () => (await readAs(stack.key)) === 200, { what: 'reads' })
     const probe = await fetch(`${url}/readyz`)
     expect([probe.status, await probe.text()]).toEqual([503, expect.stringContaining('can only be read')])
+    await waitFor(() => stack.readLogs().slice(before).includes('"started, not ready"'), { what: 'the log line' })
+    expect(stack.readLogs().slice(before)).toMatch(/"faults":\{"database":"can only be read"\}/)
+    expect(stack.readLogs().slice(before)).not.toContain('"msg":"ready"')
     await setReadOnly(false)
     const countKeys = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM api_keys')
     await waitFor(async () => (await countKeys()) === 2, { what: 'the new key' })
     expect(await readAs(newKey)).toBe(200)
     expect(await statusOf(`${url}/readyz`)).toBe(200)
+    await waitFor(() => stack.readLogs().slice(before).includes('"msg":"ready"'), { what: 'the log line' })
     expect(
       stack
         .readLogs()

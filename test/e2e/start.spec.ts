@@ -259,19 +259,22 @@ describe('memoryguard start', () => {
   it.each([
     [{ MODELS_DIR: '/nonexistent' }, 'MODELS_DIR: /nonexistent does not exist.'],
     [{ MODELS_DIR: '/etc/passwd' }, 'MODELS_DIR: /etc/passwd is no folder.'],
+    [{ HOST: 'nosuch.invalid' }, 'HOST: nothing can listen on nosuch.invalid ('],
     [{ MEMORYGUARD_HOME: '/proc/x' }, 'MEMORYGUARD_HOME /proc/x cannot be used (ENOENT)'],
-  ])('E5: a folder that cannot be used ends it at once with one sentence: %j', async (environment, sentence) => {
-    // These two look at no home.
-    const servers = 'MODELS_DIR' in environment ? ['api', 'worker'] : []
-    const env = { DATABASE_URL: 'postgresql://app@127.0.0.1:1/x', ...environment }
-    const alone = servers.map((name) => start(env, [process.execPath, 'bin/memoryguard.js', name]))
-    for (const run of [start(environment), ...alone]) {
-      await ended(run)
-      expect(run.process.exitCode).toBe(1)
-      expect(run.output()).toContain(sentence)
-      expect(run.output().trim().split('\n')).toHaveLength(1)
-    }
-  })
+  ])(
+    'E5: a folder or an address that cannot be used ends it at once with one sentence: %j',
+    async (environment, sentence) => {
+      const servers = 'MEMORYGUARD_HOME' in environment ? [] : ['api', 'worker']
+      const env = { DATABASE_URL: 'postgresql://app@127.0.0.1:1/x', ...environment }
+      const alone = servers.map((name) => start(env, [process.execPath, 'bin/memoryguard.js', name]))
+      for (const run of [start(environment), ...alone]) {
+        await ended(run)
+        expect(run.process.exitCode).toBe(1)
+        expect(run.output()).toContain(sentence)
+        expect(run.output().trim().split('\n')).toHaveLength(1)
+      }
+    },
+  )
 
   it('ends when npm has been ended, which passes no signal on: its shell is gone', async () => {
     const command = `"${process.execPath}" bin/memoryguard.js start --port ${port}; true`

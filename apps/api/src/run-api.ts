@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated, createDataSource, withExplainedFailures } from '#libs/database'
+import { logWhenReady } from '#libs/health'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
 import {
   collectGarbageOfStart,
   createLogger,
+  explainListen,
   loadConfig,
   MemoryGuardError,
   readEnvironment,
@@ -15,6 +17,7 @@ import { BrokerNotes, checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { BootstrapKey, type KeepFirstKey } from './access/bootstrap-key.js'
 import { createApp } from './create-app.js'
+import { ApiReadiness } from './health/api-readiness.js'
 import { Lifecycle } from './health/lifecycle.js'
 import { ModelStates } from './models/model-states.js'
 import { serveOpenApi } from './openapi.js'
@@ -41,7 +44,8 @@ const listen = async (app: NestFastifyApplication, config: Config): Promise<void
   try {
     await app.listen(await choosePort(config), config.http.host)
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE'))
+      throw explainListen(cause, config.http.host)
     const where = `${config.http.host}:${config.http.port}`
     throw new MemoryGuardError('CONFIG_INVALID', `${where} is in use. Choose another port with --port or PORT.`, {
       cause,
@@ -82,7 +86,12 @@ export const runApi = async (
   await withExplainedFailures(start())
   collectGarbageOfStart()
   lifecycle.state = 'ready'
-  log.info({ url: await app.getUrl() }, 'ready')
+  void logWhenReady({
+    log,
+    fields: async () => ({ url: await app.getUrl() }),
+    report: () => app.get(ApiReadiness).report(),
+    isOver: () => lifecycle.state !== 'ready',
+  })
 
   const why = await asked
   lifecycle.state = 'draining'

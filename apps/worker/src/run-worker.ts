@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createDataSource, DatabaseReadiness, withExplainedFailures } from '#libs/database'
-import { Readiness } from '#libs/health'
+import { logWhenReady, Readiness } from '#libs/health'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
 import { ModelRegistry } from '#libs/ml'
 import {
@@ -73,16 +73,17 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   let state: 'starting' | 'ready' | 'draining' = 'starting'
   // Before it is ready nothing is in hand, and what it waits for may never come.
   void asked.then(() => state === 'starting' && process.exit(0))
+  const report = () =>
+    readiness.report({
+      lifecycle: async () => (state === 'ready' ? undefined : state),
+      consumers: async () => watchdog.fault,
+      models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
+      database: () => database.findFault(),
+      broker: readiness.findBrokerFault,
+    })
   const probes = new ProbeServer({
     isStarted: () => state !== 'starting',
-    readiness: () =>
-      readiness.report({
-        lifecycle: async () => (state === 'ready' ? undefined : state),
-        consumers: async () => watchdog.fault,
-        models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
-        database: () => database.findFault(),
-        broker: readiness.findBrokerFault,
-      }),
+    readiness: report,
     metrics: app.get(WorkerMetrics),
   })
   const { healthPort: port, isHealthPortChosen } = config.worker
@@ -93,7 +94,12 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   const lifecycle = new Lifecycle(log)
   await withExplainedFailures(lifecycle.start(workerSteps(app, dataSource, config, log)))
   state = 'ready'
-  log.info({ queues: config.worker.queues, models: registry.readyReferences, healthPort }, 'ready')
+  void logWhenReady({
+    log,
+    fields: async () => ({ queues: config.worker.queues, models: registry.readyReferences, healthPort }),
+    report,
+    isOver: () => state !== 'ready',
+  })
 
   await asked
   state = 'draining'

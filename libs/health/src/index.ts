@@ -1,2 +1,3 @@
 export { ReadinessModule } from './readiness.module.js'
-export { Readiness } from './readiness.js'
+export { Readiness, type ReadinessReport } from './readiness.js'
+export { logWhenReady } from './log-when-ready.js'

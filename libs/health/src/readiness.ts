@@ -10,6 +10,8 @@ export type ReadinessCheck = () => Promise<string | undefined>
 /** The response to a readiness probe of api or worker. */
 export interface ReadinessReport {
   readonly isReady: boolean
+  /** What is wrong, by check. */
+  readonly faults: Readonly<Record<string, string>>
   /** Terminus's result (`status`, `info`, `error`, `details` by check), with `broker` and `notes`. */
   readonly body: object
 }
@@ -26,13 +28,18 @@ export class Readiness {
 
   /** Runs the checks. The state of the broker is reported, too; it counts only where a check asks for it. */
   async report(checks: Readonly<Record<string, ReadinessCheck>>): Promise<ReadinessReport> {
+    const faults: Record<string, string> = {}
     const indicators = Object.entries(checks).map(
       ([name, check]) =>
         () =>
-          this.run(name, check),
+          this.run(name, check, faults),
     )
     const [{ isReady, result }, fault] = await Promise.all([this.runAll(indicators), faultOf(this.findBrokerFault)])
-    return { isReady, body: { ...result, broker: fault === undefined ? 'up' : 'down', notes: this.notes.current } }
+    return {
+      isReady,
+      faults,
+      body: { ...result, broker: fault === undefined ? 'up' : 'down', notes: this.notes.current },
+    }
   }
 
   /** A check that the broker takes jobs. */
@@ -41,8 +48,13 @@ export class Readiness {
     return undefined
   }
 
-  private async run(name: string, check: ReadinessCheck): Promise<HealthIndicatorResult> {
+  private async run(
+    name: string,
+    check: ReadinessCheck,
+    faults: Record<string, string>,
+  ): Promise<HealthIndicatorResult> {
     const fault = await faultOf(check)
+    if (fault !== undefined) faults[name] = fault
     const indicator = this.indicators.check(name)
     return fault === undefined ? indicator.up() : indicator.down({ message: fault })
   }

@@ -16,6 +16,7 @@ const withoutEffect: readonly (readonly [pattern: RegExp, advice: string])[] = [
     /^CELERY_(BROKER_URL|RESULT_BACKEND)$/,
     'the gateway for Celery clients is not part of this version. Set BROKER_URL for the queues.',
   ],
+  [/^OTEL_/, 'telemetry by OpenTelemetry is not part of this version: metrics are at /metrics.'],
   [/^OIDC_/, 'sign-in by OIDC is not part of this version: access is by API keys.'],
 ]
 

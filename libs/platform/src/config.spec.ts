@@ -198,6 +198,7 @@ describe('configuration', () => {
     ['RATE_LIMIT_WHATEVER', /no such setting/],
     ['CELERY_BROKER_URL', /the gateway for Celery clients is not part of this version/],
     ['CELERY_RESULT_BACKEND', /not part of this version/],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', /OpenTelemetry is not part of this version/],
     ['PORT_FILE', /only secrets are read from files/],
   ])('E5: warns of %s, and shows no value', (name, words) => {
     const warnings = configWarnings({ [name]: 'canary' })

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { MemoryGuardError } from './memory-guard-error.js'
+import { reasonOf } from './reason-of.js'
 
 /** A TCP port that nothing listens on at this moment, given by the system. */
 export async function findFreePort(host: string): Promise<number> {
@@ -24,13 +26,24 @@ export async function findPortFrom(port: number, host: string): Promise<number |
   return undefined
 }
 
+/** Returns an error that names the setting, for what the system says of an address; other errors as they are. */
+export function explainListen(cause: unknown, host: string): unknown {
+  if (!(cause instanceof Error && 'syscall' in cause)) return cause
+  const why = reasonOf(cause)
+  return new MemoryGuardError(
+    'CONFIG_INVALID',
+    `HOST: nothing can listen on ${host} (${why}). Set HOST to an address of this machine, or choose another port.`,
+    { cause },
+  )
+}
+
 async function tryToListen(port: number, host: string): Promise<number | undefined> {
   const server = createServer().listen({ port, host, exclusive: true })
   try {
     await once(server, 'listening')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined
-    throw error
+    throw explainListen(error, host)
   }
   const address = server.address()
   server.close()

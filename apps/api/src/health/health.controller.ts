@@ -1,11 +1,9 @@
-import { DatabaseReadiness } from '#libs/database'
-import { Readiness } from '#libs/health'
-import { ModelCatalogue } from '#libs/ml/manifest'
 import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Public } from '../access/access.js'
 import { Produces } from '../http/acceptable.js'
+import { ApiReadiness } from './api-readiness.js'
 import { ApiMetrics } from './api-metrics.js'
 import { Lifecycle } from './lifecycle.js'
 
@@ -13,10 +11,8 @@ import { Lifecycle } from './lifecycle.js'
 @Controller()
 export class HealthController {
   constructor(
-    private readonly readiness: Readiness,
+    private readonly readiness: ApiReadiness,
     private readonly lifecycle: Lifecycle,
-    private readonly database: DatabaseReadiness,
-    private readonly catalogue: ModelCatalogue,
     private readonly metrics: ApiMetrics,
   ) {}
 
@@ -43,12 +39,7 @@ export class HealthController {
       'Readiness: the api can store submissions. An outage of the broker (`broker`) and broker settings that may lose queues (`notes`) are reported but do not count: work is accepted and enqueued later.',
   })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
-    const { lifecycle, catalogue, database } = this
-    const { isReady, body } = await this.readiness.report({
-      lifecycle: async () => (lifecycle.state === 'ready' ? undefined : lifecycle.state),
-      models: async () => catalogue.defaultFault,
-      database: () => database.findFault(),
-    })
+    const { isReady, body } = await this.readiness.report()
     if (!isReady) void reply.status(503)
     return body
   }

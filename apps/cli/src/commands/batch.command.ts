@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, statSync } from 'node:fs'
+import { accessSync, constants, createReadStream, createWriteStream, statSync } from 'node:fs'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -114,9 +114,13 @@ function summarize({ id, state, total, succeeded, failed, cancelled, errors }: B
 
 function sizeOf(file: string): number {
   try {
-    return statSync(file).size
-  } catch {
-    throw new CommandError(`The file ${file} cannot be read.`)
+    const facts = statSync(file)
+    if (facts.isDirectory()) throw new CommandError(`${file} is a folder. Name a CSV or NDJSON file.`)
+    accessSync(file, constants.R_OK)
+    return facts.size
+  } catch (cause) {
+    if (cause instanceof CommandError) throw cause
+    throw new CommandError(`The file ${file} cannot be read.`, { cause })
   }
 }
 

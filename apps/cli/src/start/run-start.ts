@@ -203,15 +203,7 @@ function lockHome(home: string, undos: Undo[]): boolean {
 async function reservePort({ http: { host, port, isPortChosen } }: Config, isAfterCrash: boolean): Promise<number> {
   if (port === 0) return findFreePort(host)
   const deadline = Date.now() + (isAfterCrash ? orphanMs : 0)
-  const look = async () => {
-    try {
-      return await isPortFree(port, host)
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException
-      throw new CommandError(`The API cannot listen on ${host}, port ${port} (${code}): see HOST and PORT.`, { cause })
-    }
-  }
-  while (!(await look())) {
+  while (!(await isPortFree(port, host))) {
     if (Date.now() <= deadline) {
       await wait(pollMs)
       continue

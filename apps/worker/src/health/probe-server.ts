@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { MemoryGuardError } from '#libs/platform'
+import { explainListen, MemoryGuardError } from '#libs/platform'
 import type { WorkerMetrics } from './worker-metrics.js'
 
 /** What the probes ask. None of them waits for anything but the readiness check. */
@@ -32,7 +32,7 @@ export class ProbeServer {
     try {
       await once(this.server.listen(port, host), 'listening')
     } catch (cause) {
-      if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause
+      if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw explainListen(cause, host)
       throw new MemoryGuardError(
         'CONFIG_INVALID',
         `${host}:${port} is in use. Choose another port for the probes with --health-port or WORKER_HEALTH_PORT; 0 takes a free one.`,
