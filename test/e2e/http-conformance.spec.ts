@@ -28,6 +28,8 @@ type Document = {
   readonly servers: readonly { readonly url: string }[]
 }
 
+const manyMembers = Array.from({ length: 60_000 }, (_, index) => `"a${index}":1`).join()
+
 describe('HTTP as clients and proxies expect it', () => {
   let stack: Stack
   let document: Document
@@ -180,15 +182,24 @@ describe('HTTP as clients and proxies expect it', () => {
   })
 
   it.each([
-    ['/v1/predictions', `{"user_id":1,"health_metrics":{"age":70},"${'x'.repeat(1_000_000)}":1}`],
-    ['/v1/predictions', `{"user_id":1,"health_metrics":{"${'x'.repeat(1_000_000)}":1}}`],
-    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{"user_ids":[${'0,'.repeat(400_000)}0]}}`],
-    ['/v1/tasks/retry', `{"filter":{"state":[${'"x",'.repeat(200_000)}"x"]}}`],
-    ['/v1/webhooks', `{"url":"https://example.org/","events":[${'"task.failed",'.repeat(60_000)}"x"]}`],
-    ['/v1/webhooks', `{"url":"https://example.org/","tasks":[${'"x",'.repeat(200_000)}"x"]}`],
-  ])('A3: a body of 1 MB to %s is refused in a small answer', async (path, body) => {
+    ['/v1/predictions', `{"user_id":1,"health_metrics":{"age":70},"${'x'.repeat(1_000_000)}":1}`, 422],
+    ['/v1/predictions', `{"user_id":1,"health_metrics":{"${'x'.repeat(1_000_000)}":1}}`, 422],
+    ['/v1/predictions', `[${`${'['.repeat(98)}${']'.repeat(98)},`.repeat(5_000)}1]`, 413],
+    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{"user_ids":[${'0,'.repeat(400_000)}0]}}`, 422],
+    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{${manyMembers}}}`, 413],
+    [
+      '/v1/tasks',
+      `{"name":"ml.update_forecasts","args":{"user_id":1,"horizons_months":[${'0,'.repeat(400_000)}0]}}`,
+      413,
+    ],
+    ['/v1/tasks/retry', `{"filter":{"state":[${'"x",'.repeat(200_000)}"x"]}}`, 413],
+    ['/v1/webhooks', `{"url":"https://example.org/","tasks":[${'"x",'.repeat(200_000)}"x"]}`, 413],
+    ['/v1/schedules', `{"name":"a","task":"ml.health_check","args":{${manyMembers}},"interval_seconds":60}`, 413],
+    ['/v1/users/1/forecasts', `{"horizons_months":[${'0,'.repeat(400_000)}0]}`, 413],
+  ])('A3: a body of 1 MB to %s is refused in a small answer', async (path, body, status) => {
     const answer = await stack.request('POST', path, body)
-    expect([answer.status, answer.text.length]).toEqual([422, expect.toSatisfy((length: number) => length < 10_000)])
+    expect([answer.status, answer.text.length]).toEqual([status, expect.toSatisfy((length: number) => length < 10_000)])
+    if (status === 413) expect(answer.body['detail']).toContain('at most 2,000 values')
   })
 
   it('E3: behind a prefix, Location, the document and the command line keep it', async () => {

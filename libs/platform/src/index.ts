@@ -26,5 +26,6 @@ export { AddressRefusedError, anyLookup, isPublicAddress, publicLookup } from '.
 export { reasonOf } from './reason-of.js'
 export { codeField, explain, runAsProcess } from './run-as-process.js'
 export { lateAnswer, readinessCheckMs, withinTime } from './time-limit.js'
+export { Slices } from './slices.js'
 export { withoutEndingSlashes } from './without-ending-slashes.js'
 export { configurationPage, environmentExample } from './config-reference.js'

@@ -2,6 +2,7 @@ import { PredictionRepository, type CreatedTask, type NewTask } from '#libs/data
 import { MemoryGuardError, MicroBatcher, type InputFault } from '#libs/platform'
 import { z } from 'zod'
 import { AsyncResult, type ResultOf, type ResultParts } from './async-result.js'
+import { checkArgs } from './checked-args.js'
 import { batchPredictions } from './contracts/batch-predictions.task.js'
 import { catalogue, isTaskName } from './contracts/catalogue.js'
 import type { TaskContract } from './contracts/define-task.js'
@@ -99,11 +100,9 @@ export class TaskClient {
     given: unknown,
     boundTo: number | null = null,
   ): Promise<PreparedCall<Contract>> {
-    const parsed = contract.args.safeParse(given)
-    if (!parsed.success) throw invalid(parsed.error.issues.flatMap(toFaults))
-    // It would fail the calls that are stored along with it.
-    if (holdsNul(parsed.data)) throw invalid([{ pointer: '/args', message: 'must not hold the character U+0000' }])
-    const known = knownArgs.parse(parsed.data)
+    const checked = await checkArgs(contract, given)
+    if (!checked.data) throw invalid(checked.issues.flatMap(toFaults))
+    const known = knownArgs.parse(checked.data)
     const { health_metrics: healthMetrics, model, user_id: userId = null, prediction_id: predictionId, ...args } = known
     if (predictionId === undefined) mustBeAbout(userId, boundTo)
     else {
@@ -136,7 +135,7 @@ export class TaskClient {
   ): Promise<ResultOf<Contract>> {
     if (call.contract.name === batchPredictions.name) {
       mustStartNow(options)
-      const id = await this.parts.sendBatch(batchPredictions.args.parse(call.args), options)
+      const id = await this.parts.sendBatch(call.args as BatchCall, options)
       return this.result(call.contract, id).refresh()
     }
     const task = toNewTask(call, options)
@@ -207,12 +206,6 @@ const knownArgs = z.looseObject({
   model: z.string().optional(),
 })
 
-/** U+0000 is the one character that PostgreSQL does not store. */
-const holdsNul = (value: unknown): boolean =>
-  typeof value === 'string'
-    ? value.includes('\0')
-    : typeof value === 'object' && value !== null && Object.entries(value).flat().some(holdsNul)
-
 /** Each unknown argument is a fault of its own. */
 const toFaults = (issue: z.core.$ZodIssue): InputFault[] => {
   const path = ['args', ...issue.path]
@@ -222,8 +215,11 @@ const toFaults = (issue: z.core.$ZodIssue): InputFault[] => {
   return [{ pointer: pointerOf(path), message: issue.message }]
 }
 
+/** Most characters of a name in a pointer: a name is the caller's, of any length. */
+const maxName = 128
+
 const pointerOf = (path: readonly PropertyKey[]): string =>
-  path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  path.map((key) => `/${String(key).slice(0, maxName).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
 const toSnakeCase = (args: object): Record<string, unknown> =>
   Object.fromEntries(

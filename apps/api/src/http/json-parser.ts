@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { MemoryGuardError } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyRequest } from 'fastify'
+import { mustBeChecked } from './json-size.js'
 import { isTooDeep, tooDeep } from './json-values.js'
 import { parseSliced } from './sliced-json.js'
 
@@ -9,6 +10,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route takes JSON bodies with long lists, each as a `SlicedList`. */
     hasLongLists?: boolean
+    /** Whether the lists of a parsed body are checked in slices, and so may be long. */
+    isLong?: (body: unknown) => boolean
   }
 }
 
@@ -37,19 +40,22 @@ export const acceptJson = (app: NestFastifyApplication): void => {
     if (bytes.length === 0) return done(null, undefined)
     if (!isUtf8(bytes)) return done(malformed('The body is no UTF-8 text.'))
     const text = bytes.toString()
-    if (request.routeOptions.config.hasLongLists) {
-      const parseNow = (part: string): unknown => {
-        let parsed: unknown
-        void parse(request, part, (error, value) => {
-          if (error) throw error
-          parsed = value
-        })
-        return parsed
-      }
-      return parseSliced(text, parseNow)
+    const parseNow = (part: string): unknown => {
+      let parsed: unknown
+      void parse(request, part, (error, value) => {
+        if (error) throw error
+        parsed = value
+      })
+      return parsed
     }
+    const { hasLongLists, isLong } = request.routeOptions.config
+    if (hasLongLists) return parseSliced(text, parseNow)
     if (isTooDeep(text)) return done(tooDeep())
-    return void parse(request, text, done)
+    try {
+      return done(null, mustBeChecked(text, parseNow, isLong))
+    } catch (error) {
+      return done(error as Error)
+    }
   })
 }
 

@@ -1,8 +1,7 @@
-import { MemoryGuardError } from '#libs/platform'
+import { MemoryGuardError, Slices } from '#libs/platform'
 import { endOfValue, tooDeep } from './json-values.js'
 import { pointerOf } from './problem.js'
 import { maxPieceEntries, SlicedList } from './sliced-list.js'
-import { Slices } from './slices.js'
 
 /** The entry that makes a piece of a list this long, in characters, is its last. */
 const pieceLength = 16_384
@@ -114,7 +113,10 @@ class SlicedParser {
   }
 
   private skipSpace(): void {
-    while (isSpace(this.text.charCodeAt(this.at))) this.at += 1
+    if (!isSpace(this.text.charCodeAt(this.at))) return
+    const next = /[^ \n\r\t]/g
+    next.lastIndex = this.at
+    this.at = next.exec(this.text)?.index ?? this.text.length
   }
 }
 

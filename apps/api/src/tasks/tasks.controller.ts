@@ -1,4 +1,5 @@
 import { MemoryGuardError } from '#libs/platform'
+import { batchPredictions } from '#libs/tasks/contracts'
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -7,6 +8,7 @@ import { closedSignal } from '../http/closed-signal.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
+import { routeOptions } from '../http/route-options.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
 import { TaskResults } from './task-results.js'
 import { toResult, toSent } from './task-answers.js'
@@ -47,6 +49,7 @@ export class TasksController {
   @Post()
   @RequireRole('submitter')
   @HttpCode(202)
+  @routeOptions({ isLong: (body) => (body as Partial<TaskRequest> | null)?.name === batchPredictions.name })
   @ApiOperation({ summary: 'Send any registered task, now or later' })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and call make one task' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** More faults than a caller is told. */
-const enoughFaults = 51
+export const enoughFaults = 51
 
 /** A list of any length. Its entries are looked at until enough of them do not fit: a fault takes far longer than an entry. */
 export const longList = <Entry extends z.ZodType>(entry: Entry) =>
