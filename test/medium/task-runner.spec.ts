@@ -18,6 +18,8 @@ import { HandlerRegistry } from '../../apps/worker/src/execution/handler-registr
 import { LeaseKeeper } from '../../apps/worker/src/execution/lease-keeper.js'
 import { ProgressReports } from '../../apps/worker/src/execution/progress-reports.js'
 import type { TaskContext, TaskHandler } from '../../apps/worker/src/execution/task-handler.js'
+import { WorkerLimits } from '../../apps/worker/src/capacity/worker-limits.js'
+import { Attempts } from '../../apps/worker/src/execution/attempts.js'
 import { TaskRunner } from '../../apps/worker/src/execution/task-runner.js'
 import { query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
@@ -68,20 +70,23 @@ describe('task runner', () => {
     keeper.start()
     keepers.push(keeper)
     const runner = new TaskRunner(
-      tasks,
-      // Of the broker, the dispatcher uses only this.
-      new Dispatcher(broker as ConstructorParameters<typeof Dispatcher>[0], log),
+      new Attempts(
+        tasks,
+        // Of the broker, the dispatcher uses only this.
+        new Dispatcher(broker as ConstructorParameters<typeof Dispatcher>[0], log),
+        keeper,
+        'w1',
+        database.config,
+        log,
+      ),
       new HandlerRegistry([compute, ...others]),
-      keeper,
-      new WorkerMetrics(),
+      new WorkerLimits(database.config),
       new ProgressReports(
         new ProgressRepository(database.dataSource, new BatchRepository(database.dataSource, tasks)),
         log,
       ),
+      new WorkerMetrics(),
       new FinishedLines(log),
-      'w1',
-      database.config,
-      log,
     )
     const process = (taskId: string, attempt = 1) =>
       runner.process('predictions', {

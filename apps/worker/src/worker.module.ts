@@ -27,6 +27,8 @@ import { Shadows } from './execution/shadows.js'
 import type { TaskHandler } from './execution/task-handler.js'
 import { ProgressReports } from './execution/progress-reports.js'
 import { RemoteControl } from './control/remote-control.js'
+import { Attempts } from './execution/attempts.js'
+import { WorkerLimits } from './capacity/worker-limits.js'
 import { TaskRunner } from './execution/task-runner.js'
 import { Watchdog } from './watchdog/watchdog.js'
 import { WorkerCommands } from './control/worker-commands.js'
@@ -72,7 +74,9 @@ export class WorkerModule {
         Webhooks,
         WebhookSender,
         ProgressReports,
+        Attempts,
         TaskRunner,
+        WorkerLimits,
         PoolSize,
         Autoscaler,
         Watchdog,

@@ -5,6 +5,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Consumers } from '../processors/consumers.js'
 import { PoolSize } from './pool-size.js'
 import { Scale } from './scale.js'
+import { WorkerLimits } from './worker-limits.js'
 import { TaskRunner } from '../execution/task-runner.js'
 
 const intervalMs = 1_000
@@ -19,6 +20,7 @@ export class Autoscaler {
   constructor(
     private readonly size: PoolSize,
     private readonly runner: TaskRunner,
+    private readonly limits: WorkerLimits,
     private readonly consumers: Consumers,
     private readonly queues: QueueRepository,
     @Inject(CONFIG) private readonly config: Config,
@@ -56,7 +58,7 @@ export class Autoscaler {
   }
 
   private async countWaitingBatches(): Promise<number> {
-    const waiting = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
+    const waiting = await this.queues.countDue(this.consumers.queues, this.limits.rates.names, waitingSeconds)
     let batches = this.size.countWaiting(waitingSeconds * 1000)
     for (const [queue, tasks] of waiting) batches += Math.ceil(tasks / queueSettings[queue].batchSize)
     return batches

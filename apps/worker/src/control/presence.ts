@@ -9,6 +9,7 @@ import { WorkerMetrics } from '../health/worker-metrics.js'
 import { Consumers } from '../processors/consumers.js'
 import { HandlerRegistry } from '../execution/handler-registry.js'
 import { LeaseKeeper } from '../execution/lease-keeper.js'
+import { WorkerLimits } from '../capacity/worker-limits.js'
 import { TaskRunner } from '../execution/task-runner.js'
 import { versions, WORKER_NAME } from './worker-name.js'
 
@@ -32,6 +33,7 @@ export class Presence {
     private readonly consumers: Consumers,
     private readonly handlers: HandlerRegistry,
     private readonly runner: TaskRunner,
+    private readonly limits: WorkerLimits,
     @Inject(WORKER_NAME) private readonly name: string,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
@@ -85,7 +87,7 @@ export class Presence {
         ...(autoscale && { autoscale_max: autoscale.max, autoscale_min: autoscale.min }),
         loop_delay_p99_ms: this.loopDelay.percentile(99) / 1e6,
         loop_delay_max_ms: this.loopDelay.max / 1e6,
-        limits: this.runner.limitsSet,
+        limits: this.limits.setByOperators,
       },
       models: [...this.models.readyReferences],
       modelStates: Object.fromEntries(

@@ -5,14 +5,14 @@ import { Inject, Injectable } from '@nestjs/common'
 import { ConsumerFactory } from '../processors/consumer-factory.js'
 import { Consumers } from '../processors/consumers.js'
 import { PoolSize } from '../capacity/pool-size.js'
-import { TaskRunner } from '../execution/task-runner.js'
+import { WorkerLimits } from '../capacity/worker-limits.js'
 
 /** Does what an operator tells this worker; each answer says how it stands afterwards. */
 @Injectable()
 export class WorkerCommands {
   constructor(
     private readonly consumers: Consumers,
-    private readonly runner: TaskRunner,
+    private readonly limits: WorkerLimits,
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
     private readonly factory: ConsumerFactory,
     private readonly size: PoolSize,
@@ -53,12 +53,12 @@ export class WorkerCommands {
       }
       case 'rate-limit': {
         const { task, rate } = workerCommands[name].parse(given)
-        this.runner.rateLimits.set(task, rate)
+        this.limits.rates.set(task, rate)
         return { task, rate }
       }
       case 'time-limit': {
         const { task, soft, hard } = workerCommands[name].parse(given)
-        return { task, ...this.runner.setTimeLimits(task, soft, hard) }
+        return { task, ...this.limits.setTimes(task, soft, hard) }
       }
     }
   }

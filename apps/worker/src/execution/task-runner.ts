@@ -1,37 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import {
-  isDatabaseUnavailable,
-  TaskRepository,
-  type AttemptEnd,
-  type ClaimedTask,
-  type TaskJob,
-  type WorkerTaskLimits,
-} from '#libs/database'
-import {
-  CONFIG,
-  LOGGER,
-  MemoryGuardError,
-  MicroBatcher,
-  type Config,
-  type Logger,
-  type QueueName,
-  type Settled,
-} from '#libs/platform'
-import { Dispatcher, jobPayload, queueSettings } from '#libs/tasks'
-import { Inject, Injectable } from '@nestjs/common'
+import type { AttemptEnd, ClaimedTask, TaskJob } from '#libs/database'
+import { MemoryGuardError, MicroBatcher, type QueueName, type Settled } from '#libs/platform'
+import { jobPayload, queueSettings } from '#libs/tasks'
+import { Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
 import { FinishedLines } from './finished-lines.js'
 import { HandlerRegistry } from './handler-registry.js'
-import { LeaseKeeper } from './lease-keeper.js'
 import { ProgressReports } from './progress-reports.js'
-import { limitsByTask, RateLimits, type TimeLimits } from '../capacity/rate-limits.js'
-import { RetryPolicy } from './retry-policy.js'
+import { WorkerLimits } from '../capacity/worker-limits.js'
+import { Attempts } from './attempts.js'
 import { RunningGroup } from './running-group.js'
 import type { TaskHandler } from './task-handler.js'
-import { WORKER_NAME } from '../control/worker-name.js'
 
-/** Wait before a statement is tried again while the database is down, in milliseconds. */
-const databaseRetryMs = 500
 /** How long after the hard limit the runner waits for a child's own report of it, in milliseconds. */
 const hardLimitGraceMs = 500
 
@@ -54,35 +34,26 @@ export type JobOutcome = 'done' | 'skipped'
 @Injectable()
 export class TaskRunner {
   private readonly batchers = new Map<string, MicroBatcher<TaskJob, JobOutcome>>()
-  private readonly retryPolicy: RetryPolicy
   /** One for each group under way. */
   private readonly running = new Set<RunningGroup>()
   /** Revokes that were heard before the claim had answered: whether to terminate, by task. */
   private readonly earlyRevokes = new Map<string, boolean>()
   /** Aborted when everything is handed back. */
   private readonly releasing = new AbortController()
-  private readonly timeLimits = new Map<string, TimeLimits>()
-  /** Spaces starts, at an operator's wish. */
-  readonly rateLimits = new RateLimits()
   /** Compute children there are. */
   concurrency: number
   /** Batches of jobs taken from the broker so far. */
   batchesTaken = 0
 
   constructor(
-    private readonly tasks: TaskRepository,
-    private readonly dispatcher: Dispatcher,
+    private readonly attempts: Attempts,
     private readonly handlers: HandlerRegistry,
-    private readonly leases: LeaseKeeper,
-    private readonly metrics: WorkerMetrics,
+    private readonly limits: WorkerLimits,
     private readonly progress: ProgressReports,
+    private readonly metrics: WorkerMetrics,
     private readonly finished: FinishedLines,
-    @Inject(WORKER_NAME) private readonly worker: string,
-    @Inject(CONFIG) private readonly config: Config,
-    @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.retryPolicy = new RetryPolicy(config.task)
-    this.concurrency = config.worker.concurrency
+    this.concurrency = limits.concurrency
   }
 
   /** Whether work that came now could be computed at once. */
@@ -104,7 +75,7 @@ export class TaskRunner {
     const batcher = this.batcherOf(queue, job.name)
     const settled = await Promise.allSettled(
       taskIds.map((taskId) => {
-        const waitMs = this.rateLimits.take(job.name)
+        const waitMs = this.limits.rates.take(job.name)
         const start = () => batcher.add({ taskId, attempt })
         return waitMs > 0 ? this.pause(waitMs).then(start) : start()
       }),
@@ -122,6 +93,7 @@ export class TaskRunner {
   /** Hands back what still runs: it is queued again without using a retry. */
   releaseAll(): void {
     this.releasing.abort()
+    this.attempts.release()
     for (const group of this.running) group.release(releasedError())
   }
 
@@ -143,29 +115,8 @@ export class TaskRunner {
     const task = group.tasks.find((member) => member.id === id)
     if (!task) return
     const isFirst = !group.isRevoked(task)
-    group.revoke(id, terminate, this.config.task.revokeGraceSeconds * 1000)
-    if (!isFirst) return
-    const end = this.endOf(task, new MemoryGuardError('TASK_REVOKED', 'It was revoked.'))
-    this.settle([task], [end]).catch((error: unknown) => {
-      this.log.warn({ task: id, err: error }, 'revoke not stored; it is stored when the lease expires')
-    })
-  }
-
-  /** Changes the limits of a task on this worker, in seconds, from its next start on; answers those in force. */
-  setTimeLimits(task: string, soft: number | undefined, hard: number | undefined): TimeLimits {
-    const limits = { soft: soft ?? this.timeLimitsOf(task).soft, hard: hard ?? this.timeLimitsOf(task).hard }
-    this.timeLimits.set(task, limits)
-    return limits
-  }
-
-  /** What operators have limited on this worker, by task. */
-  get limitsSet(): Readonly<Record<string, WorkerTaskLimits>> {
-    return limitsByTask(this.rateLimits.perSecond, this.timeLimits)
-  }
-
-  private timeLimitsOf(task: string): TimeLimits {
-    const { softTimeLimitSeconds: soft, timeLimitSeconds: hard } = this.config.task
-    return this.timeLimits.get(task) ?? { soft, hard }
+    group.revoke(id, terminate, this.limits.revokeGraceMs)
+    if (isFirst) this.attempts.revoke(task, new MemoryGuardError('TASK_REVOKED', 'It was revoked.'))
   }
 
   private batcherOf(queue: QueueName, name: string): MicroBatcher<TaskJob, JobOutcome> {
@@ -204,15 +155,12 @@ export class TaskRunner {
   private async claimAndRun(name: string, jobs: readonly TaskJob[]): Promise<readonly ClaimedTask[]> {
     // What waits here has not started; the reconciler finds it for another worker.
     if (this.releasing.signal.aborted) return []
-    const claimed = await this.whileDatabaseIsDown(() =>
-      this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
-    )
+    const claimed = await this.attempts.claim(jobs)
     if (claimed.length === 0) return claimed
-    this.leases.hold(claimed)
     try {
       await this.runGroup(this.handlers.find(name), claimed)
     } finally {
-      this.leases.letGo(claimed)
+      this.attempts.letGo(claimed)
     }
     return claimed
   }
@@ -232,11 +180,13 @@ export class TaskRunner {
       if (group.isRevoked(task)) return
       const outcome = outcomes[index] ?? { error: new Error('The handler answered fewer outcomes than it was given') }
       if ('value' in outcome) answers.push({ task, answer: outcome.value })
-      else ends.push(this.endOf(task, outcome.error))
+      else ends.push(this.attempts.endOf(task, outcome.error))
     })
     const [stored] = await Promise.all([
-      handler && answers.length > 0 ? this.whileDatabaseIsDown(() => handler.store(answers)) : new Set<string>(),
-      ends.length > 0 && this.settle(tasks, ends),
+      handler && answers.length > 0
+        ? this.attempts.whileDatabaseIsDown(() => handler.store(answers))
+        : new Set<string>(),
+      ends.length > 0 && this.attempts.settle(tasks, ends),
     ])
     const durationMs = performance.now() - startedAt
     this.metrics.observeGroup(tasks, answers.length, ends, durationMs / 1000)
@@ -250,7 +200,7 @@ export class TaskRunner {
       return tasks.map(() => ({ error }))
     }
     if (this.releasing.signal.aborted) return tasks.map(() => ({ error: releasedError() }))
-    const { soft, hard } = this.timeLimitsOf(handler.contract.name)
+    const { soft, hard } = this.limits.timesOf(handler.contract.name)
     const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
     const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
     group.askIn(softLimitMs, () => limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
@@ -263,46 +213,6 @@ export class TaskRunner {
       return signal.aborted ? tasks.map(() => ({ error: signal.reason })) : outcomes
     } catch (error) {
       return tasks.map(() => ({ error }))
-    }
-  }
-
-  private endOf(task: ClaimedTask, error: unknown): AttemptEnd {
-    const end = this.retryPolicy.endOf(task, error)
-    const level = end.outcome === 'released' ? 'info' : 'warn'
-    this.log[level](
-      { task: task.id, name: task.name, attempt: task.attempt, outcome: end.outcome, code: end.errorCode, err: error },
-      'attempt ended without a result',
-    )
-    return end
-  }
-
-  /** Stores ends and dispatches what is to run again. */
-  private async settle(group: readonly ClaimedTask[], ends: readonly AttemptEnd[]): Promise<void> {
-    const stored = await this.whileDatabaseIsDown(() => this.tasks.settle(ends))
-    for (const end of ends) {
-      const task = group.find(({ id }) => id === end.id)
-      if (!task || !stored.has(end.id) || (end.state !== 'queued' && end.state !== 'retrying')) continue
-      void this.dispatcher.dispatch({
-        taskId: task.id,
-        attempt: task.attempt + 1,
-        name: task.name,
-        queue: task.queue,
-        priority: task.priority,
-        delayMs: end.retryInMs ?? 0,
-      })
-    }
-  }
-
-  /** A result in hand outlives an outage of the database. */
-  private async whileDatabaseIsDown<Answer>(statement: () => Promise<Answer>): Promise<Answer> {
-    for (;;) {
-      try {
-        return await statement()
-      } catch (error) {
-        if (!isDatabaseUnavailable(error) || this.releasing.signal.aborted) throw error
-        this.log.warn({ err: error }, 'database unavailable; trying again')
-        await new Promise((resolve) => setTimeout(resolve, databaseRetryMs))
-      }
     }
   }
 }

@@ -5,6 +5,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { ConsumerFactory } from '../processors/consumer-factory.js'
 import { Consumers } from '../processors/consumers.js'
 import { StallClock, type StallSight } from './stall-clock.js'
+import { WorkerLimits } from '../capacity/worker-limits.js'
 import { TaskRunner } from '../execution/task-runner.js'
 
 /** A task that waits this long is on no way to a worker any more. */
@@ -24,6 +25,7 @@ export class Watchdog {
 
   constructor(
     private readonly runner: TaskRunner,
+    private readonly limits: WorkerLimits,
     private readonly consumers: Consumers,
     private readonly factory: ConsumerFactory,
     private readonly broker: Broker,
@@ -84,7 +86,7 @@ export class Watchdog {
   }
 
   private async listDueQueues(): Promise<readonly QueueName[]> {
-    const due = await this.queues.countDue(this.consumers.queues, this.runner.rateLimits.names, waitingSeconds)
+    const due = await this.queues.countDue(this.consumers.queues, this.limits.rates.names, waitingSeconds)
     return [...due.keys()]
   }
 
