@@ -72,7 +72,7 @@ describeOnBothBrokers('while the database is down', (broker) => {
     expect([read.status, read.body['code']]).toEqual([503, 'DATABASE_UNAVAILABLE'])
     for (const url of [stack.url, worker]) {
       expect([url, await statusOf(`${url}/livez`)]).toEqual([url, 200])
-      expect([url, await statusOf(`${url}/readyz`)]).toEqual([url, 503])
+      await waitFor(async () => (await statusOf(`${url}/readyz`)) === 503, { what: `${url} not to be ready` })
       expect([url, await statusOf(`${url}/metrics`)]).toEqual([url, 200])
     }
 
@@ -141,7 +141,7 @@ describeOnBothBrokers('while the database is down', (broker) => {
       ])
       for (const url of [stack.url, worker]) {
         expect([url, await statusOf(`${url}/livez`)]).toEqual([url, 200])
-        expect([url, await statusOf(`${url}/readyz`)]).toEqual([url, 503])
+        await waitFor(async () => (await statusOf(`${url}/readyz`)) === 503, { what: `${url} not to be ready` })
       }
     } finally {
       for (const pid of processes) process.kill(pid, 'SIGCONT')
@@ -179,7 +179,7 @@ describe.runIf(hasRedis())('while Redis is down', () => {
     const ready = await stack.request('GET', '/readyz')
     expect([ready.status, ready.body['broker']]).toEqual([200, 'down'])
     const worker = stack.workers[0]?.healthUrl ?? ''
-    expect(await statusOf(`${worker}/readyz`)).toBe(503)
+    await waitFor(async () => (await statusOf(`${worker}/readyz`)) === 503, { what: 'the worker not to be ready' })
     expect(await statusOf(`${worker}/livez`)).toBe(200)
 
     await stack.api.kill('SIGTERM')

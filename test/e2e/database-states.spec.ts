@@ -30,8 +30,9 @@ describe('the state of the database', () => {
     const refused = await submit()
     expect(refused).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } })
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
-    expect(await statusOf(`${stack.url}/readyz`)).toBe(503)
-    expect(await statusOf(`${worker?.healthUrl}/readyz`)).toBe(503)
+    for (const url of [stack.url, worker?.healthUrl]) {
+      await waitFor(async () => (await statusOf(`${url}/readyz`)) === 503, { what: `${url} not to be ready` })
+    }
     expect(await statusOf(`${stack.url}/livez`)).toBe(200)
     await setReadOnly(false)
     await waitFor(async () => (await statusOf(`${stack.url}/readyz`)) === 200, { what: 'the API to be ready' })

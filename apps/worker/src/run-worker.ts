@@ -82,7 +82,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
       broker: readiness.findBrokerFault,
     })
   const probes = new ProbeServer({
-    isStarted: () => state !== 'starting',
+    state: () => state,
     readiness: report,
     metrics: app.get(WorkerMetrics),
   })

@@ -1,3 +1,4 @@
+import { SharedResult } from '#libs/platform'
 import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
@@ -10,6 +11,10 @@ import { Lifecycle } from './lifecycle.js'
 @ApiTags('health')
 @Controller()
 export class HealthController {
+  private readonly text = new SharedResult(() => this.metrics.registry.metrics())
+  private readonly report = new SharedResult(() => this.readiness.report())
+  private reportedState: Lifecycle['state'] | undefined
+
   constructor(
     private readonly readiness: ApiReadiness,
     private readonly lifecycle: Lifecycle,
@@ -39,7 +44,10 @@ export class HealthController {
       'Readiness: the api can store submissions. An outage of the broker (`broker`) and broker settings that may lose queues (`notes`) are reported but do not count: work is accepted and enqueued later.',
   })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
-    const { isReady, body } = await this.readiness.report()
+    // A stop is to be known at once.
+    if (this.reportedState !== this.lifecycle.state) this.report.forget()
+    this.reportedState = this.lifecycle.state
+    const { isReady, body } = await this.report.get()
     if (!isReady) void reply.status(503)
     return body
   }
@@ -50,6 +58,6 @@ export class HealthController {
   @ApiOperation({ summary: 'Metrics in the text format of Prometheus' })
   async readMetrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     void reply.type(this.metrics.registry.contentType)
-    return this.metrics.registry.metrics()
+    return this.text.get()
   }
 }

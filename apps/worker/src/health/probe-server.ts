@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { explainListen, MemoryGuardError } from '#libs/platform'
+import { explainListen, MemoryGuardError, SharedResult } from '#libs/platform'
 import type { WorkerMetrics } from './worker-metrics.js'
 
 /** What the probes ask. None of them waits for anything but the readiness check. */
 export interface ProbeSources {
-  readonly isStarted: () => boolean
+  /** Where the process stands between start and stop. */
+  readonly state: () => 'starting' | 'ready' | 'draining'
   /** Whether the worker could do its job now, and the response that says so. */
   readonly readiness: () => Promise<{ readonly isReady: boolean; readonly body: object }>
   readonly metrics: WorkerMetrics
@@ -22,9 +23,17 @@ const answer = (response: ServerResponse, status: number, body: unknown): void =
  */
 export class ProbeServer {
   private readonly server: Server
+  private readonly readiness: SharedResult<Awaited<ReturnType<ProbeSources['readiness']>>>
+  private readonly text: SharedResult<string>
+  private reportedState: string | undefined
 
   constructor(private readonly sources: ProbeSources) {
-    this.server = createServer((request, response) => void this.handle(request.url ?? '/', response))
+    this.readiness = new SharedResult(sources.readiness)
+    this.text = new SharedResult(() => sources.metrics.registry.metrics())
+    this.server = createServer((request, response) => {
+      // No request may end the process.
+      this.handle(request.url ?? '/', response).catch(() => answer(response, 500, { detail: 'Internal error.' }))
+    })
   }
 
   /** @returns the port it listens on. @throws MemoryGuardError CONFIG_INVALID if it is taken. */
@@ -49,18 +58,23 @@ export class ProbeServer {
   }
 
   private async handle(url: string, response: ServerResponse): Promise<void> {
-    switch (new URL(url, 'http://worker').pathname) {
+    const started = this.sources.state() !== 'starting'
+    switch (url.split(/[?#]/, 1)[0]) {
       case '/livez':
         return answer(response, 200, { status: 'ok' })
       case '/startupz':
-        return answer(response, this.sources.isStarted() ? 200 : 503, { started: this.sources.isStarted() })
+        return answer(response, started ? 200 : 503, { started })
       case '/readyz': {
-        const { isReady, body } = await this.sources.readiness()
+        // The end of the start, and a stop, are to be known at once.
+        const state = this.sources.state()
+        if (this.reportedState !== state) this.readiness.forget()
+        this.reportedState = state
+        const { isReady, body } = await this.readiness.get()
         return answer(response, isReady ? 200 : 503, body)
       }
       case '/metrics': {
         const { registry } = this.sources.metrics
-        response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
+        response.writeHead(200, { 'content-type': registry.contentType }).end(await this.text.get())
         return
       }
       default:
