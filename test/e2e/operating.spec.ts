@@ -107,6 +107,35 @@ describe.runIf(hasRedis())('what an operator sees', () => {
       },
     )
 
+    it('what an operator changes and what ends without running have lines, which a request_id leads to', async () => {
+      const waiting = { name: 'ml.health_check', countdown: 600 }
+      const { body } = await stack.request('POST', '/v1/tasks', waiting)
+      const changes: readonly [method: string, path: string, route: string][] = [
+        ['POST', `/v1/tasks/${String(body['id'])}/revoke`, '/v1/tasks/:id/revoke'],
+        ['POST', '/v1/queues/explanations/pause', '/v1/queues/:queue/pause'],
+        ['POST', '/v1/queues/explanations/resume', '/v1/queues/:queue/resume'],
+        ['DELETE', '/v1/users/987654321', '/v1/users/:'],
+      ]
+      expect((await stack.request('POST', '/v1/queues/batch/pause')).status).toBe(200)
+      const late = await stack.request('POST', '/v1/tasks', { name: 'ml.health_check', queue: 'batch', expires: 1 })
+      expect(late.status).toBe(202)
+      for (const [method, path, route] of changes) {
+        const { status, headers } = await stack.request(method, path)
+        const id = headers.get('x-request-id')
+        const line = await lineOf((each) => each['request_id'] === id)
+        expect(line, path).toMatchObject({ level: 'info', msg: 'request accepted', method, status })
+        expect(String(line['route'])).toContain(route)
+      }
+      const target = await lineOf((line) => line['target'] === body['id'])
+      expect(target).toMatchObject({ route: '/v1/tasks/:id/revoke' })
+      const ended = await lineOf((line) => line['task'] === body['id'] && line['msg'] === 'task finished')
+      expect(ended).toMatchObject({ service: 'api', state: 'cancelled', queue: expect.any(String) })
+      const expired = await lineOf((line) => line['task'] === late.body['id'] && line['msg'] === 'task finished')
+      expect(expired).toMatchObject({ service: 'worker', state: 'expired' })
+      expect((await stack.request('POST', '/v1/queues/batch/resume')).status).toBe(200)
+      expect(stack.readLogs()).not.toContain('987654321')
+    })
+
     it('much work is summed up', async () => {
       const items = Array.from({ length: 300 }, (_, index) => ({
         user_id: index + 1,

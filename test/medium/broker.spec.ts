@@ -1,6 +1,6 @@
 import { TaskRepository, PredictionRepository, QueueRepository, type DispatchableTask } from '#libs/database'
 import { createLogger, MemoryGuardError, queueNames } from '#libs/platform'
-import { Broker, brokerOptions, Reconciler } from '#libs/tasks'
+import { Broker, brokerOptions, Reconciler, UnrunLines } from '#libs/tasks'
 import { Worker, type Job } from 'bullmq'
 import { Redis } from 'ioredis'
 import { v7 as uuidv7 } from 'uuid'
@@ -204,7 +204,7 @@ describeOnBothBrokers('the broker', (kind) => {
       await broker.add(ids.map((taskId) => task({ taskId })))
       await emptyBroker()
       expect(await broker.depth('predictions')).toMatchObject({ waiting: 0 })
-      const reconciler = new Reconciler(tasks, queues, broker, log)
+      const reconciler = new Reconciler(tasks, queues, broker, new UnrunLines(log), log)
       // A task that was stored a moment ago may just be on its way.
       expect(await reconciler.run(queueNames)).toBe(0)
       await age(10)
@@ -220,12 +220,31 @@ describeOnBothBrokers('the broker', (kind) => {
       expect(taskIds(seen).sort()).toEqual(ids.toSorted())
     })
 
+    it.runIf(kind === 'redis').each(['wait', 'delayed', 'meta', 'marker'])(
+      'B1: is not writable while the key %s is of another type, which the reconciler removes',
+      async (name) => {
+        const key = `{memoryguard}:predictions:${name}`
+        const client = new Redis(redis?.url ?? '')
+        await client.del(key)
+        await client.set(key, 'junk')
+        await expect(broker.assertWritable()).rejects.toThrow(`The key ${key} of the broker is of another type`)
+        const [id = ''] = await submit(1)
+        await age(10)
+        const reconciler = new Reconciler(tasks, queues, broker, new UnrunLines(log), log)
+        expect(await reconciler.run(queueNames)).toBe(1)
+        await broker.assertWritable()
+        const seen = consume()
+        await waitFor(() => taskIds(seen).includes(id), { what: 'the job' })
+        await client.quit()
+      },
+    )
+
     it('is given again a job that it lost behind others, once what came later has been taken', async () => {
       const [lost = ''] = await submit(1)
       await age(10)
       const [later = ''] = await submit(1)
       await broker.add([task({ taskId: later })])
-      const reconciler = new Reconciler(tasks, queues, broker, log)
+      const reconciler = new Reconciler(tasks, queues, broker, new UnrunLines(log), log)
       expect(await reconciler.run(queueNames)).toBe(1)
       expect(await reconciler.run(queueNames)).toBe(0)
       const seen = consume()
@@ -259,7 +278,7 @@ describeOnBothBrokers('the broker', (kind) => {
       await broker.add([task({ taskId: late, delayMs: 3_600_000 })])
       const waiting = await submit(40)
       await broker.addTogether(waiting.map((taskId) => task({ taskId })))
-      const reconciler = new Reconciler(tasks, queues, broker, log)
+      const reconciler = new Reconciler(tasks, queues, broker, new UnrunLines(log), log)
       expect(await reconciler.run(queueNames)).toBe(1)
       expect(await reconciler.run(queueNames)).toBe(0)
       expect(await broker.depth('predictions')).toEqual({ waiting: 4, active: 1, delayed: 0 })
@@ -284,7 +303,7 @@ describeOnBothBrokers('the broker', (kind) => {
       await age(10)
       const urgent = ids.map((taskId) => task({ taskId, priority: 2 }))
       await broker.add(urgent)
-      const reconciler = new Reconciler(tasks, queues, broker, log)
+      const reconciler = new Reconciler(tasks, queues, broker, new UnrunLines(log), log)
       expect(await reconciler.run(queueNames)).toBe(0)
       await broker.removeIfThere(urgent.slice(0, 1))
       expect(await reconciler.run(queueNames)).toBe(1)
@@ -296,7 +315,7 @@ describeOnBothBrokers('the broker', (kind) => {
       const [taskId = ''] = await submit(1)
       await tasks.claim([{ taskId, attempt: 1 }], 'gone', 60)
       await query(database.url, `UPDATE tasks SET lease_expires_at = now() - interval '1 second'`)
-      expect(await new Reconciler(tasks, queues, broker, log).run(queueNames)).toBe(1)
+      expect(await new Reconciler(tasks, queues, broker, new UnrunLines(log), log).run(queueNames)).toBe(1)
       const seen = consume()
       await waitFor(() => seen.length === 1, { what: 'the job' })
       expect(seen[0]?.data).toEqual({ task_ids: [taskId], attempt: 2 })

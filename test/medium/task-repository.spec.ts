@@ -214,7 +214,7 @@ describe('task repository', () => {
     const [overdue, open, running] = [await submitOne(), await submitOne(), await submitOne()]
     await claimOne(running, 1)
     await query(database.url, `UPDATE tasks SET expires_at = now() - interval '1 second' WHERE id <> $1`, [open])
-    expect(await tasks.endUnwanted()).toBe(1)
+    expect(await tasks.endUnwanted()).toEqual([expect.objectContaining({ id: overdue, state: 'expired' })])
     expect(await Promise.all([overdue, open, running].map(stateOf))).toEqual(['expired', 'queued', 'running'])
   })
 

@@ -39,6 +39,14 @@ const acceptedPerSecond = 50
 const requestIdOf = (header: string | string[] | undefined): string =>
   typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : randomUUID()
 
+const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** The id in a request's path, if it is one that we have made: other parts of paths may name people. */
+const targetOf = ({ params }: FastifyRequest): string | undefined => {
+  const id = typeof params === 'object' && params !== null && 'id' in params ? String(params.id) : ''
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? id : undefined
+}
+
 const startingError = () =>
   new MemoryGuardError('DATABASE_UNAVAILABLE', 'The service is starting and waits for its database; try again.')
 
@@ -92,10 +100,12 @@ export const createApp = async (
   )
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
-    const { id, submittedTask: task } = request
-    if ((reply.statusCode === 202 || task !== undefined) && accepted.take()) {
-      // The way from a request to its task, whose id the worker's lines have too.
-      log.info({ request_id: id, route, task, location: reply.getHeader('location') }, 'request accepted')
+    const { id, method, submittedTask: task } = request
+    const { statusCode: status } = reply
+    if (status < 400 && !readingMethods.has(method) && accepted.take()) {
+      // The way from a request to its task, whose id the worker's lines have too, or to the row that it changed.
+      const fields = { request_id: id, method, route, status, target: targetOf(request), task }
+      log.info({ ...fields, location: reply.getHeader('location') }, 'request accepted')
     }
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
     done()

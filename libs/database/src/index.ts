@@ -95,3 +95,4 @@ export { WorkerRepository, type Heartbeat, type SeenWorker } from './workers/wor
 export { controlChannel, finishedChannel } from './tasks/task-sql.js'
 export { timelineOf, type TimelineEntry } from './tasks/timeline.js'
 export { ListReads } from './lists/list-reads.js'
+export type { EndedTask } from './tasks/task-sql.js'

@@ -2,6 +2,7 @@ import { firstTaskId, QueueRepository, TaskRepository, type WaitingRange } from 
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { Broker } from './broker/broker.js'
+import { UnrunLines } from './unrun-lines.js'
 
 /** A task is expected in the broker this long after it was stored or became due, in milliseconds. */
 const graceMs = 2_000
@@ -34,17 +35,19 @@ export class Reconciler {
     private readonly tasks: TaskRepository,
     private readonly queues: QueueRepository,
     private readonly broker: Broker,
+    private readonly unrun: UnrunLines,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   /** One pass over some queues; answers how many tasks were dispatched again. */
   async run(queues: readonly QueueName[]): Promise<number> {
+    await this.removeForeignKeys()
     const lost = await this.tasks.takeBackExpiredLeases(maxCrashes)
     if (lost.length > 0) {
       this.log.warn({ tasks: lost.length }, 'tasks of a silent worker taken back')
       await this.broker.add(lost)
     }
-    await this.tasks.endUnwanted()
+    this.unrun.report(await this.tasks.endUnwanted())
     let total = lost.length
     const paused = await this.queues.listPaused()
     for (const queue of queues) {
@@ -53,6 +56,12 @@ export class Reconciler {
       if (!paused.has(queue)) total += await this.reconcile(queue)
     }
     return total
+  }
+
+  /** What another program left where a queue keeps its jobs keeps the queue from working. What waits is added again. */
+  private async removeForeignKeys(): Promise<void> {
+    const keys = await this.broker.removeForeignKeys()
+    if (keys.length > 0) this.log.warn({ keys }, 'keys of another type removed from the broker')
   }
 
   private async reconcile(queue: QueueName): Promise<number> {

@@ -7,8 +7,9 @@ import { Broker } from './broker/broker.js'
 import { Dispatcher } from './dispatcher.js'
 import { FinishedTasks } from './finished-tasks.js'
 import { Reconciler } from './reconciler.js'
+import { UnrunLines } from './unrun-lines.js'
 
-const services = [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler]
+const services = [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler, UnrunLines]
 
 /** The queues of every process and what adds jobs to them; the worker's processors consume them. */
 @Module({})

@@ -11,7 +11,7 @@ import {
   type TaskFilter,
 } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
-import { Broker, Dispatcher, FinishedTasks, removeRevoked, storeRevokes, TaskClient } from '#libs/tasks'
+import { Broker, Dispatcher, FinishedTasks, removeRevoked, storeRevokes, TaskClient, UnrunLines } from '#libs/tasks'
 import { batchPredictions, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
@@ -38,6 +38,7 @@ export class TasksService {
     private readonly schedules: ScheduleRepository,
     private readonly client: TaskClient,
     private readonly broker: Broker,
+    private readonly unrun: UnrunLines,
     private readonly dispatcher: Dispatcher,
     private readonly finished: FinishedTasks,
     private readonly progress: ProgressRepository,
@@ -115,6 +116,7 @@ export class TasksService {
       action: terminate ? 'task.terminate' : 'task.revoke',
       target: id,
     }))
+    this.unrun.report(revoked.filter(({ state }) => state === 'cancelled'))
     await removeRevoked(this.broker, revoked)
     const task = await this.get(id, principal)
     if (isTerminal(task.state) && task.state !== 'cancelled') {

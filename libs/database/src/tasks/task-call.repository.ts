@@ -51,6 +51,7 @@ export type CreatedTask =
 /** A task that was ended or asked to end. */
 export interface RevokedTask {
   readonly id: string
+  readonly name: string
   readonly state: TaskState
   readonly queue: QueueName
   /** Of the job that may wait for it in the broker. */
@@ -135,18 +136,18 @@ export class TaskCallRepository {
            revoke_requested_at = coalesce(t.revoke_requested_at, now()),
            terminate_requested = coalesce(t.terminate_requested, false) OR $2
          WHERE t.id = ANY($1::uuid[]) AND t.finished_at IS NULL
-         RETURNING t.id, t.state, t.queue, t.attempt
+         RETURNING t.id, t.name, t.state, t.queue, t.attempt
        ), told AS (
          SELECT pg_notify('${finishedChannel}', id::text) FROM changed WHERE state = 'cancelled'
        ), signalled AS (
          SELECT pg_notify('${controlChannel}', json_build_object('kind', 'revoke', 'id', id, 'terminate', $2)::text)
          FROM changed WHERE state = 'running'
        )
-       SELECT id, state, queue, attempt + 1 AS attempt,
+       SELECT id, name, state, queue, attempt + 1 AS attempt,
          (SELECT count(*) FROM told), (SELECT count(*) FROM signalled) FROM changed`,
       [ids, terminate],
     )
-    return rows.map(({ id, state, queue, attempt }) => ({ id, state, queue, attempt }))
+    return rows.map(({ id, name, state, queue, attempt }) => ({ id, name, state, queue, attempt }))
   }
 
   /**

@@ -1,4 +1,13 @@
 import { sourcesOf, type TaskState } from '#libs/tasks/contracts'
+import type { QueueName } from '#libs/platform'
+
+/** A task that has ended, for its log line. */
+export interface EndedTask {
+  readonly id: string
+  readonly name: string
+  readonly queue: QueueName
+  readonly state: TaskState
+}
 
 /** Channel on which finished tasks are told: payload is their ids, separated by commas. */
 export const finishedChannel = 'memoryguard_finished'

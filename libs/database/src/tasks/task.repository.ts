@@ -6,7 +6,15 @@ import type { AttemptOutcome } from './task-attempt.entity.js'
 import { TaskAttemptEntity } from './task-attempt.entity.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
-import { commitSoon, endWords, finishedChannel, settleStatement, sourceList, type AlsoWrites } from './task-sql.js'
+import {
+  commitSoon,
+  endWords,
+  finishedChannel,
+  settleStatement,
+  sourceList,
+  type AlsoWrites,
+  type EndedTask,
+} from './task-sql.js'
 
 /** What a job of the broker says: this task may start its `attempt`-th attempt. */
 export interface TaskJob {
@@ -233,10 +241,10 @@ export class TaskRepository {
     return rows.filter(({ waiting }) => waiting).map(toDispatchable)
   }
 
-  /** Ends waiting tasks that are not to start: expired, or revoked while their worker was lost. Answers how many. */
-  async endUnwanted(): Promise<number> {
+  /** Ends waiting tasks that are not to start: expired, or revoked while their worker was lost. Returns those it ended. */
+  async endUnwanted(): Promise<readonly EndedTask[]> {
     const isRevoked = 't.revoke_requested_at IS NOT NULL'
-    const rows: unknown[] = await this.dataSource.query(
+    const rows: EndedTask[] = await this.dataSource.query(
       `WITH unwanted AS (
          SELECT id FROM tasks
          WHERE finished_at IS NULL AND (expires_at < now() OR revoke_requested_at IS NOT NULL)
@@ -247,11 +255,11 @@ export class TaskRepository {
            state = CASE WHEN ${isRevoked} THEN 'cancelled' ELSE 'expired' END,
            error_code = CASE WHEN ${isRevoked} THEN 'TASK_REVOKED' ELSE 'TASK_EXPIRED' END,
            error_message = CASE WHEN ${isRevoked} THEN '${endWords.revoked}' ELSE '${endWords.expired}' END
-         FROM unwanted WHERE t.id = unwanted.id RETURNING t.id
+         FROM unwanted WHERE t.id = unwanted.id RETURNING t.id, t.name, t.queue, t.state
        )
-       SELECT pg_notify('${finishedChannel}', id::text) FROM ended`,
+       SELECT id, name, queue, state, pg_notify('${finishedChannel}', id::text) FROM ended`,
     )
-    return rows.length
+    return rows.map(({ id, name, queue, state }) => ({ id, name, queue, state }))
   }
 
   async find(id: string): Promise<TaskEntity | null> {

@@ -6,6 +6,7 @@ import { Queue } from 'bullmq'
 import { queueSettings } from '../queue-settings.js'
 import { keyPrefix } from '../broker-probe/index.js'
 import { BrokerOutage } from './broker-outage.js'
+import { findForeignKeys } from './foreign-keys.js'
 import { HeldJobs } from './held-jobs.js'
 import { createQueues, type Queues } from './queues.js'
 import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs.js'
@@ -187,7 +188,23 @@ export class Broker implements OnApplicationShutdown {
     if (this.config.broker.url === undefined) return void (await this.depth('predictions'))
     const written = queue.getBackend().client.then((client) => client.set(`${keyPrefix}:probe`, 1, { PX: probeKeyMs }))
     await this.inTime(written)
+    const [foreign] = await this.inTime(this.findForeignKeys('find'))
+    if (foreign !== undefined) {
+      const words = `The key ${foreign} of the broker is of another type: another program has written it.`
+      this.outage.failed(new Error(words))
+      throw new MemoryGuardError('BROKER_UNAVAILABLE', words, { retryable: true })
+    }
     this.outage.worked()
+  }
+
+  /** Removes keys in the place of a queue's that no queue can use; returns them. @throws MemoryGuardError BROKER_UNAVAILABLE */
+  removeForeignKeys(): Promise<readonly string[]> {
+    return this.inTime(this.findForeignKeys('delete'))
+  }
+
+  private async findForeignKeys(mode: 'find' | 'delete'): Promise<readonly string[]> {
+    if (this.config.broker.url === undefined) return []
+    return findForeignKeys(await this.queues.predictions.getBackend().client, mode)
   }
 
   async onApplicationShutdown(): Promise<void> {
