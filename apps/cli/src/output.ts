@@ -18,14 +18,23 @@ export function endQuietlyWithoutReader(findCommand: () => string | undefined): 
 
 type Style = Parameters<typeof styleText>[0]
 
+/** Control characters other than line breaks, tabs and the codes of `styled`. */
+// oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
+const unsafe = /(?![\n\t])(?!\u001b\[\d+m)\p{Cc}/gu
+
+const escaped = (char: string): string => `\\x${(char.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`
+
+/** Text from elsewhere as a part of a line: whatever it holds, it neither ends the line nor steers the terminal. */
+export const cell = (text: string): string => text.replaceAll(/\p{Cc}/gu, escaped)
+
 /** A line on standard output. */
 export function print(line = ''): void {
-  process.stdout.write(`${line}\n`)
+  process.stdout.write(`${line.replaceAll(unsafe, escaped)}\n`)
 }
 
 /** A line on standard error: warnings and failures, so that standard output stays readable for scripts. */
 export function warn(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${line.replaceAll(unsafe, escaped)}\n`)
 }
 
 /** A value as JSON, for `--json`. */

@@ -5,6 +5,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nest
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { problemSchema } from '../http/problem.js'
+import { plainText } from '../http/plain-text.js'
 import { strictInput } from '../http/strict-input.js'
 import { principalOf, RequireRole, type RequestWithPrincipal } from './access.js'
 import { AuditTrail, callerOf } from './audit-trail.js'
@@ -13,7 +14,7 @@ import { KeyCache } from './key-cache.js'
 const instant = z.iso.datetime()
 
 const keyRequest = strictInput({
-  name: z.string().min(1).max(120).describe('What it is for'),
+  name: plainText(120).min(1).describe('What it is for'),
   role: z.enum(roles, { error: `must be one of ${roles.join(', ')}` }).describe('Each may do what the ones before may'),
   user_id: entityId.optional().describe("Reaches only this person's data; for viewers and submitters"),
   expires_at: z.iso

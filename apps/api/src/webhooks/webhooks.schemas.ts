@@ -4,6 +4,7 @@ import { isPublicAddress } from '#libs/platform'
 import { catalogue, isTaskName } from '#libs/tasks/contracts'
 import { z } from 'zod'
 import { pageLimit } from '../http/paging.js'
+import { plainText } from '../http/plain-text.js'
 import { strictInput } from '../http/strict-input.js'
 
 const instant = z.iso.datetime()
@@ -11,9 +12,7 @@ const allEvents = [...webhookEvents]
 /** Most entries of a list of events or tasks. */
 const maxEntries = 100
 
-const url = z
-  .string()
-  .max(2_000)
+const url = plainText(2_000)
   .refine((text) => URL.canParse(text) && /^https?:/i.test(text), { error: 'must be a URL with https', abort: true })
   .refine((text) => new URL(text).username === '' && new URL(text).password === '', {
     error: 'must hold no name and no password; the receiver knows us by the signature',
@@ -21,7 +20,7 @@ const url = z
 
 const settings = {
   url: url.describe('Where messages are posted to: https, and an address of the public internet'),
-  description: z.string().max(200).nullable(),
+  description: plainText(200).nullable(),
   events: z
     .array(z.enum(allEvents, { error: `must be one of ${allEvents.join(', ')}` }), { error: 'must be a list' })
     .min(1)

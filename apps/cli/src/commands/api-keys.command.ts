@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { ConnectionFlags } from '../client/connect.js'
-import { print, printJson } from '../output.js'
+import { cell, print, printJson } from '../output.js'
 import { withConnection } from './connection-options.js'
 import { parseNumber } from './parse-flags.js'
 
@@ -63,7 +63,7 @@ function listCommand(): Command {
         expires_at !== null && `expires ${expires_at}`,
         revoked_at !== null && `revoked ${revoked_at}`,
       ].filter((note) => note !== false)
-      print([id, role.padEnd(9), name, ...notes].join('  '))
+      print([id, role.padEnd(9), cell(name), ...notes].join('  '))
     }
   })
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { ConnectionFlags } from '../client/connect.js'
-import { print, printJson } from '../output.js'
+import { cell, print, printJson } from '../output.js'
 import { withConnection } from './connection-options.js'
 
 type Flags = ConnectionFlags & { readonly json?: true }
@@ -67,9 +67,13 @@ function listCommand(): Command {
     if (flags.json) return printJson(body)
     for (const { id, url, events, is_active, disabled_reason } of (body as { readonly items: WebhookRow[] }).items) {
       print(
-        [id, is_active ? 'on ' : 'off', url, events.join(','), ...(disabled_reason ? [disabled_reason] : [])].join(
-          '  ',
-        ),
+        [
+          id,
+          is_active ? 'on ' : 'off',
+          cell(url),
+          events.join(','),
+          ...(disabled_reason ? [disabled_reason] : []),
+        ].join('  '),
       )
     }
   })

@@ -4,6 +4,9 @@ import { createFolders, MemoryGuardError } from '#libs/platform'
 import { digestOf, knownMetrics, modelFolderPath } from '../manifest/index.js'
 import { readOnnxModel, type OnnxModel, type OnnxValue } from '../onnx/index.js'
 import type { ComputePool, OutputTensor } from '../runtime/compute-pool.js'
+import { isNearProbability } from '../registry/risk-outputs.js'
+import { changingAnswers, tryTwice } from '../registry/repeated-trial.js'
+import { trialFailure } from '../registry/self-test.js'
 import { withoutZipMap } from './graph-faults.js'
 import { parseSampleRows, type SampleRows } from './sample-rows.js'
 
@@ -48,20 +51,20 @@ export const initModel = async (
   const input = inputOf(model, sample.features.length)
   const [tensor = '', wantedColumn] = (output ?? probabilityOf(model).name).split(':')
   const chosen = spread(sample.rows, goldenCases)
-  const answers = await pool
-    .trial({
-      key: `${name}@${version}`,
-      file: graph,
-      input: input.name,
-      dtype: input.type === 'float64' ? 'float64' : 'float32',
-      width: sample.features.length,
-      outputs: [tensor],
-      maxBatch,
-      warmUp: { rows: encode(sample, chosen), count: chosen.length },
-    })
-    .catch(throwInvalid)
-  const answer = answers[tensor] ?? { data: new Float64Array(0), columns: 0 }
+  const { tensors, changedRow } = await tryTwice(pool, {
+    key: `${name}@${version}`,
+    file: graph,
+    input: input.name,
+    dtype: input.type === 'float64' ? 'float64' : 'float32',
+    width: sample.features.length,
+    outputs: [tensor],
+    maxBatch,
+    warmUp: { rows: encode(sample, chosen), count: chosen.length },
+  }).catch(throwInvalid)
+  const answer = tensors[tensor] ?? { data: new Float64Array(0), columns: 0 }
   const column = columnOf(answer, wantedColumn)
+  mustBeProbabilities(answer, column, chosen)
+  if (changedRow !== undefined) invalid(`The graph answers ${changingAnswers}.`)
 
   createFolders(resolve(root, name))
   await mkdir(path).catch((cause: unknown) => {
@@ -110,9 +113,19 @@ const invalid = (message: string): never => {
 }
 
 const throwInvalid = (cause: unknown): never => {
-  if (cause instanceof MemoryGuardError) throw cause
-  const words = cause instanceof Error ? cause.message : String(cause)
-  throw new MemoryGuardError('MODEL_INVALID', `The graph cannot be run: ${words}`, { cause })
+  throw new MemoryGuardError('MODEL_INVALID', `The graph cannot be run: ${trialFailure(cause)}`, { cause })
+}
+
+/** A model that answers anything else for a row of its own would be refused by every worker. */
+const mustBeProbabilities = ({ data, columns }: OutputTensor, column: number, chosen: readonly number[]): void => {
+  chosen.forEach((line, row) => {
+    const value = column < columns ? (data[row * columns + column] ?? NaN) : NaN
+    if (isNearProbability(value)) return
+    invalid(
+      `The graph answers ${String(value)} for row ${line + 1}, which is no probability: name another output with ` +
+        '--output, or correct the graph or the row.',
+    )
+  })
 }
 
 const inputOf = ({ inputs }: OnnxModel, width: number): OnnxValue => {

@@ -118,3 +118,6 @@ export const goldenFaults = (manifest: RiskManifest, golden: Golden, tensors: Ou
 }
 
 const isProbability = (value: number): boolean => value >= 0 && value <= 1
+
+/** Whether a value is a probability, but for its rounding error. */
+export const isNearProbability = (value: number): boolean => isProbability(withinBounds(value, 0, 1))
