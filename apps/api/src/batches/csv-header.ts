@@ -62,15 +62,17 @@ const headerFaults = (
   if (!names.some((name) => nameLike.test(name))) {
     faults.push({ pointer: '/', message: 'the first line must name the columns: user_id and metrics' })
   }
+  const known = catalogue.metricNames.join(', ')
+  const seen = new Set<string>()
   names.forEach((name, index) => {
     if (unnamed.test(name)) return
     const pointer = `/${index + 1}`
     const column = nameLike.test(name) ? `the column "${name}"` : 'the column'
-    if (names.indexOf(name) !== index) faults.push({ pointer, message: `${column} stands here twice` })
+    if (seen.has(name)) faults.push({ pointer, message: `${column} stands here twice` })
     else if (name !== 'user_id' && !catalogue.findMetric(name)) {
-      const known = catalogue.metricNames.join(', ')
       faults.push({ pointer, message: `${column} is no known metric. Known are user_id, ${known}` })
     }
+    seen.add(name)
   })
   if (!names.includes('user_id')) faults.push({ pointer: '/', message: 'a column user_id is needed' })
   if (!names.some((name) => inputs.includes(name))) {

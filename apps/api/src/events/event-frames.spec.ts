@@ -21,13 +21,20 @@ describe('the frames of a stream', () => {
 
 describe('the key of an event', () => {
   it('is read as it was written', () => {
-    const key = { at: 1_900_000_000_123, taskId: task, place: 2 }
+    const key = { at: 1_700_000_000_123, taskId: task, place: 2 }
     expect(parseKey(formatKey(key))).toEqual(key)
   })
 
   it.each(['', '3', `1.${task}`, `1.${task}.-1`, `x.${task}.1`, '1.task.1', `1.${task}.1.`])('is not %j', (text) => {
     expect(() => parseKey(text)).toThrow('Last-Event-ID')
   })
+
+  it.each([`999999999999999.${task}.1`, `${Date.now() + 48 * 3_600_000}.${task}.0`, `1.${'-'.repeat(36)}.0`])(
+    'E2: is not what no event can have: %j',
+    (text) => {
+      expect(() => parseKey(text)).toThrow('Last-Event-ID')
+    },
+  )
 
   it('orders by time, task and place', () => {
     const key = { at: 5, taskId: task, place: 2 }

@@ -19,11 +19,16 @@ export const compareKeys = (a: EventKey, b: EventKey): number =>
 
 export const formatKey = ({ at, taskId, place }: EventKey): string => `${at}.${taskId}.${place}`
 
-/** @throws MemoryGuardError REQUEST_INVALID */
+/** The database's clock, which dates the changes, may be this far ahead of the one here, in milliseconds. */
+const maxAheadMs = 24 * 3_600_000
+
+const keyForm = /^(\d{1,15})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,10})$/
+
+/** @throws MemoryGuardError REQUEST_INVALID, also for a time that has not come. */
 export const parseKey = (text: string): EventKey => {
-  const match = /^(\d{1,15})\.([0-9a-f-]{36})\.(\d{1,10})$/.exec(text)
-  const [, at, taskId, place] = match ?? []
+  const [, at, taskId, place] = keyForm.exec(text) ?? []
   if (at === undefined || taskId === undefined || place === undefined) throw unknownEventId()
+  if (Number(at) > Date.now() + maxAheadMs) throw unknownEventId()
   return { at: Number(at), taskId, place: Number(place) }
 }
 

@@ -3,7 +3,7 @@ import { LOGGER, MemoryGuardError, SampledLines, type ErrorCode, type Logger } f
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorStatus } from './error-status.js'
-import { toldFaults, type Problem } from './problem.js'
+import { toldDetail, toldFaults, type Problem } from './problem.js'
 import { hasUnreadBody, respondAndHangUp } from './unread-body.js'
 
 /** Refusals of the framework, before a request reaches a route, by HTTP status. */
@@ -71,7 +71,7 @@ export class ProblemFilter implements ExceptionFilter {
       title,
       status,
       code: expected.code,
-      detail: expected.message,
+      detail: toldDetail(expected.message),
       errors: toldFaults(expected.faults),
       request_id: request.id,
     }

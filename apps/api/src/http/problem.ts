@@ -3,6 +3,10 @@ import { z } from 'zod'
 
 /** Most faults that one answer tells. */
 const maxFaults = 50
+/** Most characters of a pointer, of a message of a fault, and of the detail. */
+const maxPointer = 512
+const maxMessage = 2_048
+const maxDetail = 2_048
 
 /** The body of every error answer (RFC 9457). It never holds an input value. */
 export const problemSchema = z
@@ -23,10 +27,18 @@ export type Problem = z.infer<typeof problemSchema>
 
 /** Faults as an answer tells them: not more than can be read, with how many more there are. */
 export const toldFaults = (faults: readonly InputFault[]): Problem['errors'] => {
-  const told = faults.slice(0, maxFaults).map(({ pointer, message }) => ({ pointer, message }))
+  const told = faults
+    .slice(0, maxFaults)
+    .map(({ pointer, message }) => ({ pointer: cut(pointer, maxPointer), message: cut(message, maxMessage) }))
   const more = faults.length - told.length
   return more > 0 ? [...told, { pointer: '', message: `and ${more} more faults` }] : told
 }
+
+/** The detail as an answer tells it. */
+export const toldDetail = (detail: string): string => cut(detail, maxDetail)
+
+/** Text of which a part may be the caller's, of any length. */
+const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text)
 
 /** Most characters of a name in a pointer: a name is the caller's, of any length. */
 const maxName = 128
@@ -46,6 +58,8 @@ interface Issue {
 export const faultsOf = (issues: readonly Issue[]): InputFault[] =>
   issues.flatMap(({ message, path = [], keys }) => {
     const at = path.map((part) => (typeof part === 'object' && part !== null && 'key' in part ? part.key : part))
-    if (keys) return keys.map((key) => ({ pointer: pointerOf([...at, key] as PropertyKey[]), message }))
-    return [{ pointer: pointerOf(at as PropertyKey[]), message }]
+    if (!keys) return [{ pointer: pointerOf(at as PropertyKey[]), message }]
+    // Zod's own words repeat all names in the fault of each.
+    const words = message.startsWith('Unrecognized key') ? 'is not known here' : message
+    return keys.map((key) => ({ pointer: pointerOf([...at, key] as PropertyKey[]), message: words }))
   })
