@@ -136,6 +136,20 @@ describe.runIf(hasRedis())('what an operator sees', () => {
       expect(stack.readLogs()).not.toContain('987654321')
     })
 
+    it('B10: a worker whose broker is out of order says so once, and stops at once', async () => {
+      const name = 'lonely@test'
+      const ofWorker = () => parseLines(stack.readLogs()).filter((line) => line['worker'] === name)
+      const env = { BROKER_URL: 'redis://127.0.0.1:1', WORKER_NAME: name, WORKER_HEALTH_PORT: '0' }
+      const worker = stack.run('worker', env)
+      await waitFor(() => ofWorker().some(({ msg }) => msg === 'started, not ready'), { what: 'the worker' })
+      await waitFor(() => ofWorker().some(({ msg }) => msg === 'broker unavailable'), { what: 'the reason' })
+      const since = performance.now()
+      expect(await worker.kill('SIGTERM')).toBe(0)
+      expect(performance.now() - since).toBeLessThan(5_000)
+      expect(ofWorker().filter(({ msg }) => msg === 'broker unavailable')).toHaveLength(1)
+      await query(stack.databaseUrl, 'DELETE FROM workers WHERE name = $1', [name])
+    })
+
     it('much work is summed up', async () => {
       const items = Array.from({ length: 300 }, (_, index) => ({
         user_id: index + 1,
@@ -235,7 +249,7 @@ describe.runIf(hasRedis())('what an operator sees', () => {
         { what: 'the twin to be noticed' },
       )
       expect(seen.err).toContain('2 live workers have the name worker1@test')
-      await lineOf(({ msg }) => String(msg).startsWith('another live worker has the same name'))
+      await lineOf(({ msg }) => String(msg).startsWith('worker name used twice'))
       const { items } = (await stack.request('GET', '/v1/workers')).body as { items: readonly LogLine[] }
       expect(items).toEqual([expect.objectContaining({ name: 'worker1@test', duplicates: 1 })])
       await twin.kill('SIGKILL')

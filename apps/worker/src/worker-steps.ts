@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
-import { collectGarbageOfStart, type Config, type LifecycleStep, type Logger } from '#libs/platform'
-import { checkBrokerAtStart } from '#libs/tasks'
+import { collectGarbageOfStart, type Config, type LifecycleStep, type Logger, withinTime } from '#libs/platform'
+import { Broker, checkBrokerAtStart } from '#libs/tasks'
 import type { INestApplicationContext } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { Maintenance } from './maintenance/maintenance.js'
@@ -24,9 +24,11 @@ const closeMs = 3_000
 const handBackMs = 5_000
 /** Nothing has run for this long while consumers close: they wait for a broker that does not respond, in milliseconds. */
 const quietMs = 3_000
+/** The same for a broker that is known to be out of order: nothing comes from it any more, in milliseconds. */
+const outageMs = 300
 
-const untilQuiet = async (leases: LeaseKeeper): Promise<void> => {
-  for (let since = Date.now(); Date.now() - since < quietMs;) {
+const untilQuiet = async (leases: LeaseKeeper, forMs: number): Promise<void> => {
+  for (let since = Date.now(); Date.now() - since < forMs;) {
     await pause(100)
     if (leases.size > 0) since = Date.now()
   }
@@ -44,6 +46,7 @@ const drain = async (
   consumers: Consumers,
   runner: TaskRunner,
   leases: LeaseKeeper,
+  isBrokerOut: boolean,
   { worker }: Config,
   log: Logger,
 ) => {
@@ -51,7 +54,7 @@ const drain = async (
     log.warn('drain deadline passed: handing back what still runs')
     runner.releaseAll()
   }, worker.drainSeconds * 1000)
-  await Promise.race([consumers.drain(), untilQuiet(leases)])
+  await Promise.race([consumers.drain(), untilQuiet(leases, isBrokerOut ? outageMs : quietMs)])
   clearTimeout(deadline)
 }
 
@@ -72,6 +75,7 @@ export const workerSteps = (
     app.get(LeaseKeeper),
   ]
   const [consumers, watchdog] = [app.get(Consumers), app.get(Watchdog)]
+  const broker = app.get(Broker, { strict: false })
   const step = (name: string, part: { start(): unknown; stop(): unknown }, stopMs?: number): LifecycleStep => ({
     name,
     start: () => part.start(),
@@ -89,7 +93,11 @@ export const workerSteps = (
       stop: () => dataSource.destroy(),
       stopMs: closeMs,
     },
-    { name: 'container', start: collectGarbageOfStart, stop: () => app.close(), stopMs: closeMs },
+    {
+      name: 'container',
+      start: collectGarbageOfStart,
+      stop: () => withinTime(app.close(), broker.outage.isKnown ? outageMs : closeMs, undefined),
+    },
     step('heartbeat', presence),
     { name: 'compute pool', stop: () => app.get<ComputePool>(COMPUTE_POOL, { strict: false }).stop() },
     step('shadows', app.get(Shadows)),
@@ -102,7 +110,7 @@ export const workerSteps = (
     {
       name: 'consumers',
       start: () => consumers.start(new Map(config.worker.queues.map((queue) => [queue, app.get(processors[queue])]))),
-      stop: () => drain(consumers, runner, leases, config, log),
+      stop: () => drain(consumers, runner, leases, broker.outage.isKnown, config, log),
     },
     { name: 'ready', start: () => presence.become('ready'), stop: () => presence.become('draining') },
     step('autoscaler', app.get(Autoscaler)),

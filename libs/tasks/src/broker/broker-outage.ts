@@ -20,6 +20,11 @@ export class BrokerOutage {
     private readonly check: (config: Config) => Promise<unknown> = checkBroker,
   ) {}
 
+  /** Whether the broker is known to be out of order. */
+  get isKnown(): boolean {
+    return this.reason !== undefined
+  }
+
   /** A call or a connection has failed. */
   failed(error: unknown): void {
     this.log.debug({ err: error }, 'broker call failed')

@@ -31,7 +31,8 @@ export const checkBrokerAtStart = async (config: Config, log: Logger): Promise<r
     } catch (error) {
       if (!(error instanceof MemoryGuardError)) throw error
       if (error.code === 'BROKER_UNAVAILABLE') {
-        log.warn({ reason: error.message }, 'broker unavailable')
+        // The connections of this process find the same, and their outage is logged once.
+        log.debug({ reason: error.message }, 'broker unavailable at the start')
         return undefined
       }
       const isMigrating = error.cause instanceof SchemaMigrationRequiredError && performance.now() < end
