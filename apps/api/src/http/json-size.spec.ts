@@ -20,6 +20,10 @@ describe('A3: the size of JSON', () => {
     expect(measureJson(text)).toEqual({ values, members: most === 0 ? expect.any(Number) : most })
   })
 
+  it('is counted no further than is asked for', () => {
+    expect(measureJson(list(1_000), 10)).toMatchObject({ values: 11 })
+  })
+
   it('lets 2,000 values through, and more of them only in the lists of a body that is checked in slices', () => {
     expect(check(list(1_999))()).toHaveLength(1_999)
     for (const text of [list(2_000), members(2_000), `{"a":[${list(1_000)},${list(1_000)}]}`]) {

@@ -14,11 +14,14 @@ export interface JsonSize {
   readonly members: number
 }
 
-/** Counts what JSON text holds without parsing it, in time linear in its length. What is no JSON is for its parser to refuse. */
-export const measureJson = (text: string): JsonSize => {
+/**
+ * Counts what JSON text holds without parsing it, in time linear in its length. What is no JSON is for its parser to refuse.
+ * @param enough Counts no further than to more values than this.
+ */
+export const measureJson = (text: string, enough = Number.POSITIVE_INFINITY): JsonSize => {
   let [values, members, depth] = [1, 0, 0]
   const counts: number[] = []
-  for (let index = 0; index < text.length; index += 1) {
+  for (let index = 0; index < text.length && values <= enough; index += 1) {
     const code = text.charCodeAt(index)
     if (code === quote) {
       for (index += 1; index < text.length; index += 1) {
@@ -53,7 +56,7 @@ export const mustBeChecked = <Body>(
   parse: (text: string) => Body,
   hasLongLists: ((body: Body) => boolean) | undefined,
 ): Body => {
-  const { values, members } = measureJson(text)
+  const { values, members } = measureJson(text, hasLongLists ? undefined : maxValues)
   if (values <= maxValues) return parse(text)
   if (!hasLongLists || members > maxMembers) throw tooMany()
   const body = parse(text)
