@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { explainFailure, isDatabaseFailure } from './connection-failure.js'
+import { explainFailure, isDatabaseFailure, noteTarget } from './connection-failure.js'
 
 const refusal = (code: string, message: string, severity = 'FATAL') =>
   Object.assign(new Error(message), { code, severity })
@@ -32,6 +32,18 @@ describe('a failure of the database', () => {
     [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' }), /not answer/],
   ])('C4: that passes is waited for: %s', (error, words) => {
     expect(explainFailure(error)).toMatchObject({ isLasting: false, sentence: expect.stringMatching(words) })
+  })
+
+  it('C4: names the URL that it comes from, and the size that a pooler in session mode needs', () => {
+    const [refused, full] = [refusal('28P01', 'password authentication failed'), new Error('timeout expired')]
+    noteTarget(refused, { variable: 'DATABASE_DIRECT_URL', pooling: undefined })
+    expect(explainFailure(refused).sentence).toContain('check both in DATABASE_DIRECT_URL')
+    noteTarget(full, { variable: 'DATABASE_URL', pooling: 'session' })
+    const { sentence, isLasting } = explainFailure(full)
+    expect([sentence, isLasting]).toEqual([
+      expect.stringMatching(/pooler that DATABASE_URL .* DATABASE_POOL_SIZE/),
+      false,
+    ])
   })
 
   it('C4: is no excuse for a fault of ours', () => {

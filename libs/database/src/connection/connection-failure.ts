@@ -67,12 +67,15 @@ const byWords: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/** The variable by whose URL the process connected when an error occurred, by error. */
-const variables = new WeakMap<Error, ConnectionTarget['variable']>()
+/** What of a target an explanation needs. */
+type Culprit = Pick<ConnectionTarget, 'variable' | 'pooling'>
+
+/** Where the process connected to when an error occurred, by error. */
+const culprits = new WeakMap<Error, Culprit>()
 
 /** Notes whose URL an error comes from, so that its explanation names the variable to correct. */
-export const noteTarget = (error: unknown, { variable }: ConnectionTarget): void => {
-  if (error instanceof Error) variables.set(error, variable)
+export const noteTarget = (error: unknown, { variable, pooling }: Culprit): void => {
+  if (error instanceof Error) culprits.set(error, { variable, pooling })
 }
 
 const certificateCodes = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT)/
@@ -102,11 +105,20 @@ const lastingSentence = (thrown: unknown): string | undefined => {
   return found ?? (state?.startsWith('28') ? 'PostgreSQL refuses to let this user in: check DATABASE_URL.' : undefined)
 }
 
-/** Returns the variable that was noted for an error; undefined for errors that do not come from connecting. */
-const notedVariable = (thrown: unknown): ConnectionTarget['variable'] | undefined => {
+/** Returns what was noted for an error; undefined for errors that do not come from connecting. */
+const notedTarget = (thrown: unknown): Culprit | undefined => {
   const error = unwrap(thrown)
-  return error instanceof Error ? variables.get(error) : undefined
+  return error instanceof Error ? culprits.get(error) : undefined
 }
+
+/** A pooler in session mode that has lent every server lets others wait without a word. */
+const isPoolerFull = (error: unknown): boolean =>
+  notedTarget(error)?.pooling === 'session' && /timeout/i.test(reasonOf(unwrap(error)))
+
+const poolerFull =
+  'The pooler that DATABASE_URL leads to has no connection left: in session mode its pool must be as large as the ' +
+  'connections of all processes, which are DATABASE_POOL_SIZE for each, 2 more for an API and about 20 more for a worker ' +
+  'with the queues in PostgreSQL.'
 
 /**
  * Explains why connecting, or changing the schema, failed. Never shows a password or a whole URL. `variable` is blamed for
@@ -116,7 +128,7 @@ export const explainFailure = (
   error: unknown,
   variable: ConnectionTarget['variable'] = 'DATABASE_URL',
 ): ConnectionFailure => {
-  const culprit = notedVariable(error) ?? variable
+  const culprit = notedTarget(error)?.variable ?? variable
   const make = (text: string, isLasting: boolean): ConnectionFailure => {
     const sentence = error instanceof MemoryGuardError ? text : text.replace(/\bDATABASE_URL\b/g, culprit)
     return {
@@ -133,6 +145,7 @@ export const explainFailure = (
   if (lastingText !== undefined) return make(`${lastingText} (${reasonOf(error)})`, true)
   const known = passing[sqlStateOf(error) ?? '']
   if (known !== undefined) return make(`${known} (${reasonOf(error)})`, false)
+  if (isPoolerFull(error)) return make(`${poolerFull} (${reasonOf(error)})`, false)
   return make(`The database does not answer (${reasonOf(error)}). Is it running, is DATABASE_URL right?`, false)
 }
 
@@ -142,7 +155,7 @@ export const isDatabaseFailure = (error: unknown): boolean =>
 
 /** Such as ENOENT for the folder of a socket, or EACCES. */
 const isSystemErrorOfConnecting = (error: unknown): boolean =>
-  notedVariable(error) !== undefined && error instanceof Error && 'syscall' in error
+  notedTarget(error) !== undefined && error instanceof Error && 'syscall' in error
 
 /** Waits for a part of a start. @throws what the database fails with as one sentence, and other errors as they are. */
 export const withExplainedFailures = async <Answer>(work: Promise<Answer>): Promise<Answer> => {
