@@ -107,7 +107,7 @@ describe('task repository', () => {
   it('stores a result with its task, and tells listeners', async () => {
     const taskId = await submitOne()
     const claimed = await claimOne(taskId, 1)
-    expect(await predictions.storeAnswers([answerOf(claimed)])).toEqual(new Set([taskId]))
+    expect(await predictions.storeRisks([answerOf(claimed)])).toEqual(new Set([taskId]))
     expect(await tasks.find(taskId)).toMatchObject({ state: 'succeeded', finishedAt: expect.any(Date) })
     expect(await outcomesOf(taskId)).toEqual(['succeeded'])
     expect(await tasks.listFinished([taskId, uuidv7()])).toEqual([taskId])
@@ -123,14 +123,14 @@ describe('task repository', () => {
     await expireLease(taskId)
     await tasks.takeBackExpiredLeases(maxCrashes)
     // Taken back, not yet claimed anew.
-    expect(await predictions.storeAnswers([answerOf(zombie, 0.9)])).toEqual(new Set())
+    expect(await predictions.storeRisks([answerOf(zombie, 0.9)])).toEqual(new Set())
     const holder = await claimOne(taskId, 2, 'holder')
-    expect(await predictions.storeAnswers([answerOf(zombie, 0.9)])).toEqual(new Set())
+    expect(await predictions.storeRisks([answerOf(zombie, 0.9)])).toEqual(new Set())
     const failed = { id: taskId, attempt: 1, state: 'failed', outcome: 'failed' } as const
     expect(await tasks.settle([failed])).toEqual(new Set())
-    expect(await predictions.storeAnswers([answerOf(holder, 0.3)])).toEqual(new Set([taskId]))
+    expect(await predictions.storeRisks([answerOf(holder, 0.3)])).toEqual(new Set([taskId]))
     // And nothing more once it has ended, by the holder either.
-    expect(await predictions.storeAnswers([answerOf(holder, 0.4)])).toEqual(new Set())
+    expect(await predictions.storeRisks([answerOf(holder, 0.4)])).toEqual(new Set())
     expect(await outcomesOf(taskId)).toEqual(['lost', 'succeeded'])
     const rows = await query(database.url, 'SELECT risk_score, attempt FROM predictions')
     expect(rows).toEqual([{ risk_score: 0.3, attempt: 2 }])
@@ -295,7 +295,7 @@ describe('task repository', () => {
     })
     const explained = new TaskRepository(database.dataSource, explain)
     await explained.claim([{ taskId, attempt: 1 }], 'worker1', 60)
-    await new PredictionRepository(database.dataSource, explain, explained).storeAnswers([
+    await new PredictionRepository(database.dataSource, explain, explained).storeRisks([
       { taskId, attempt: 1, riskScore: 0.5, riskCategory: 'low', outputs: {} },
     ])
     expect(plans).toHaveLength(2)

@@ -13,7 +13,7 @@ import { watchReads, watchRejections } from './access/watch-access.js'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
-import { Lifecycle } from './health/lifecycle.js'
+import { ProcessState } from './health/process-state.js'
 import { limitBodyMemory } from './http/body-memory.js'
 import { Connections } from './http/connections.js'
 import { corsOptions } from './http/cors.js'
@@ -84,7 +84,7 @@ export const createApp = async (
   acceptUploads(app)
   if (http.corsOrigins.length > 0) app.enableCors(corsOptions(http.corsOrigins))
   const metrics = app.get(ApiMetrics)
-  const lifecycle = app.get(Lifecycle)
+  const lifecycle = app.get(ProcessState)
   fastify.addHook('onRequest', (request, reply, done) => {
     if (lifecycle.state !== 'starting' || !request.routeOptions.url?.startsWith('/v1/')) return done()
     problems.answer(startingError(), request, reply)

@@ -18,7 +18,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { BootstrapKey, type KeepFirstKey } from './access/bootstrap-key.js'
 import { createApp } from './create-app.js'
 import { ApiReadiness } from './health/api-readiness.js'
-import { Lifecycle } from './health/lifecycle.js'
+import { ProcessState } from './health/process-state.js'
 import { ModelStates } from './models/model-states.js'
 import { serveOpenApi } from './openapi.js'
 
@@ -72,7 +72,7 @@ export const runApi = async (
   const dataSource = createDataSource(config)
   const app = await createApp(config, log, dataSource)
   serveOpenApi(app, config.http)
-  const lifecycle = app.get(Lifecycle)
+  const lifecycle = app.get(ProcessState)
   // Before it is ready nothing is under way, and what it waits for may never come.
   void asked.then(() => lifecycle.state === 'starting' && process.exit(0))
   await listen(app, config)

@@ -8,8 +8,8 @@ endQuietlyWithoutReader(() => findRunningCommand(program))
 try {
   await program.parseAsync(process.argv)
 } catch (error) {
-  const { codeField, explain } = await import('#libs/platform')
-  const text = error instanceof CommandError ? error.message : explain(error)
+  const { codeField, explainError } = await import('#libs/platform')
+  const text = error instanceof CommandError ? error.message : explainError(error)
   const command = findRunningCommand(program) ?? ''
   if (serverNames.includes(command)) await reportAs(command, 'fatal', text, codeField(error))
   else warn(text)

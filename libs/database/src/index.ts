@@ -27,7 +27,7 @@ export { PreparedStatements } from './connection/prepared-statements.js'
 export { ApiKeyRepository } from './access/api-key.repository.js'
 export { BootstrapKeyRepository } from './access/bootstrap-key.repository.js'
 export { BatchRepository } from './batches/batch.repository.js'
-export type { BatchChunkAnswer, BatchResultRow, BatchRowError, BatchView } from './batches/batch-types.js'
+export type { StoredChunk, BatchResultRow, BatchRowError, BatchView } from './batches/batch-types.js'
 export { AuditRepository, type AuditEntry, type CountedAuditEntry } from './access/audit.repository.js'
 export { ErasureRepository, erasedKinds } from './users/erasure.repository.js'
 export { ForecastRepository, type MadeForecast } from './forecasts/forecast.repository.js'
@@ -38,14 +38,14 @@ export {
 } from './health-metrics/health-metrics.repository.js'
 export {
   ExplanationRepository,
-  type ExplanationAnswer,
+  type StoredExplanation,
   type ExplanationView,
 } from './explanations/explanation.repository.js'
 export { ModelActivationRepository, type ShadowDifferences } from './models/model-activation.repository.js'
 export {
   PredictionRepository,
   type NewPrediction,
-  type PredictionAnswer,
+  type StoredRisk,
   type PredictionView,
   type SubmittedPrediction,
 } from './predictions/prediction.repository.js'
@@ -70,14 +70,8 @@ export {
 } from './tasks/task-call.repository.js'
 export { TaskListRepository, type TaskFilter } from './tasks/task-list.repository.js'
 export { TaskEventRepository, type EventClock, type TaskHistory } from './tasks/task-event.repository.js'
-export {
-  TaskRepository,
-  type AttemptEnd,
-  type ClaimedTask,
-  type DispatchableTask,
-  type RevokeRequest,
-  type TaskJob,
-} from './tasks/task.repository.js'
+export { TaskRepository, type AttemptEnd, type ClaimedTask, type RevokeRequest } from './tasks/task.repository.js'
+export { type DispatchableTask, type TaskJob } from './tasks/dispatch-row.js'
 export {
   WebhookDeliveryRepository,
   webhookEvents,

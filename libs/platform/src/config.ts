@@ -10,12 +10,7 @@ import { readText } from './config-text.js'
 import { count, seconds, secret, variable } from './config-variable.js'
 import { parseDatabaseUrl } from './database-url.js'
 import { MemoryGuardError, type InputFault } from './memory-guard-error.js'
-
-/** The four queues. The order is the order of every list that names them. */
-export const queueNames = ['predictions', 'batch', 'explanations', 'forecasts'] as const
-export type QueueName = (typeof queueNames)[number]
-
-export const isQueueName = (text: string): text is QueueName => queueNames.some((name) => name === text)
+import { queueNames } from './queue-names.js'
 
 const makeAdminKey = 'make one with `echo "mg_$(openssl rand -hex 32)"`'
 

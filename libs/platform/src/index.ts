@@ -1,13 +1,6 @@
 export { parseBrokerUrl, type BrokerAddress } from './broker-url.js'
-export {
-  isQueueName,
-  loadConfig,
-  queueNames,
-  readEnvironment,
-  variables,
-  type Config,
-  type QueueName,
-} from './config.js'
+export { loadConfig, readEnvironment, variables, type Config } from './config.js'
+export { isQueueName, queueNames, type QueueName } from './queue-names.js'
 export { parseDatabaseUrl, type DatabaseAddress } from './database-url.js'
 export { changedConfig, maskUrl, printableConfig } from './config-print.js'
 export { configWarnings } from './config-warnings.js'
@@ -24,7 +17,7 @@ export { PeriodicLoop } from './periodic-loop.js'
 export { CONFIG, LOGGER, PlatformModule } from './platform.module.js'
 export { AddressRefusedError, anyLookup, isPublicAddress, publicLookup } from './public-address.js'
 export { reasonOf } from './reason-of.js'
-export { codeField, explain, runAsProcess } from './run-as-process.js'
+export { codeField, explainError, runAsProcess } from './run-as-process.js'
 export { SharedResult } from './shared-result.js'
 export { lateAnswer, readinessCheckMs, withinTime } from './time-limit.js'
 export { Slices } from './slices.js'

@@ -2,7 +2,7 @@ import { createLogger } from './logging/index.js'
 import { MemoryGuardError } from './memory-guard-error.js'
 
 /** Returns what explains an error: the message of an expected one, of ours or the system's, otherwise the stack. */
-export const explain = (error: unknown): string => {
+export const explainError = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   const isExpected = error instanceof MemoryGuardError || 'syscall' in error
   return isExpected ? error.message : (error.stack ?? error.message)
@@ -19,7 +19,7 @@ export const runAsProcess = async (service: 'api' | 'worker', run: () => Promise
   } catch (error) {
     createLogger(service, 'info', { write: (line) => void process.stderr.write(line) }).fatal(
       codeField(error),
-      explain(error),
+      explainError(error),
     )
     // Not by `exitCode`: what the server had opened before it failed would keep the process alive.
     process.exit(1)

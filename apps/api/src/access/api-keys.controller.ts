@@ -31,7 +31,7 @@ const keyRequest = strictInput({
 
 type KeyRequest = z.infer<typeof keyRequest>
 
-const keyAnswer = z
+const keyResponse = z
   .strictObject({
     id: z.uuid(),
     name: z.string(),
@@ -43,15 +43,15 @@ const keyAnswer = z
   })
   .meta({ id: 'ApiKey' })
 
-type KeyAnswer = z.infer<typeof keyAnswer>
+type KeyResponse = z.infer<typeof keyResponse>
 
-const newKeyAnswer = keyAnswer
+const newKeyResponse = keyResponse
   .extend({ key: z.string().describe('Shown this once; only its hash is stored') })
   .meta({ id: 'NewApiKey' })
 
-type NewKeyAnswer = z.infer<typeof newKeyAnswer>
+type NewKeyResponse = z.infer<typeof newKeyResponse>
 
-const keyPage = z.strictObject({ items: z.array(keyAnswer), next_cursor: z.null() }).meta({ id: 'ApiKeyPage' })
+const keyPage = z.strictObject({ items: z.array(keyResponse), next_cursor: z.null() }).meta({ id: 'ApiKeyPage' })
 
 @ApiTags('access')
 @ApiBearerAuth()
@@ -68,19 +68,19 @@ export class ApiKeysController {
   @RequireRole('admin')
   @ApiOperation({ summary: 'Every key, newest first, without its text' })
   @ApiResponse({ status: 200, description: 'The keys', standardSchema: keyPage })
-  async list(): Promise<{ items: KeyAnswer[]; next_cursor: null }> {
-    return { items: (await this.keys.list()).map(toAnswer), next_cursor: null }
+  async list(): Promise<{ items: KeyResponse[]; next_cursor: null }> {
+    return { items: (await this.keys.list()).map(toResponse), next_cursor: null }
   }
 
   @Post()
   @RequireRole('admin')
   @HttpCode(201)
   @ApiOperation({ summary: 'Make a key' })
-  @ApiResponse({ status: 201, description: 'The key, with its text', standardSchema: newKeyAnswer })
+  @ApiResponse({ status: 201, description: 'The key, with its text', standardSchema: newKeyResponse })
   async create(
     @Body({ schema: keyRequest }) { name, role, user_id, expires_at }: KeyRequest,
     @Req() request: RequestWithPrincipal,
-  ): Promise<NewKeyAnswer> {
+  ): Promise<NewKeyResponse> {
     const values = { name, role, userId: user_id ?? null, expiresAt: expires_at ?? null }
     const person = user_id === undefined ? undefined : await this.audit.pseudonymOf(user_id)
     const { row, key } = await this.audit.change(
@@ -88,7 +88,7 @@ export class ApiKeysController {
       (database) => new ApiKeyRepository(database).create(values),
       ({ row: { id } }) => ({ action: 'api_key.create', target: id, details: { role, ...(person && { person }) } }),
     )
-    return { ...toAnswer(row), key }
+    return { ...toResponse(row), key }
   }
 
   @Delete(':id')
@@ -116,7 +116,7 @@ export class ApiKeysController {
   }
 }
 
-const toAnswer = ({ id, name, role, userId, createdAt, expiresAt, revokedAt }: ApiKeyEntity): KeyAnswer => ({
+const toResponse = ({ id, name, role, userId, createdAt, expiresAt, revokedAt }: ApiKeyEntity): KeyResponse => ({
   id,
   name,
   role,

@@ -46,7 +46,7 @@ const checkpoint = z.strictObject({
   at: z.iso.datetime().nullable().describe('Time of the entry; null if it is not there'),
 })
 
-const verificationAnswer = z
+const verificationResponse = z
   .strictObject({
     is_intact: z
       .boolean()
@@ -102,11 +102,11 @@ export class AuditController {
   @Get('verification')
   @RequireRole('admin')
   @ApiOperation({ summary: 'Check that no entry was changed, removed or moved. Reads the whole trail' })
-  @ApiResponse({ status: 200, description: 'What was found', standardSchema: verificationAnswer })
+  @ApiResponse({ status: 200, description: 'What was found', standardSchema: verificationResponse })
   async verify(
     @Query({ schema: verificationQuery })
     { checkpoint_id: id, checkpoint_hash: hash = '', checkpoint_at: at }: VerificationQuery,
-  ): Promise<z.infer<typeof verificationAnswer>> {
+  ): Promise<z.infer<typeof verificationResponse>> {
     const known = id === undefined ? undefined : { id, hash, ...(at && { at: new Date(at) }) }
     const found = await this.entries.verify(known, this.config.retention.auditTtlSeconds)
     const { entries, firstBrokenId, isTailThere, lastRemovedId, isRemovalDue, isCheckpointThere, head } = found

@@ -18,7 +18,7 @@ import { allowUpload } from '../http/slow-bodies.js'
 import { Bodies } from '../openapi/documented-bodies.js'
 import { uploadSource } from './batch-source.js'
 import {
-  batchAnswer,
+  batchResponse,
   batchId,
   batchPage,
   batchQuery,
@@ -26,7 +26,7 @@ import {
   batchSubmitQuery,
   documentedBatch,
   resultFormat,
-  type BatchAnswer,
+  type BatchResponse,
   type BatchQuery,
   type BatchRequest,
   type BatchSubmitQuery,
@@ -72,13 +72,13 @@ export class BatchesController {
   })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one batch' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
-  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: batchAnswer })
-  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: batchAnswer })
+  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: batchResponse })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: batchResponse })
   async submit(
     @Query({ schema: batchSubmitQuery }) query: BatchSubmitQuery,
     @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<BatchAnswer> {
+  ): Promise<BatchResponse> {
     const { headers, body, raw } = request
     const waitSeconds = waitSecondsOf(headers.prefer)
     const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
@@ -118,7 +118,7 @@ export class BatchesController {
   @Get(':id')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'A batch with its progress and its first errors' })
-  @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchAnswer })
+  @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchResponse })
   get(@Param('id', { schema: batchId }) id: string, @CurrentPrincipal() principal: Principal) {
     return this.batches.get(id, principal)
   }
@@ -151,8 +151,8 @@ export class BatchesController {
   @Delete(':id')
   @RequireRole('submitter')
   @ApiOperation({ summary: 'Cancel what is unfinished of a batch; stored results stay' })
-  @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchAnswer })
-  cancel(@Param('id', { schema: batchId }) id: string, @Req() request: RequestWithPrincipal): Promise<BatchAnswer> {
+  @ApiResponse({ status: 200, description: 'The batch', standardSchema: batchResponse })
+  cancel(@Param('id', { schema: batchId }) id: string, @Req() request: RequestWithPrincipal): Promise<BatchResponse> {
     return this.batches.cancel(id, principalOf(request), request.id)
   }
 }

@@ -91,7 +91,7 @@ export type BatchSubmitQuery = z.infer<typeof batchSubmitQuery>
 const count = z.int().nonnegative()
 
 /** A batch with its progress. */
-export const batchAnswer = z
+export const batchResponse = z
   .strictObject({
     id: z.uuid(),
     task_id: z.uuid(),
@@ -122,10 +122,10 @@ export const batchAnswer = z
   })
   .meta({ id: 'Batch' })
 
-export type BatchAnswer = z.infer<typeof batchAnswer>
+export type BatchResponse = z.infer<typeof batchResponse>
 
 export const batchPage = z
-  .strictObject({ items: z.array(batchAnswer.omit({ errors: true })), next_cursor: z.string().nullable() })
+  .strictObject({ items: z.array(batchResponse.omit({ errors: true })), next_cursor: z.string().nullable() })
   .meta({ id: 'BatchPage' })
 
 export type BatchPage = z.infer<typeof batchPage>

@@ -18,7 +18,7 @@ import { ReachableRows } from '../access/reachable-rows.js'
 import { BatchIntake } from './batch-intake.js'
 import { writeResults } from './batch-results.js'
 import { jsonSource, recordedSource, type BatchSource } from './batch-source.js'
-import type { BatchAnswer, BatchPage, BatchQuery, BatchRequest, ResultFormat } from './batches.schemas.js'
+import type { BatchResponse, BatchPage, BatchQuery, BatchRequest, ResultFormat } from './batches.schemas.js'
 import { checkRow, isRowError } from './check-row.js'
 
 /** Most errors in the answer about a batch. */
@@ -49,7 +49,7 @@ export class BatchesService {
   ) {}
 
   /** A batch that is given as a whole; people without metrics are computed from what is recorded. See `submit`. */
-  submitPeople(request: BatchRequest, submission: BatchSubmission): Promise<BatchAnswer> {
+  submitPeople(request: BatchRequest, submission: BatchSubmission): Promise<BatchResponse> {
     const { user_ids: userIds, health_metrics_list: metrics } = request
     const source = userIds && !metrics ? recordedSource(userIds, this.measurements) : jsonSource(request)
     return this.submit(source, { ...submission, model: submission.model ?? request.model })
@@ -60,7 +60,7 @@ export class BatchesService {
    * @throws MemoryGuardError REQUEST_INVALID, REQUEST_MALFORMED, REQUEST_TOO_LARGE, MODEL_UNKNOWN, ACCESS_ROLE_MISSING,
    * IDEMPOTENCY_KEY_REUSED; then nothing was kept.
    */
-  async submit(source: BatchSource, submission: BatchSubmission): Promise<BatchAnswer> {
+  async submit(source: BatchSource, submission: BatchSubmission): Promise<BatchResponse> {
     const { principal, idempotencyKey: key, waitSeconds } = submission
     const { manifest } = this.catalogue.getRiskModel(submission.model)
     const hashOf = async () => `batch ${submission.model ?? ''} ${await source.digest()}`
@@ -92,17 +92,17 @@ export class BatchesService {
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
-  async get(id: string, principal: Principal): Promise<BatchAnswer> {
+  async get(id: string, principal: Principal): Promise<BatchResponse> {
     const view = await this.getView(id, principal)
     const errors = view.failed > 0 ? await this.batches.listErrors(id, maxErrors) : []
-    return { ...this.toAnswer(view), errors: [...errors] }
+    return { ...this.toResponse(view), errors: [...errors] }
   }
 
   async list({ cursor, limit }: BatchQuery, principal: Principal): Promise<BatchPage> {
     const views = await this.batches.list({ userId: principal.userId ?? undefined, before: cursor, limit: limit + 1 })
     const items = views.slice(0, limit)
     return {
-      items: items.map((view) => this.toAnswer(view)),
+      items: items.map((view) => this.toResponse(view)),
       next_cursor: views.length > limit ? (items.at(-1)?.id ?? null) : null,
     }
   }
@@ -111,7 +111,7 @@ export class BatchesService {
    * Cancels what is unfinished; results that are stored stay.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, TASK_STATE_CONFLICT if it has ended.
    */
-  async cancel(id: string, principal: Principal, requestId: string): Promise<BatchAnswer> {
+  async cancel(id: string, principal: Principal, requestId: string): Promise<BatchResponse> {
     await this.getView(id, principal)
     const cancel = async (database: Database) => {
       if ((await new BatchRepository(database, this.tasks).cancel([id])).length > 0) return
@@ -193,7 +193,7 @@ export class BatchesService {
     return this.reachable.task(await this.batches.find(id), id, principal, 'There is no such batch.')
   }
 
-  private toAnswer(view: BatchView): Omit<BatchAnswer, 'errors'> {
+  private toResponse(view: BatchView): Omit<BatchResponse, 'errors'> {
     const [name = '', version = ''] = view.model.split('@')
     const { id, state, total, succeeded, failed, cancelled } = view
     const { percent, etaSeconds } = batchProgress(view)

@@ -7,7 +7,7 @@ import { Injectable } from '@nestjs/common'
 import type { Principal } from '../access/access.js'
 import { ReachableRows } from '../access/reachable-rows.js'
 import type { StreamEvent } from './event-frames.js'
-import { toProgress } from '../tasks/task-answers.js'
+import { toProgress } from '../tasks/task-responses.js'
 import { toTaskEvent } from './events.schemas.js'
 
 /** How often followed tasks are looked at, in milliseconds. All of them at the same time, so that one query reads them. */

@@ -6,9 +6,9 @@ import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { predictionId } from '../predictions/predictions.schemas.js'
 import {
-  explanationAnswer,
+  explanationResponse,
   explanationQuery,
-  type ExplanationAnswer,
+  type ExplanationResponse,
   type ExplanationQuery,
 } from './explanations.schemas.js'
 import { ExplanationsService } from './explanations.service.js'
@@ -25,11 +25,11 @@ export class ExplanationsController {
   @HttpCode(202)
   @ApiOperation({ summary: 'Explain a prediction; asking again answers the explanation that there is' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
-  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: explanationAnswer })
+  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: explanationResponse })
   @ApiResponse({
     status: 200,
     description: 'There is one, or it was finished in time',
-    standardSchema: explanationAnswer,
+    standardSchema: explanationResponse,
   })
   async request(
     @Param('id', { schema: predictionId }) id: number,
@@ -37,7 +37,7 @@ export class ExplanationsController {
     @Headers('prefer') prefer: string | undefined,
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ExplanationAnswer> {
+  ): Promise<ExplanationResponse> {
     const waitSeconds = waitSecondsOf(prefer)
     const answer = await this.explanations.request(id, output, principal, waitSeconds)
     const query = output === undefined ? '' : `?output=${encodeURIComponent(output)}`
@@ -53,12 +53,12 @@ export class ExplanationsController {
   @Get()
   @RequireRole('viewer')
   @ApiOperation({ summary: 'The explanation of a prediction with its state' })
-  @ApiResponse({ status: 200, description: 'The explanation', standardSchema: explanationAnswer })
+  @ApiResponse({ status: 200, description: 'The explanation', standardSchema: explanationResponse })
   get(
     @Param('id', { schema: predictionId }) id: number,
     @Query({ schema: explanationQuery }) { output }: ExplanationQuery,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<ExplanationAnswer> {
+  ): Promise<ExplanationResponse> {
     return this.explanations.get(id, output, principal)
   }
 }

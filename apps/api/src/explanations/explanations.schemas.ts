@@ -14,7 +14,7 @@ export const explanationQuery = strictInput({
 export type ExplanationQuery = z.infer<typeof explanationQuery>
 
 /** An explanation with its state; everything from `method` on is there when the state is `succeeded`. */
-export const explanationAnswer = z
+export const explanationResponse = z
   .strictObject({
     prediction_id: entityId,
     state: z.enum(taskStates),
@@ -57,4 +57,4 @@ export const explanationAnswer = z
   })
   .meta({ id: 'Explanation' })
 
-export type ExplanationAnswer = z.infer<typeof explanationAnswer>
+export type ExplanationResponse = z.infer<typeof explanationResponse>

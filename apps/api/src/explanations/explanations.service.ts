@@ -7,7 +7,7 @@ import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
 import { ReachableRows } from '../access/reachable-rows.js'
-import type { ExplanationAnswer } from './explanations.schemas.js'
+import type { ExplanationResponse } from './explanations.schemas.js'
 
 /** Has predictions explained and tells of it. */
 @Injectable()
@@ -33,22 +33,22 @@ export class ExplanationsService {
     output: string | undefined,
     principal: Principal,
     waitSeconds: number,
-  ): Promise<ExplanationAnswer> {
+  ): Promise<ExplanationResponse> {
     const prediction = await this.getPrediction(predictionId, principal)
     const outputName = this.outputNameOf(prediction, output)
     const known = await this.explanations.find(predictionId, outputName)
     const mayStand = known && (!isTerminal(known.state) || known.state === 'succeeded')
     if (!mayStand) await this.create(prediction, outputName, known?.taskId, principal.id)
     const view = await this.getView(predictionId, outputName)
-    if (isTerminal(view.state) || waitSeconds === 0) return this.toAnswer(view, prediction)
+    if (isTerminal(view.state) || waitSeconds === 0) return this.toResponse(view, prediction)
     await this.finished.wait(view.taskId, waitSeconds)
-    return this.toAnswer(await this.getView(predictionId, outputName), prediction)
+    return this.toResponse(await this.getView(predictionId, outputName), prediction)
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also before one was asked for; REQUEST_INVALID. */
-  async get(predictionId: number, output: string | undefined, principal: Principal): Promise<ExplanationAnswer> {
+  async get(predictionId: number, output: string | undefined, principal: Principal): Promise<ExplanationResponse> {
     const prediction = await this.getPrediction(predictionId, principal)
-    return this.toAnswer(await this.getView(predictionId, this.outputNameOf(prediction, output)), prediction)
+    return this.toResponse(await this.getView(predictionId, this.outputNameOf(prediction, output)), prediction)
   }
 
   private async create(
@@ -97,7 +97,7 @@ export class ExplanationsService {
     return manifest?.kind === 'risk' ? manifest : undefined
   }
 
-  private toAnswer(view: ExplanationView, { model }: PredictionView): ExplanationAnswer {
+  private toResponse(view: ExplanationView, { model }: PredictionView): ExplanationResponse {
     const { state, errorCode, content } = view
     const [name = '', version = ''] = model.split('@')
     return {

@@ -8,7 +8,12 @@ import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
-import { forecastAnswer, forecastRequest, type ForecastAnswer, type ForecastRequest } from './forecasts.schemas.js'
+import {
+  forecastResponse,
+  forecastRequest,
+  type ForecastResponse,
+  type ForecastSubmission,
+} from './forecasts.schemas.js'
 import { ForecastsService } from './forecasts.service.js'
 
 @ApiTags('forecasts')
@@ -25,14 +30,14 @@ export class ForecastsController {
   @ApiOperation({ summary: "Forecast a person's MMSE from their recorded measurements" })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and request make one forecast' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
-  @ApiResponse({ status: 202, description: 'Stored and queued, or already waiting', standardSchema: forecastAnswer })
-  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: forecastAnswer })
+  @ApiResponse({ status: 202, description: 'Stored and queued, or already waiting', standardSchema: forecastResponse })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: forecastResponse })
   async request(
     @Param('user_id', { schema: pathId }) person: number,
-    @Body({ schema: forecastRequest }) { horizons_months }: ForecastRequest,
+    @Body({ schema: forecastRequest }) { horizons_months }: ForecastSubmission,
     @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ForecastAnswer> {
+  ): Promise<ForecastResponse> {
     const principal = principalOf(request)
     mustReach(principal, person)
     const waitSeconds = waitSecondsOf(request.headers.prefer)
@@ -50,7 +55,7 @@ export class ForecastsController {
   @Get('latest')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'The forecast of a person that was made last' })
-  @ApiResponse({ status: 200, description: 'The forecast', standardSchema: forecastAnswer })
+  @ApiResponse({ status: 200, description: 'The forecast', standardSchema: forecastResponse })
   latest(@Param('user_id', { schema: pathId }) person: number, @CurrentPrincipal() principal: Principal) {
     mustReach(principal, person)
     return this.forecasts.getLatest(person)

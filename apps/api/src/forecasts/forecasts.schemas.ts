@@ -10,13 +10,13 @@ export const forecastRequest = strictInput({
   .default({})
   .meta({ id: 'ForecastRequest', examples: [{}, { horizons_months: [6, 12, 24, 36] }] })
 
-export type ForecastRequest = z.infer<typeof forecastRequest>
+export type ForecastSubmission = z.infer<typeof forecastRequest>
 
 const { metric, model, reference_at, history, points, rate_per_year, basis, visits_used, warnings } =
   updateForecasts.result.shape
 
 /** A forecast with the state of its task; what it says is there when the state is `succeeded`. */
-export const forecastAnswer = z
+export const forecastResponse = z
   .strictObject({
     user_id: entityId,
     state: z.enum(taskStates),
@@ -38,4 +38,4 @@ export const forecastAnswer = z
   })
   .meta({ id: 'Forecast' })
 
-export type ForecastAnswer = z.infer<typeof forecastAnswer>
+export type ForecastResponse = z.infer<typeof forecastResponse>

@@ -7,7 +7,7 @@ import { celeryStateOf, isTerminal, updateForecasts } from '#libs/tasks/contract
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { toForecastResult } from '../tasks/forecast-result.js'
-import type { ForecastAnswer } from './forecasts.schemas.js'
+import type { ForecastResponse } from './forecasts.schemas.js'
 
 /** Has forecasts made and tells of them. */
 @Injectable()
@@ -31,7 +31,7 @@ export class ForecastsService {
     waitSeconds: number,
     submittedBy: string,
     idempotencyKey: string | undefined,
-  ): Promise<ForecastAnswer> {
+  ): Promise<ForecastResponse> {
     const manifest = this.getManifest()
     // The same horizons in another order are the same forecast.
     const horizons = [...new Set(horizonsMonths ?? manifest.horizons_months)].sort((a, b) => a - b)
@@ -61,11 +61,11 @@ export class ForecastsService {
     const task = await this.tasks.find(taskId)
     if (!task) throw new MemoryGuardError('RESOURCE_GONE', 'The forecast was erased.')
     const forecast = await this.forecasts.findByTask(taskId)
-    return forecast ? toAnswer(forecast, manifest, task) : toEmptyAnswer(userId, manifest, task)
+    return forecast ? toResponse(forecast, manifest, task) : toEmptyResponse(userId, manifest, task)
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND while there is none. */
-  async getLatest(userId: number): Promise<ForecastAnswer> {
+  async getLatest(userId: number): Promise<ForecastResponse> {
     const forecast = await this.forecasts.findLatest(userId)
     if (!forecast) {
       throw new MemoryGuardError(
@@ -74,7 +74,7 @@ export class ForecastsService {
       )
     }
     const manifest = this.catalogue.find(forecast.model)?.manifest
-    return toAnswer(forecast, manifest, await this.tasks.find(forecast.taskId))
+    return toResponse(forecast, manifest, await this.tasks.find(forecast.taskId))
   }
 
   private getManifest(): ForecastManifest {
@@ -85,11 +85,11 @@ export class ForecastsService {
 }
 
 /** A forecast that has been made. Its task may have been cleared away since. */
-const toAnswer = (
+const toResponse = (
   forecast: ForecastEntity,
   manifest: Manifest | undefined,
   task: TaskEntity | null,
-): ForecastAnswer => ({
+): ForecastResponse => ({
   ...toForecastResult(forecast),
   state: 'succeeded',
   celery_state: celeryStateOf('succeeded'),
@@ -101,7 +101,11 @@ const toAnswer = (
 })
 
 /** A forecast that has not been made, or could not be. */
-const toEmptyAnswer = (userId: number, { metric, disclaimer }: ForecastManifest, task: TaskEntity): ForecastAnswer => ({
+const toEmptyResponse = (
+  userId: number,
+  { metric, disclaimer }: ForecastManifest,
+  task: TaskEntity,
+): ForecastResponse => ({
   user_id: userId,
   state: task.state,
   celery_state: celeryStateOf(task.state),

@@ -9,11 +9,11 @@ import { AuditTrail } from '../access/audit-trail.js'
 import { pathId } from '../http/path-id.js'
 import { problemSchema } from '../http/problem.js'
 import {
-  measurementAnswer,
+  measurementResponse,
   measurementPage,
   measurementQuery,
   measurementRequest,
-  type MeasurementAnswer,
+  type MeasurementResponse,
   type MeasurementPage,
   type MeasurementQuery,
   type MeasurementRequest,
@@ -40,14 +40,14 @@ export class HealthMetricsController {
   @RequireRole('submitter')
   @HttpCode(201)
   @ApiOperation({ summary: 'Record a dated measurement; forecasts are made from these' })
-  @ApiResponse({ status: 201, description: 'Recorded', standardSchema: measurementAnswer })
-  @ApiResponse({ status: 200, description: 'The same was recorded before', standardSchema: measurementAnswer })
+  @ApiResponse({ status: 201, description: 'Recorded', standardSchema: measurementResponse })
+  @ApiResponse({ status: 200, description: 'The same was recorded before', standardSchema: measurementResponse })
   async record(
     @Param('user_id', { schema: pathId }) userId: number,
     @Body({ schema: measurementRequest }) body: MeasurementRequest,
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<MeasurementAnswer> {
+  ): Promise<MeasurementResponse> {
     mustReach(principal, userId)
     const metrics = checkMeasurement(this.catalogue, body.health_metrics)
     const recordedAt = new Date(body.recorded_at)
@@ -58,7 +58,7 @@ export class HealthMetricsController {
       })
     }
     if (recording.kind === 'known') void reply.status(200)
-    return toAnswer(recording.measurement)
+    return toResponse(recording.measurement)
   }
 
   @Get()
@@ -76,7 +76,7 @@ export class HealthMetricsController {
     const items = found.slice(0, limit)
     const last = items.at(-1)
     return {
-      items: items.map(toAnswer),
+      items: items.map(toResponse),
       next_cursor: found.length > limit && last ? String(last.recordedAt.getTime()) : null,
     }
   }
@@ -105,7 +105,7 @@ export class HealthMetricsController {
   }
 }
 
-const toAnswer = ({ id, userId, recordedAt, metrics, createdAt }: Measurement): MeasurementAnswer => ({
+const toResponse = ({ id, userId, recordedAt, metrics, createdAt }: Measurement): MeasurementResponse => ({
   id,
   user_id: userId,
   recorded_at: recordedAt.toISOString(),

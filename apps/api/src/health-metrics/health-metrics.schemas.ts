@@ -28,7 +28,7 @@ export const measurementRequest = strictInput({
 export type MeasurementRequest = z.infer<typeof measurementRequest>
 
 /** What was measured of a person at one time. */
-export const measurementAnswer = z
+export const measurementResponse = z
   .strictObject({
     id: entityId,
     user_id: entityId,
@@ -38,10 +38,10 @@ export const measurementAnswer = z
   })
   .meta({ id: 'Measurement' })
 
-export type MeasurementAnswer = z.infer<typeof measurementAnswer>
+export type MeasurementResponse = z.infer<typeof measurementResponse>
 
 export const measurementPage = z
-  .strictObject({ items: z.array(measurementAnswer), next_cursor: z.string().nullable() })
+  .strictObject({ items: z.array(measurementResponse), next_cursor: z.string().nullable() })
   .meta({ id: 'MeasurementPage' })
 
 export type MeasurementPage = z.infer<typeof measurementPage>

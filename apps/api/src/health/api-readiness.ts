@@ -2,14 +2,14 @@ import { DatabaseReadiness } from '#libs/database'
 import { Readiness, type ReadinessReport } from '#libs/health'
 import { ModelCatalogue } from '#libs/ml/manifest'
 import { Injectable } from '@nestjs/common'
-import { Lifecycle } from './lifecycle.js'
+import { ProcessState } from './process-state.js'
 
 /** Whether the api can store submissions. An outage of the broker does not count: work is enqueued later. */
 @Injectable()
 export class ApiReadiness {
   constructor(
     private readonly readiness: Readiness,
-    private readonly lifecycle: Lifecycle,
+    private readonly lifecycle: ProcessState,
     private readonly database: DatabaseReadiness,
     private readonly catalogue: ModelCatalogue,
   ) {}

@@ -6,18 +6,18 @@ import { Public } from '../access/access.js'
 import { Produces } from '../http/acceptable.js'
 import { ApiReadiness } from './api-readiness.js'
 import { ApiMetrics } from './api-metrics.js'
-import { Lifecycle } from './lifecycle.js'
+import { ProcessState } from './process-state.js'
 
 @ApiTags('health')
 @Controller()
 export class HealthController {
   private readonly text = new SharedResult(() => this.metrics.registry.metrics())
   private readonly report = new SharedResult(() => this.readiness.report())
-  private reportedState: Lifecycle['state'] | undefined
+  private reportedState: ProcessState['state'] | undefined
 
   constructor(
     private readonly readiness: ApiReadiness,
-    private readonly lifecycle: Lifecycle,
+    private readonly lifecycle: ProcessState,
     private readonly metrics: ApiMetrics,
   ) {}
 

@@ -4,12 +4,12 @@ import { ModelsModule } from '../models/models.module.js'
 import { ApiReadiness } from './api-readiness.js'
 import { ApiMetrics } from './api-metrics.js'
 import { HealthController } from './health.controller.js'
-import { Lifecycle } from './lifecycle.js'
+import { ProcessState } from './process-state.js'
 
 @Module({
   imports: [ReadinessModule, ModelsModule],
   controllers: [HealthController],
-  providers: [ApiMetrics, ApiReadiness, Lifecycle],
-  exports: [ApiReadiness, Lifecycle, ApiMetrics],
+  providers: [ApiMetrics, ApiReadiness, ProcessState],
+  exports: [ApiReadiness, ProcessState, ApiMetrics],
 })
 export class HealthModule {}

@@ -44,7 +44,7 @@ describe('the memory of bodies under way', () => {
     )
     return socket
   }
-  const firstAnswer = async (socket: Socket): Promise<string> => String(((await once(socket, 'data')) as [Buffer])[0])
+  const firstResponse = async (socket: Socket): Promise<string> => String(((await once(socket, 'data')) as [Buffer])[0])
 
   /** Sends a whole body of 7 MiB. */
   const send = async (key: string): Promise<string> => {
@@ -61,14 +61,14 @@ describe('the memory of bodies under way', () => {
       ...Array.from({ length: 6 }, () => begin('GET', undefined, 4 * mib)),
       ...Array.from({ length: 6 }, () => begin('GET', 'one', 4 * mib)),
     ]
-    for (const socket of begun) expect(await firstAnswer(socket)).toMatch(/^HTTP\/1\.1 200 /)
+    for (const socket of begun) expect(await firstResponse(socket)).toMatch(/^HTTP\/1\.1 200 /)
     for (let index = 0; index < 6; index += 1) begin('POST', undefined, 4 * mib)
     expect(await send('one')).toBe('stored')
   })
 
   it('A2: comes back with the response, though the body has not come', async () => {
     for (let index = 0; index < 4; index += 1) {
-      expect(await firstAnswer(begin('POST', 'one', 9 * mib))).toContain('FST_ERR_CTP_BODY_TOO_LARGE')
+      expect(await firstResponse(begin('POST', 'one', 9 * mib))).toContain('FST_ERR_CTP_BODY_TOO_LARGE')
     }
     expect(await send('one')).toBe('stored')
   })
@@ -76,9 +76,9 @@ describe('the memory of bodies under way', () => {
   it('A2: is shared among keys, and comes back from who stands still', async () => {
     const slow = [begin('POST', 'one', 4 * mib), begin('POST', 'one', 4 * mib)]
     const closed = slow.map((socket) => once(socket, 'close'))
-    const ends = slow.map(firstAnswer)
+    const ends = slow.map(firstResponse)
     // They hold their memory when a third gets none.
-    expect(await firstAnswer(begin('POST', 'one', 4 * mib))).toContain('RATE_LIMITED')
+    expect(await firstResponse(begin('POST', 'one', 4 * mib))).toContain('RATE_LIMITED')
     expect(await send('two')).toBe('stored')
     for (const end of ends) expect(await end).toMatch(/^HTTP\/1\.1 408 /)
     await Promise.all(closed)

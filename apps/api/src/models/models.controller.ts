@@ -4,12 +4,12 @@ import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
 import { callerOf } from '../access/audit-trail.js'
 import { problemSchema } from '../http/problem.js'
 import {
-  activationAnswer,
+  activationResponse,
   modelDetail,
   modelPage,
   namePart,
   shadowReport,
-  type ActivationAnswer,
+  type ActivationResponse,
   type ModelDetail,
   type ModelPage,
   type ShadowReport,
@@ -46,12 +46,12 @@ export class ModelsController {
   @RequireRole('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Have a version serve where none is named; running tasks keep theirs' })
-  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationResponse })
   async activate(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<ActivationAnswer> {
+  ): Promise<ActivationResponse> {
     return this.models.activate(name, version, callerOf(request))
   }
 
@@ -59,11 +59,11 @@ export class ModelsController {
   @RequireRole('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Return to the version that was active before' })
-  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationResponse })
   async rollback(
     @Param('name', { schema: namePart }) name: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<ActivationAnswer> {
+  ): Promise<ActivationResponse> {
     return this.models.rollback(name, callerOf(request))
   }
 
@@ -71,24 +71,24 @@ export class ModelsController {
   @RequireRole('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Have a version run on the same inputs, only to be compared' })
-  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationResponse })
   async startShadow(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<ActivationAnswer> {
+  ): Promise<ActivationResponse> {
     return this.models.startShadow(name, version, callerOf(request))
   }
 
   @Delete(':name/:version/shadow')
   @RequireRole('operator')
   @ApiOperation({ summary: 'End a shadow; its report stays' })
-  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationAnswer })
+  @ApiResponse({ status: 200, description: 'The versions in use', standardSchema: activationResponse })
   async stopShadow(
     @Param('name', { schema: namePart }) name: string,
     @Param('version', { schema: namePart }) version: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<ActivationAnswer> {
+  ): Promise<ActivationResponse> {
     return this.models.stopShadow(name, version, callerOf(request))
   }
 

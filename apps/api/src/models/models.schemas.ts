@@ -11,7 +11,7 @@ const input = z.strictObject({
 
 const state = z.enum(['ready', 'loading', 'broken', 'unknown'])
 
-export const modelAnswer = z
+export const modelResponse = z
   .strictObject({
     name: z.string(),
     version: z.string(),
@@ -29,11 +29,11 @@ export const modelAnswer = z
   })
   .meta({ id: 'Model' })
 
-export type ModelAnswer = z.infer<typeof modelAnswer>
+export type ModelResponse = z.infer<typeof modelResponse>
 
 export const modelPage = z
   .strictObject({
-    items: z.array(modelAnswer),
+    items: z.array(modelResponse),
     unreadable: z
       .array(z.strictObject({ model: z.string(), reason: z.string() }))
       .describe('Folders that hold no usable model, with every fault'),
@@ -43,7 +43,7 @@ export const modelPage = z
 
 export type ModelPage = z.infer<typeof modelPage>
 
-export const modelDetail = modelAnswer
+export const modelDetail = modelResponse
   .extend({
     limits: z.array(z.string()),
     terms: z.string(),
@@ -56,7 +56,7 @@ export const modelDetail = modelAnswer
 export type ModelDetail = z.infer<typeof modelDetail>
 
 /** Which versions of a model serve and shadow, after a change. */
-export const activationAnswer = z
+export const activationResponse = z
   .strictObject({
     name: z.string(),
     active: z.string().nullable().describe('Version that serves where none is named'),
@@ -66,7 +66,7 @@ export const activationAnswer = z
   })
   .meta({ id: 'ModelActivation' })
 
-export type ActivationAnswer = z.infer<typeof activationAnswer>
+export type ActivationResponse = z.infer<typeof activationResponse>
 
 /** How a shadow's answers differ from those that were served: shadow minus served. */
 export const shadowReport = z

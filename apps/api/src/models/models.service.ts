@@ -5,7 +5,7 @@ import { MemoryGuardError } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
 import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { ModelStates } from './model-states.js'
-import type { ActivationAnswer, ModelAnswer, ModelDetail, ModelPage, ShadowReport } from './models.schemas.js'
+import type { ActivationResponse, ModelResponse, ModelDetail, ModelPage, ShadowReport } from './models.schemas.js'
 
 /** Tells of the models and switches their versions. */
 @Injectable()
@@ -19,7 +19,7 @@ export class ModelsService {
 
   async list(): Promise<ModelPage> {
     await this.states.refresh()
-    const items = this.catalogue.models.map(({ manifest }) => this.toAnswer(manifest))
+    const items = this.catalogue.models.map(({ manifest }) => this.toResponse(manifest))
     return { items, unreadable: [...this.states.unreadable], next_cursor: null }
   }
 
@@ -30,14 +30,14 @@ export class ModelsService {
     const { limits, terms, acknowledgement, files } = manifest
     const found = await modelFilePath(path, 'card.md')
     const card = 'path' in found ? await readFile(found.path, 'utf8') : ''
-    return { ...this.toAnswer(manifest), limits, terms, acknowledgement, files, card }
+    return { ...this.toResponse(manifest), limits, terms, acknowledgement, files, card }
   }
 
   /**
    * Has a version serve where none is named. Tasks that were submitted before keep the version they were given.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready.
    */
-  async activate(name: string, version: string, caller: Caller): Promise<ActivationAnswer> {
+  async activate(name: string, version: string, caller: Caller): Promise<ActivationResponse> {
     await this.getReady(name, version)
     const previous = this.catalogue.activeVersionOf(name) ?? version
     await this.audit.change(
@@ -49,7 +49,7 @@ export class ModelsService {
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no other version was active before. */
-  async rollback(name: string, caller: Caller): Promise<ActivationAnswer> {
+  async rollback(name: string, caller: Caller): Promise<ActivationResponse> {
     if (this.catalogue.versionsOf(name).length === 0) throw unknownModel()
     await this.states.refresh()
     const previous = this.states.activationOf(name)?.versions.at(-2)
@@ -67,7 +67,7 @@ export class ModelsService {
    * Has a version run beside the active one; its answers are compared and never returned.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready or it is the active one.
    */
-  async startShadow(name: string, version: string, caller: Caller): Promise<ActivationAnswer> {
+  async startShadow(name: string, version: string, caller: Caller): Promise<ActivationResponse> {
     await this.getReady(name, version)
     const active = this.catalogue.activeVersionOf(name) ?? null
     if (active === version) {
@@ -83,7 +83,7 @@ export class ModelsService {
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND */
-  async stopShadow(name: string, version: string, caller: Caller): Promise<ActivationAnswer> {
+  async stopShadow(name: string, version: string, caller: Caller): Promise<ActivationResponse> {
     this.getModel(name, version)
     const active = this.catalogue.activeVersionOf(name) ?? null
     await this.audit.change(
@@ -109,7 +109,7 @@ export class ModelsService {
     }
   }
 
-  private async changed(name: string): Promise<ActivationAnswer> {
+  private async changed(name: string): Promise<ActivationResponse> {
     await this.states.refresh()
     const activation = this.states.activationOf(name)
     return {
@@ -139,7 +139,7 @@ export class ModelsService {
     )
   }
 
-  private toAnswer({ name, version, kind, title, summary, disclaimer, inputs, metrics }: Manifest): ModelAnswer {
+  private toResponse({ name, version, kind, title, summary, disclaimer, inputs, metrics }: Manifest): ModelResponse {
     const reports = this.states.reportsOf(`${name}@${version}`)
     const first = (['ready', 'loading', 'broken'] as const).find((state) =>
       reports.some((each) => each.state === state),

@@ -12,12 +12,12 @@ import { parseIdempotencyKey } from '../http/idempotency-key.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import {
-  predictionAnswer,
+  predictionResponse,
   predictionId,
   predictionPage,
   predictionQuery,
   predictionRequest,
-  type PredictionAnswer,
+  type PredictionResponse,
   type PredictionQuery,
   type PredictionRequest,
 } from './predictions.schemas.js'
@@ -36,14 +36,14 @@ export class PredictionsController {
   @ApiOperation({ summary: 'Submit health metrics for a prediction' })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one prediction' })
   @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
-  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: predictionAnswer })
-  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: predictionAnswer })
+  @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: predictionResponse })
+  @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: predictionResponse })
   async submit(
     @Body({ schema: predictionRequest }) body: PredictionRequest,
     // Each decorated parameter costs a pass through the pipes: on this route, one request object serves for all.
     @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<PredictionAnswer> {
+  ): Promise<PredictionResponse> {
     const { headers } = request
     const waitSeconds = waitSecondsOf(headers.prefer)
     const key = parseIdempotencyKey(headers['idempotency-key'])
@@ -68,7 +68,7 @@ export class PredictionsController {
   @Get(':id')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'A prediction with its state and, when it has succeeded, its answer' })
-  @ApiResponse({ status: 200, description: 'The prediction', standardSchema: predictionAnswer })
+  @ApiResponse({ status: 200, description: 'The prediction', standardSchema: predictionResponse })
   get(@Param('id', { schema: predictionId }) id: number, @CurrentPrincipal() principal: Principal) {
     return this.predictions.get(id, principal)
   }

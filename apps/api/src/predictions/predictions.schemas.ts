@@ -22,7 +22,7 @@ const interval = z.strictObject({ lower: z.number(), upper: z.number(), level: z
 export const celeryStates = [...new Set(taskStates.map(celeryStateOf))] as [string, ...string[]]
 
 /** A prediction with its state; the answer is there when the state is `succeeded`. */
-export const predictionAnswer = z
+export const predictionResponse = z
   .strictObject({
     id: entityId,
     user_id: entityId,
@@ -55,10 +55,10 @@ export const predictionAnswer = z
   })
   .meta({ id: 'Prediction' })
 
-export type PredictionAnswer = z.infer<typeof predictionAnswer>
+export type PredictionResponse = z.infer<typeof predictionResponse>
 
 export const predictionPage = z
-  .strictObject({ items: z.array(predictionAnswer), next_cursor: z.string().nullable() })
+  .strictObject({ items: z.array(predictionResponse), next_cursor: z.string().nullable() })
   .meta({ id: 'PredictionPage' })
 
 export const predictionQuery = strictInput({

@@ -22,7 +22,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { mustReach, type Principal } from '../access/access.js'
 import { ReachableRows } from '../access/reachable-rows.js'
 import { checkPrediction } from '../models/check-prediction.js'
-import type { PredictionAnswer, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
+import type { PredictionResponse, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
 /** Most predictions of one INSERT, and the longest wait for company while others are under way. */
 const insertBatch = { maxSize: 128, maxInFlight: 2, maxWaitMs: 2 }
@@ -58,7 +58,7 @@ export class PredictionsService {
     principal: Principal,
     idempotencyKey: string | undefined,
     waitSeconds: number,
-  ): Promise<PredictionAnswer> {
+  ): Promise<PredictionResponse> {
     mustReach(principal, request.user_id)
     const { manifest, model, healthMetrics, warnings } = checkPrediction(
       this.catalogue,
@@ -112,26 +112,26 @@ export class PredictionsService {
         this.flushes.add(undefined),
       ])
       if (isFinished) return await this.get(submitted.id, principal)
-      return toAnswer(freshView(row, submitted), manifest)
+      return toResponse(freshView(row, submitted), manifest)
     } finally {
       told?.forget()
     }
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
-  async get(id: number, principal: Principal): Promise<PredictionAnswer> {
-    return this.toAnswer(await this.reachable.prediction(await this.predictions.find(id), id, principal))
+  async get(id: number, principal: Principal): Promise<PredictionResponse> {
+    return this.toResponse(await this.reachable.prediction(await this.predictions.find(id), id, principal))
   }
 
   async list(
     { user_id, state, batch_id, cursor, limit }: PredictionQuery,
     principal: Principal,
-  ): Promise<{ items: PredictionAnswer[]; next_cursor: string | null }> {
+  ): Promise<{ items: PredictionResponse[]; next_cursor: string | null }> {
     const userId = principal.userId ?? user_id
     if (user_id !== undefined && user_id !== userId) return { items: [], next_cursor: null }
     const before = cursor === undefined ? undefined : Number(cursor)
     const { rows, next } = await this.history.list({ userId, state, batchId: batch_id, before }, limit)
-    return { items: rows.map((view) => this.toAnswer(view)), next_cursor: next }
+    return { items: rows.map((view) => this.toResponse(view)), next_cursor: next }
   }
 
   private async insert(rows: readonly NewPrediction[]) {
@@ -150,7 +150,7 @@ export class PredictionsService {
     row: NewPrediction,
     principal: Principal,
     waitSeconds: number,
-  ): Promise<PredictionAnswer> {
+  ): Promise<PredictionResponse> {
     if (first.hash !== row.idempotency?.hash) {
       throw new MemoryGuardError(
         'IDEMPOTENCY_KEY_REUSED',
@@ -161,9 +161,9 @@ export class PredictionsService {
     return this.get(first.id, principal)
   }
 
-  private toAnswer(view: PredictionView): PredictionAnswer {
+  private toResponse(view: PredictionView): PredictionResponse {
     const manifest = this.catalogue.find(view.model)?.manifest
-    return toAnswer(view, manifest?.kind === 'risk' ? manifest : undefined)
+    return toResponse(view, manifest?.kind === 'risk' ? manifest : undefined)
   }
 }
 
@@ -187,7 +187,7 @@ const freshView = (row: NewPrediction, { id, taskId, createdAt }: SubmittedPredi
   finishedAt: null,
 })
 
-const toAnswer = (view: PredictionView, manifest: RiskManifest | undefined): PredictionAnswer => {
+const toResponse = (view: PredictionView, manifest: RiskManifest | undefined): PredictionResponse => {
   const [name = '', version = ''] = view.model.split('@')
   const { state, errorCode } = view
   return {

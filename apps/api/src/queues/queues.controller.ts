@@ -11,7 +11,7 @@ import { problemSchema } from '../http/problem.js'
 
 const seconds = z.number().nullable()
 
-const queueAnswer = z
+const queueResponse = z
   .strictObject({
     name: z.enum(queueNames),
     paused: z.boolean(),
@@ -32,9 +32,9 @@ const queueAnswer = z
   })
   .meta({ id: 'Queue' })
 
-type QueueAnswer = z.infer<typeof queueAnswer>
+type QueueResponse = z.infer<typeof queueResponse>
 
-const queuePage = z.strictObject({ items: z.array(queueAnswer), next_cursor: z.null() }).meta({ id: 'QueuePage' })
+const queuePage = z.strictObject({ items: z.array(queueResponse), next_cursor: z.null() }).meta({ id: 'QueuePage' })
 
 const queueChange = z
   .strictObject({ name: z.enum(queueNames), paused: z.boolean(), purged: z.int().optional() })
@@ -63,7 +63,7 @@ export class QueuesController {
   @RequireRole('viewer')
   @ApiOperation({ summary: 'Every queue with its depth, age, rate and consumers' })
   @ApiResponse({ status: 200, description: 'The queues', standardSchema: queuePage })
-  async list(): Promise<{ items: QueueAnswer[]; next_cursor: null }> {
+  async list(): Promise<{ items: QueueResponse[]; next_cursor: null }> {
     const [statistics, paused, workers, depths] = await Promise.all([
       this.readStatistics(),
       this.queues.listPaused(),
@@ -71,7 +71,7 @@ export class QueuesController {
       Promise.all(queueNames.map((name) => this.findDepth(name))),
     ])
     const alive = workers.filter(({ worker, isStale }) => worker.state === 'ready' && !isStale)
-    const items = queueNames.map((name, index): QueueAnswer => {
+    const items = queueNames.map((name, index): QueueResponse => {
       const known: QueueStatistics | undefined = statistics.get(name)
       return {
         name,

@@ -6,21 +6,21 @@ import { closedSignal } from '../http/closed-signal.js'
 import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import {
-  scheduleAnswer,
+  scheduleResponse,
   scheduleChange,
   scheduleDetail,
   scheduleKey,
   schedulePage,
   scheduleQuery,
   scheduleRequest,
-  type ScheduleAnswer,
+  type ScheduleResponse,
   type ScheduleChange,
   type ScheduleDetail,
   type ScheduleQuery,
   type ScheduleRequest,
 } from './schedules.schemas.js'
 import { SchedulesService } from './schedules.service.js'
-import { toSent } from '../tasks/task-answers.js'
+import { toSent } from '../tasks/task-responses.js'
 import { TaskResults } from '../tasks/task-results.js'
 import { sentTask, type SentTask } from '../tasks/tasks.schemas.js'
 import { TasksService } from '../tasks/tasks.service.js'
@@ -50,13 +50,13 @@ export class SchedulesController {
   @RequireRole('operator')
   @HttpCode(201)
   @ApiOperation({ summary: 'Send a task again and again: by cron in a time zone, or at an interval' })
-  @ApiResponse({ status: 201, description: 'The schedule', standardSchema: scheduleAnswer })
+  @ApiResponse({ status: 201, description: 'The schedule', standardSchema: scheduleResponse })
   async create(
     @Body({ schema: scheduleRequest }) request: ScheduleRequest,
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ScheduleAnswer> {
+  ): Promise<ScheduleResponse> {
     const schedule = await this.schedules.create(request, principal, requestId)
     void reply.header('location', `/v1/schedules/${schedule.id}`)
     return schedule
@@ -78,13 +78,13 @@ export class SchedulesController {
   @RequireRole('operator')
   @ApiParam(idParam)
   @ApiOperation({ summary: 'Change, pause or resume a schedule; new times count from now' })
-  @ApiResponse({ status: 200, description: 'The schedule', standardSchema: scheduleAnswer })
+  @ApiResponse({ status: 200, description: 'The schedule', standardSchema: scheduleResponse })
   update(
     @Param('id', { schema: scheduleKey }) key: string,
     @Body({ schema: scheduleChange }) change: ScheduleChange,
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
-  ): Promise<ScheduleAnswer> {
+  ): Promise<ScheduleResponse> {
     return this.schedules.update(key, change, principal, requestId)
   }
 

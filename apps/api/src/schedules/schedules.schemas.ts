@@ -102,7 +102,7 @@ export const scheduleChange = strictInput({
 export type ScheduleChange = z.infer<typeof scheduleChange>
 
 /** A schedule as lists tell of it. */
-export const scheduleAnswer = z
+export const scheduleResponse = z
   .strictObject({
     id: z.uuid(),
     name: z.string(),
@@ -117,10 +117,10 @@ export const scheduleAnswer = z
   })
   .meta({ id: 'Schedule' })
 
-export type ScheduleAnswer = z.infer<typeof scheduleAnswer>
+export type ScheduleResponse = z.infer<typeof scheduleResponse>
 
 /** A schedule with what it did lately. */
-export const scheduleDetail = scheduleAnswer
+export const scheduleDetail = scheduleResponse
   .extend({
     recent_runs: z
       .array(z.strictObject({ at: instant, task_id: z.uuid(), state: z.enum(taskStates), celery_state: celeryState }))
@@ -131,7 +131,7 @@ export const scheduleDetail = scheduleAnswer
 export type ScheduleDetail = z.infer<typeof scheduleDetail>
 
 export const schedulePage = z
-  .strictObject({ items: z.array(scheduleAnswer), next_cursor: z.string().nullable() })
+  .strictObject({ items: z.array(scheduleResponse), next_cursor: z.string().nullable() })
   .meta({ id: 'SchedulePage' })
 
 export const scheduleQuery = strictInput({

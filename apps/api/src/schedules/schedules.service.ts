@@ -7,7 +7,7 @@ import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
 import type {
-  ScheduleAnswer,
+  ScheduleResponse,
   ScheduleChange,
   ScheduleDetail,
   ScheduleQuery,
@@ -32,7 +32,7 @@ export class SchedulesService {
   ) {}
 
   /** @throws MemoryGuardError TASK_UNKNOWN, REQUEST_INVALID, SCHEDULE_CONFLICT; then nothing was stored. */
-  async create(request: ScheduleRequest, principal: Principal, requestId: string): Promise<ScheduleAnswer> {
+  async create(request: ScheduleRequest, principal: Principal, requestId: string): Promise<ScheduleResponse> {
     const { name, task, args, cron, interval_seconds: intervalSeconds, is_paused: isPaused } = request
     const timing = { cron, timeZone: request.time_zone ?? (cron === null ? null : 'UTC'), intervalSeconds }
     mustTick(timing)
@@ -53,12 +53,12 @@ export class SchedulesService {
         { faults: [{ pointer: '/name', message: 'must not be the name of another schedule' }] },
       )
     }
-    return toAnswer(await this.change({ principal, requestId }, 'create', create, { task }))
+    return toResponse(await this.change({ principal, requestId }, 'create', create, { task }))
   }
 
   async list({ cursor, limit }: ScheduleQuery, { userId }: Principal) {
     const rows = await this.schedules.list(userId, cursor, limit + 1)
-    return toPage(rows, limit, toAnswer, ({ name }) => name)
+    return toPage(rows, limit, toResponse, ({ name }) => name)
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
@@ -67,7 +67,7 @@ export class SchedulesService {
     const schedule = mustExist(found && reaches(principal, Number(found.userId)) ? found : null)
     const runs = await this.schedules.listRuns(schedule.id, runsTold)
     return {
-      ...toAnswer(schedule),
+      ...toResponse(schedule),
       recent_runs: runs.map(({ at, taskId, state }) => ({
         at: at.toISOString(),
         task_id: taskId,
@@ -82,11 +82,16 @@ export class SchedulesService {
    * not made up for.
    * @throws MemoryGuardError as `create`, and RESOURCE_NOT_FOUND
    */
-  async update(key: string, change: ScheduleChange, principal: Principal, requestId: string): Promise<ScheduleAnswer> {
+  async update(
+    key: string,
+    change: ScheduleChange,
+    principal: Principal,
+    requestId: string,
+  ): Promise<ScheduleResponse> {
     const update = async (database: Database) =>
       mustExist(await new ScheduleRepository(database).update(key, (before) => this.apply(before, change)))
     const details = { changed: Object.keys(change) }
-    return toAnswer(await this.change({ principal, requestId }, 'update', update, details))
+    return toResponse(await this.change({ principal, requestId }, 'update', update, details))
   }
 
   /** The tasks that it has sent stay. @throws MemoryGuardError RESOURCE_NOT_FOUND */
@@ -207,7 +212,7 @@ const changeTiming = (before: Timing, change: ScheduleChange): Timing => {
 const isChanged = (before: Timing, { cron, timeZone, intervalSeconds }: Timing): boolean =>
   cron !== before.cron || timeZone !== before.timeZone || intervalSeconds !== before.intervalSeconds
 
-const toAnswer = (schedule: ScheduleEntity): ScheduleAnswer => {
+const toResponse = (schedule: ScheduleEntity): ScheduleResponse => {
   const { nextRunAt } = schedule
   const ahead = nextRunAt ? [nextRunAt, ...ticksAfter(schedule, nextRunAt, timesAhead - 1)] : []
   return {

@@ -11,25 +11,25 @@ import { problemSchema } from '../http/problem.js'
 import { routeOptions } from '../http/route-options.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
 import { TaskResults } from './task-results.js'
-import { toResult, toSent } from './task-answers.js'
+import { toResult, toSent } from './task-responses.js'
 import {
-  replayAnswer,
+  replayResponse,
   replayRequest,
   resultQuery,
   revokeRequest,
   sentTask,
-  taskAnswer,
+  taskResponse,
   taskId,
   taskPage,
   taskQuery,
   taskRequest,
   taskResult,
-  type ReplayAnswer,
+  type ReplayResponse,
   type ReplayRequest,
   type ResultQuery,
-  type RevokeRequest,
+  type RevokeOptions,
   type SentTask,
-  type TaskAnswer,
+  type TaskResponse,
   type TaskQuery,
   type TaskRequest,
   type TaskResult,
@@ -82,23 +82,23 @@ export class TasksController {
   @RequireRole('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Do ended tasks again that fit a filter, each as a new task' })
-  @ApiResponse({ status: 200, description: 'What was, or would be, replayed', standardSchema: replayAnswer })
+  @ApiResponse({ status: 200, description: 'What was, or would be, replayed', standardSchema: replayResponse })
   replayMany(
     @Body({ schema: replayRequest }) request: ReplayRequest,
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
-  ): Promise<ReplayAnswer> {
+  ): Promise<ReplayResponse> {
     return this.tasks.replayMany(request, principal, requestId)
   }
 
   @Get(':id')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'A task with its attempts and timeline' })
-  @ApiResponse({ status: 200, description: 'The task', standardSchema: taskAnswer })
+  @ApiResponse({ status: 200, description: 'The task', standardSchema: taskResponse })
   async get(
     @Param('id', { schema: taskId }) id: string,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<TaskAnswer> {
+  ): Promise<TaskResponse> {
     return this.tasks.describe(await this.tasks.get(id, principal))
   }
 
@@ -139,14 +139,14 @@ export class TasksController {
   @ApiResponse({
     status: 200,
     description: 'The task after it; it may still run for its grace',
-    standardSchema: taskAnswer,
+    standardSchema: taskResponse,
   })
   async revoke(
     @Param('id', { schema: taskId }) id: string,
-    @Body({ schema: revokeRequest.optional() }) request: RevokeRequest | undefined,
+    @Body({ schema: revokeRequest.optional() }) request: RevokeOptions | undefined,
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
-  ): Promise<TaskAnswer> {
+  ): Promise<TaskResponse> {
     return this.tasks.describe(await this.tasks.revoke(id, request?.terminate ?? false, principal, requestId))
   }
 

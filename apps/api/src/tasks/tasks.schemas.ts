@@ -52,10 +52,10 @@ export const taskProgress = z
   })
   .meta({ id: 'TaskProgress' })
 
-export type ProgressAnswer = z.infer<typeof taskProgress>
+export type ProgressResponse = z.infer<typeof taskProgress>
 
 /** A task with every attempt and every change of its state. */
-export const taskAnswer = taskSummary
+export const taskResponse = taskSummary
   .extend({
     progress: taskProgress.nullable().describe('Of a task that tells; null for others'),
     attempts: z.array(
@@ -87,7 +87,7 @@ export const taskAnswer = taskSummary
   })
   .meta({ id: 'Task' })
 
-export type TaskAnswer = z.infer<typeof taskAnswer>
+export type TaskResponse = z.infer<typeof taskResponse>
 
 /** What `AsyncResult.get` gives. */
 export const taskResult = z
@@ -194,7 +194,7 @@ export const revokeRequest = strictInput({
     .describe('Kill what computes it if it has not ended within the grace, whoever computes along with it'),
 }).meta({ id: 'RevokeRequest' })
 
-export type RevokeRequest = z.infer<typeof revokeRequest>
+export type RevokeOptions = z.infer<typeof revokeRequest>
 
 const replayable = z.enum(replayableStates as [TaskState, ...TaskState[]], {
   error: `must be one of ${replayableStates.join(', ')}`,
@@ -221,7 +221,7 @@ export const replayRequest = strictInput({
 
 export type ReplayRequest = z.infer<typeof replayRequest>
 
-export const replayAnswer = z
+export const replayResponse = z
   .strictObject({
     dry_run: z.boolean(),
     matched: z.int(),
@@ -231,4 +231,4 @@ export const replayAnswer = z
   })
   .meta({ id: 'ReplayAnswer' })
 
-export type ReplayAnswer = z.infer<typeof replayAnswer>
+export type ReplayResponse = z.infer<typeof replayResponse>

@@ -18,12 +18,12 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
 import { AuditTrail, type AuditedAction, type Caller } from '../access/audit-trail.js'
 import { ReachableRows } from '../access/reachable-rows.js'
-import { toAnswer, toSummary } from './task-answers.js'
+import { toResponse, toSummary } from './task-responses.js'
 import {
   maxReplays,
-  type ReplayAnswer,
+  type ReplayResponse,
   type ReplayRequest,
-  type TaskAnswer,
+  type TaskResponse,
   type TaskQuery,
   type TaskRequest,
 } from './tasks.schemas.js'
@@ -86,14 +86,14 @@ export class TasksService {
   }
 
   /** The task with its attempts, its timeline, and the schedule that sent it. */
-  async describe(task: TaskEntity): Promise<TaskAnswer> {
+  async describe(task: TaskEntity): Promise<TaskResponse> {
     const [attempts, children, origin, progress] = await Promise.all([
       this.tasks.listAttempts(task.id),
       this.calls.listChildren(task.id),
       this.schedules.findOrigin(task.id),
       this.progress.find(task),
     ])
-    return toAnswer(task, { attempts, children, origin, progress })
+    return toResponse(task, { attempts, children, origin, progress })
   }
 
   async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {
@@ -150,7 +150,11 @@ export class TasksService {
     return this.get(replay[0]?.task.taskId ?? id, principal)
   }
 
-  async replayMany({ filter, dry_run }: ReplayRequest, principal: Principal, requestId: string): Promise<ReplayAnswer> {
+  async replayMany(
+    { filter, dry_run }: ReplayRequest,
+    principal: Principal,
+    requestId: string,
+  ): Promise<ReplayResponse> {
     const { state, name, queue, worker, error_code: errorCode, since, ids } = filter
     const states = typeof state === 'string' ? [state] : state
     const userId = principal.userId ?? undefined

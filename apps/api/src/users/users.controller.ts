@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagg
 import { principalOf, RequireRole, type RequestWithPrincipal } from '../access/access.js'
 import { pathId } from '../http/path-id.js'
 import { problemSchema } from '../http/problem.js'
-import { erasureAnswer, type ErasureAnswer } from './users.schemas.js'
+import { erasureResponse, type ErasureResponse } from './users.schemas.js'
 import { UsersService } from './users.service.js'
 
 @ApiTags('users')
@@ -21,11 +21,11 @@ export class UsersController {
       'Needs the role operator, or a key bound to the person, which is erased too. A later request for an erased ' +
       'prediction, task or batch is answered with 410. The audit trail keeps a pseudonym.',
   })
-  @ApiResponse({ status: 200, description: 'Erased, with the number of rows by kind', standardSchema: erasureAnswer })
+  @ApiResponse({ status: 200, description: 'Erased, with the number of rows by kind', standardSchema: erasureResponse })
   erase(
     @Param('user_id', { schema: pathId }) userId: number,
     @Req() request: RequestWithPrincipal,
-  ): Promise<ErasureAnswer> {
+  ): Promise<ErasureResponse> {
     return this.users.erase(userId, principalOf(request), request.id)
   }
 }

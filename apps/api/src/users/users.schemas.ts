@@ -9,7 +9,7 @@ const words: Partial<Record<(typeof erasedKinds)[number], string>> = {
 }
 
 /** What was erased of a person. */
-export const erasureAnswer = z
+export const erasureResponse = z
   .strictObject({
     pseudonym: z.string().describe('The name of the person in the audit trail'),
     erased: z.record(z.enum(erasedKinds), count).describe(
@@ -41,4 +41,4 @@ export const erasureAnswer = z
     ],
   })
 
-export type ErasureAnswer = z.infer<typeof erasureAnswer>
+export type ErasureResponse = z.infer<typeof erasureResponse>

@@ -5,7 +5,7 @@ import { Injectable } from '@nestjs/common'
 import { mayActAs, mustReach, type Principal } from '../access/access.js'
 import { AuditTrail, toEntry } from '../access/audit-trail.js'
 import { KeyCache } from '../access/key-cache.js'
-import type { ErasureAnswer } from './users.schemas.js'
+import type { ErasureResponse } from './users.schemas.js'
 
 /** Erases people. */
 @Injectable()
@@ -24,7 +24,7 @@ export class UsersService {
    * Erases everything of a person. What runs is told to end; a result that comes late finds no task to belong to.
    * @throws MemoryGuardError ACCESS_ROLE_MISSING
    */
-  async erase(userId: number, principal: Principal, requestId: string): Promise<ErasureAnswer> {
+  async erase(userId: number, principal: Principal, requestId: string): Promise<ErasureResponse> {
     mustReach(principal, userId)
     if (principal.userId === null && !mayActAs(principal.role, 'operator')) {
       throw new MemoryGuardError(

@@ -4,23 +4,23 @@ import { RequireRole, type RequestWithPrincipal } from '../access/access.js'
 import { callerOf } from '../access/audit-trail.js'
 import { problemSchema } from '../http/problem.js'
 import {
-  deliveryAnswer,
+  deliveryResponse,
   deliveryPage,
   deliveryQuery,
-  newWebhookAnswer,
-  secretAnswer,
-  toDeliveryAnswer,
-  toWebhookAnswer,
+  newWebhookResponse,
+  secretResponse,
+  toDeliveryResponse,
+  toWebhookResponse,
   uuidParameter,
-  webhookAnswer,
+  webhookResponse,
   webhookPage,
   webhookPatch,
   webhookRequest,
-  type DeliveryAnswer,
+  type DeliveryResponse,
   type DeliveryQuery,
-  type NewWebhookAnswer,
-  type SecretAnswer,
-  type WebhookAnswer,
+  type NewWebhookResponse,
+  type SecretResponse,
+  type WebhookResponse,
   type WebhookPatch,
   type WebhookRequest,
 } from './webhooks.schemas.js'
@@ -37,41 +37,41 @@ export class WebhooksController {
   @RequireRole('operator')
   @ApiOperation({ summary: 'Every webhook, newest first, without its secret' })
   @ApiResponse({ status: 200, description: 'The webhooks', standardSchema: webhookPage })
-  async list(): Promise<{ items: WebhookAnswer[]; next_cursor: null }> {
-    return { items: (await this.webhooks.list()).map(toWebhookAnswer), next_cursor: null }
+  async list(): Promise<{ items: WebhookResponse[]; next_cursor: null }> {
+    return { items: (await this.webhooks.list()).map(toWebhookResponse), next_cursor: null }
   }
 
   @Post()
   @RequireRole('admin')
   @HttpCode(201)
   @ApiOperation({ summary: 'Have a URL told of the ends of tasks from now on, signed as Standard Webhooks has it' })
-  @ApiResponse({ status: 201, description: 'The webhook, with its secret', standardSchema: newWebhookAnswer })
+  @ApiResponse({ status: 201, description: 'The webhook, with its secret', standardSchema: newWebhookResponse })
   async create(
     @Body({ schema: webhookRequest }) body: WebhookRequest,
     @Req() request: RequestWithPrincipal,
-  ): Promise<NewWebhookAnswer> {
+  ): Promise<NewWebhookResponse> {
     const { webhook, secret } = await this.webhooks.create(body, callerOf(request))
-    return { ...toWebhookAnswer(webhook), secret }
+    return { ...toWebhookResponse(webhook), secret }
   }
 
   @Get(':id')
   @RequireRole('operator')
   @ApiOperation({ summary: 'A webhook, without its secret' })
-  @ApiResponse({ status: 200, description: 'The webhook', standardSchema: webhookAnswer })
-  async get(@Param('id', { schema: uuidParameter }) id: string): Promise<WebhookAnswer> {
-    return toWebhookAnswer(await this.webhooks.get(id))
+  @ApiResponse({ status: 200, description: 'The webhook', standardSchema: webhookResponse })
+  async get(@Param('id', { schema: uuidParameter }) id: string): Promise<WebhookResponse> {
+    return toWebhookResponse(await this.webhooks.get(id))
   }
 
   @Patch(':id')
   @RequireRole('admin')
   @ApiOperation({ summary: 'Change a webhook, or switch it off and on' })
-  @ApiResponse({ status: 200, description: 'The webhook', standardSchema: webhookAnswer })
+  @ApiResponse({ status: 200, description: 'The webhook', standardSchema: webhookResponse })
   async update(
     @Param('id', { schema: uuidParameter }) id: string,
     @Body({ schema: webhookPatch }) patch: WebhookPatch,
     @Req() request: RequestWithPrincipal,
-  ): Promise<WebhookAnswer> {
-    return toWebhookAnswer(await this.webhooks.update(id, patch, callerOf(request)))
+  ): Promise<WebhookResponse> {
+    return toWebhookResponse(await this.webhooks.update(id, patch, callerOf(request)))
   }
 
   @Delete(':id')
@@ -87,11 +87,11 @@ export class WebhooksController {
   @RequireRole('admin')
   @HttpCode(200)
   @ApiOperation({ summary: 'Make a new secret; for 24 hours both sign' })
-  @ApiResponse({ status: 200, description: 'The new secret, shown this once', standardSchema: secretAnswer })
+  @ApiResponse({ status: 200, description: 'The new secret, shown this once', standardSchema: secretResponse })
   async rotateSecret(
     @Param('id', { schema: uuidParameter }) id: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<SecretAnswer> {
+  ): Promise<SecretResponse> {
     return { id, secret: await this.webhooks.rotateSecret(id, callerOf(request)) }
   }
 
@@ -99,12 +99,12 @@ export class WebhooksController {
   @RequireRole('operator')
   @HttpCode(202)
   @ApiOperation({ summary: 'Send a message of the type `webhook.test`' })
-  @ApiResponse({ status: 202, description: 'The delivery, not yet attempted', standardSchema: deliveryAnswer })
+  @ApiResponse({ status: 202, description: 'The delivery, not yet attempted', standardSchema: deliveryResponse })
   async test(
     @Param('id', { schema: uuidParameter }) id: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<DeliveryAnswer> {
-    return toDeliveryAnswer(id, await this.webhooks.test(id, callerOf(request)))
+  ): Promise<DeliveryResponse> {
+    return toDeliveryResponse(id, await this.webhooks.test(id, callerOf(request)))
   }
 
   @Get(':id/deliveries')
@@ -122,12 +122,12 @@ export class WebhooksController {
   @RequireRole('operator')
   @HttpCode(202)
   @ApiOperation({ summary: 'Send a message again, with the same id' })
-  @ApiResponse({ status: 202, description: 'The delivery, due now', standardSchema: deliveryAnswer })
+  @ApiResponse({ status: 202, description: 'The delivery, due now', standardSchema: deliveryResponse })
   async redeliver(
     @Param('id', { schema: uuidParameter }) id: string,
     @Param('delivery', { schema: uuidParameter }) delivery: string,
     @Req() request: RequestWithPrincipal,
-  ): Promise<DeliveryAnswer> {
-    return toDeliveryAnswer(id, await this.webhooks.redeliver(id, delivery, callerOf(request)))
+  ): Promise<DeliveryResponse> {
+    return toDeliveryResponse(id, await this.webhooks.redeliver(id, delivery, callerOf(request)))
   }
 }

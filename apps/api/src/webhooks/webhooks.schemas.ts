@@ -58,7 +58,7 @@ export const webhookPatch = strictInput({
 
 export type WebhookPatch = z.infer<typeof webhookPatch>
 
-export const webhookAnswer = z
+export const webhookResponse = z
   .strictObject({
     id: z.uuid(),
     url: z.string(),
@@ -71,27 +71,27 @@ export const webhookAnswer = z
   })
   .meta({ id: 'Webhook' })
 
-export type WebhookAnswer = z.infer<typeof webhookAnswer>
+export type WebhookResponse = z.infer<typeof webhookResponse>
 
-export const newWebhookAnswer = webhookAnswer
+export const newWebhookResponse = webhookResponse
   .extend({ secret: z.string().describe('`whsec_...`: verifies the signature. Shown this once') })
   .meta({ id: 'NewWebhook' })
 
-export type NewWebhookAnswer = z.infer<typeof newWebhookAnswer>
+export type NewWebhookResponse = z.infer<typeof newWebhookResponse>
 
 export const webhookPage = z
-  .strictObject({ items: z.array(webhookAnswer), next_cursor: z.null() })
+  .strictObject({ items: z.array(webhookResponse), next_cursor: z.null() })
   .meta({ id: 'WebhookPage' })
 
-export const secretAnswer = z
+export const secretResponse = z
   .strictObject({ id: z.uuid(), secret: z.string().describe('The one before signs too for another 24 hours') })
   .meta({ id: 'WebhookSecret' })
 
-export type SecretAnswer = z.infer<typeof secretAnswer>
+export type SecretResponse = z.infer<typeof secretResponse>
 
 const deliveryStates = ['pending', 'delivered', 'failed'] as const
 
-export const deliveryAnswer = z
+export const deliveryResponse = z
   .strictObject({
     id: z.uuid().describe('The `webhook-id` of each attempt'),
     webhook_id: z.uuid(),
@@ -107,10 +107,10 @@ export const deliveryAnswer = z
   })
   .meta({ id: 'WebhookDelivery' })
 
-export type DeliveryAnswer = z.infer<typeof deliveryAnswer>
+export type DeliveryResponse = z.infer<typeof deliveryResponse>
 
 export const deliveryPage = z
-  .strictObject({ items: z.array(deliveryAnswer), next_cursor: z.string().nullable() })
+  .strictObject({ items: z.array(deliveryResponse), next_cursor: z.string().nullable() })
   .meta({ id: 'WebhookDeliveryPage' })
 
 export const deliveryQuery = strictInput({
@@ -137,7 +137,7 @@ export const urlFault = (text: string): string | undefined => {
   return undefined
 }
 
-export const toWebhookAnswer = (webhook: Webhook): WebhookAnswer => ({
+export const toWebhookResponse = (webhook: Webhook): WebhookResponse => ({
   id: webhook.id,
   url: webhook.url,
   description: webhook.description,
@@ -148,7 +148,7 @@ export const toWebhookAnswer = (webhook: Webhook): WebhookAnswer => ({
   created_at: webhook.createdAt.toISOString(),
 })
 
-export const toDeliveryAnswer = (webhookId: string, delivery: Delivery): DeliveryAnswer => ({
+export const toDeliveryResponse = (webhookId: string, delivery: Delivery): DeliveryResponse => ({
   id: delivery.id,
   webhook_id: webhookId,
   event: delivery.event,

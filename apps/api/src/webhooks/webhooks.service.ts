@@ -10,7 +10,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
 import {
-  toDeliveryAnswer,
+  toDeliveryResponse,
   urlFault,
   type DeliveryQuery,
   type WebhookPatch,
@@ -89,7 +89,7 @@ export class WebhooksService {
     return toPage(
       await this.deliveries.list(id, { state, before: cursor, limit: limit + 1 }),
       limit,
-      (delivery) => toDeliveryAnswer(id, delivery),
+      (delivery) => toDeliveryResponse(id, delivery),
       ({ position }) => String(position),
     )
   }

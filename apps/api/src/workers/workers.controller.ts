@@ -22,7 +22,7 @@ import { OptionalBody } from '../openapi/documented-bodies.js'
 const acknowledgeMs = 5_000
 const lookMs = 25
 
-const workerAnswer = z
+const workerResponse = z
   .strictObject({
     name: z.string(),
     id: z.uuid().describe('Identity of this process among those of its name'),
@@ -52,11 +52,11 @@ const workerAnswer = z
   })
   .meta({ id: 'Worker' })
 
-type WorkerAnswer = z.infer<typeof workerAnswer>
+type WorkerResponse = z.infer<typeof workerResponse>
 
-const workerPage = z.strictObject({ items: z.array(workerAnswer), next_cursor: z.null() }).meta({ id: 'WorkerPage' })
+const workerPage = z.strictObject({ items: z.array(workerResponse), next_cursor: z.null() }).meta({ id: 'WorkerPage' })
 
-const commandAnswer = z
+const commandResponse = z
   .strictObject({
     id: z.uuid(),
     worker: z.string(),
@@ -67,7 +67,7 @@ const commandAnswer = z
   })
   .meta({ id: 'WorkerCommand' })
 
-type CommandAnswer = z.infer<typeof commandAnswer>
+type CommandResponse = z.infer<typeof commandResponse>
 
 const workerName = z.string().max(256)
 const commandName = z.enum(workerCommandNames, { error: `must be one of ${workerCommandNames.join(', ')}` })
@@ -91,31 +91,31 @@ export class WorkersController {
   @RequireRole('viewer')
   @ApiOperation({ summary: 'The workers of the last day, from their heartbeats' })
   @ApiResponse({ status: 200, description: 'The workers', standardSchema: workerPage })
-  async list(): Promise<{ items: WorkerAnswer[]; next_cursor: null }> {
-    return { items: (await this.workers.listLast()).map(toAnswer), next_cursor: null }
+  async list(): Promise<{ items: WorkerResponse[]; next_cursor: null }> {
+    return { items: (await this.workers.listLast()).map(toResponse), next_cursor: null }
   }
 
   @Get(':name')
   @RequireRole('viewer')
   @ApiOperation({ summary: 'One worker' })
-  @ApiResponse({ status: 200, description: 'The worker', standardSchema: workerAnswer })
-  async get(@Param('name', { schema: workerName }) name: string): Promise<WorkerAnswer> {
-    return toAnswer(await this.getLast(name))
+  @ApiResponse({ status: 200, description: 'The worker', standardSchema: workerResponse })
+  async get(@Param('name', { schema: workerName }) name: string): Promise<WorkerResponse> {
+    return toResponse(await this.getLast(name))
   }
 
   @Post(':name/:command')
   @RequireRole('operator')
   @OptionalBody()
   @ApiOperation({ summary: 'Tell a worker what to do, and wait for it up to 5 s' })
-  @ApiResponse({ status: 200, description: 'Done', standardSchema: commandAnswer })
-  @ApiResponse({ status: 202, description: 'Stored; the worker has not answered yet', standardSchema: commandAnswer })
+  @ApiResponse({ status: 200, description: 'Done', standardSchema: commandResponse })
+  @ApiResponse({ status: 202, description: 'Stored; the worker has not answered yet', standardSchema: commandResponse })
   async command(
     @Param('name', { schema: workerName }) name: string,
     @Param('command', { schema: commandName }) command: WorkerCommandName,
     @Body({ schema: commandBody }) body: Record<string, unknown> | null | undefined,
     @Req() request: RequestWithPrincipal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<CommandAnswer> {
+  ): Promise<CommandResponse> {
     const parsed = workerCommands[command].safeParse(body ?? {})
     if (!parsed.success) {
       const faults = faultsOf(parsed.error.issues)
@@ -156,9 +156,9 @@ export class WorkersController {
 const countersOf = (stats: WorkerStats): Record<string, number> =>
   Object.fromEntries(Object.entries(stats).filter((entry): entry is [string, number] => typeof entry[1] === 'number'))
 
-const limitsOf = ({ limits }: WorkerStats): WorkerAnswer['limits'] => (typeof limits === 'object' ? limits : {})
+const limitsOf = ({ limits }: WorkerStats): WorkerResponse['limits'] => (typeof limits === 'object' ? limits : {})
 
-const toAnswer = ({ worker, isStale, duplicates }: SeenWorker): WorkerAnswer => ({
+const toResponse = ({ worker, isStale, duplicates }: SeenWorker): WorkerResponse => ({
   name: worker.name,
   id: worker.id,
   state: isStale ? 'stale' : worker.state,

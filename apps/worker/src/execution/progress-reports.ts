@@ -6,7 +6,7 @@ import { Inject, Injectable } from '@nestjs/common'
 const intervalMs = 1_000
 
 /** How far a handler is with a task. */
-export interface Progress {
+export interface TaskProgress {
   /** What it is doing, in a word. */
   readonly stage?: string
   readonly done: number
@@ -25,7 +25,7 @@ export class ProgressReports {
   ) {}
 
   /** Bound, because handlers are given it alone. */
-  readonly report = (tasks: readonly ClaimedTask[], { stage, done, total }: Progress): void => {
+  readonly report = (tasks: readonly ClaimedTask[], { stage, done, total }: TaskProgress): void => {
     for (const { id, attempt } of tasks) {
       this.latest.set(id, { taskId: id, attempt, stage: stage ?? null, done, total })
     }

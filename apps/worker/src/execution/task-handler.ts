@@ -1,7 +1,7 @@
 import type { ClaimedTask } from '#libs/database'
 import type { Settled } from '#libs/platform'
 import type { TaskContract } from '#libs/tasks/contracts'
-import type { Progress } from './progress-reports.js'
+import type { TaskProgress } from './progress-reports.js'
 
 /** What a handler may use while it works. */
 export interface TaskContext {
@@ -12,7 +12,7 @@ export interface TaskContext {
   /** Hard limit in milliseconds, for what computes in a child. */
   readonly hardLimitMs: number
   /** Tells how far it is with some of its tasks, as often as it likes; of work of less than a second nobody hears. */
-  readonly progress: (tasks: readonly ClaimedTask[], progress: Progress) => void
+  readonly progress: (tasks: readonly ClaimedTask[], progress: TaskProgress) => void
 }
 
 /** An answer with the task that it belongs to. */

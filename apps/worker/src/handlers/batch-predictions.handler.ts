@@ -1,4 +1,4 @@
-import { BatchRepository, isDatabaseUnavailable, type BatchChunkAnswer, type ClaimedTask } from '#libs/database'
+import { BatchRepository, isDatabaseUnavailable, type StoredChunk, type ClaimedTask } from '#libs/database'
 import { ModelRegistry } from '#libs/ml'
 import { LOGGER, MemoryGuardError, type Logger, type Settled } from '#libs/platform'
 import { batchChunkArgs, batchPredictions } from '#libs/tasks/contracts'
@@ -6,14 +6,14 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
 /** The answers of a chunk, without what names its attempt. */
-type ChunkAnswer = Omit<BatchChunkAnswer, 'taskId' | 'attempt'>
+type ChunkRisks = Omit<StoredChunk, 'taskId' | 'attempt'>
 
 const gone = 'The rows of this chunk no longer exist.'
 const revoked = 'The batch was cancelled before this row.'
 
 /** Computes the people of a chunk in one inference call. One person without an answer leaves the others alone. */
 @Injectable()
-export class BatchPredictionsHandler implements TaskHandler<typeof batchPredictions, ChunkAnswer> {
+export class BatchPredictionsHandler implements TaskHandler<typeof batchPredictions, ChunkRisks> {
   readonly contract = batchPredictions
 
   constructor(
@@ -22,7 +22,7 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<ChunkAnswer>[]> {
+  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<ChunkRisks>[]> {
     return Promise.all(
       tasks.map(async (task) => {
         try {
@@ -34,7 +34,7 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
     )
   }
 
-  async store(answers: readonly Answered<ChunkAnswer>[]): Promise<ReadonlySet<string>> {
+  async store(answers: readonly Answered<ChunkRisks>[]): Promise<ReadonlySet<string>> {
     const stored = await this.batches.storeChunks(
       answers.map(({ task, answer }) => ({ taskId: task.id, attempt: task.attempt, ...answer })),
     )
@@ -42,7 +42,7 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
     return stored
   }
 
-  private async computeChunk({ args }: ClaimedTask, { hardLimitMs }: TaskContext): Promise<ChunkAnswer> {
+  private async computeChunk({ args }: ClaimedTask, { hardLimitMs }: TaskContext): Promise<ChunkRisks> {
     const { batch_id: batchId, chunk } = batchChunkArgs.parse(args)
     const found = await this.batches.startChunk(batchId, chunk)
     if (!found) throw new MemoryGuardError('RESOURCE_GONE', gone)
@@ -54,8 +54,8 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
       chunk,
       scores: Array.from<number | null>({ length: risks.length }).fill(null),
       categories: Array.from<string | null>({ length: risks.length }).fill(null),
-      outputs: Array.from<BatchChunkAnswer['outputs'][number]>({ length: risks.length }).fill(null),
-      failures: {} as Record<number, BatchChunkAnswer['failures'][number]>,
+      outputs: Array.from<StoredChunk['outputs'][number]>({ length: risks.length }).fill(null),
+      failures: {} as Record<number, StoredChunk['failures'][number]>,
     }
     risks.forEach((risk, index) => {
       if (risk instanceof MemoryGuardError) {

@@ -1,4 +1,4 @@
-import { ExplanationRepository, type ClaimedTask, type ExplanationAnswer } from '#libs/database'
+import { ExplanationRepository, type ClaimedTask, type StoredExplanation } from '#libs/database'
 import { ModelRegistry, type RiskExplanation } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { generateExplanation } from '#libs/tasks/contracts'
@@ -59,8 +59,8 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
   }
 
   store(answers: readonly Answered<RiskExplanation>[]): Promise<ReadonlySet<string>> {
-    return this.explanations.storeAnswers(
-      answers.flatMap(({ task, answer }): ExplanationAnswer[] =>
+    return this.explanations.storeExplanations(
+      answers.flatMap(({ task, answer }): StoredExplanation[] =>
         task.prediction === null
           ? []
           : [

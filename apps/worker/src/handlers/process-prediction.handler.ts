@@ -1,4 +1,4 @@
-import { PredictionRepository, type ClaimedTask, type PredictionAnswer } from '#libs/database'
+import { PredictionRepository, type ClaimedTask, type StoredRisk } from '#libs/database'
 import { ModelRegistry, type Risk } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { processPrediction } from '#libs/tasks/contracts'
@@ -34,8 +34,8 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
   }
 
   store(answers: readonly Answered<Risk>[]): Promise<ReadonlySet<string>> {
-    return this.predictions.storeAnswers(
-      answers.flatMap(({ task, answer }): PredictionAnswer[] =>
+    return this.predictions.storeRisks(
+      answers.flatMap(({ task, answer }): StoredRisk[] =>
         task.prediction === null
           ? []
           : [

@@ -43,7 +43,7 @@ export interface BatchChunkInput {
 }
 
 /** Answers for the people of a chunk, in order; null for those in `failures`. */
-export interface BatchChunkAnswer {
+export interface StoredChunk {
   readonly taskId: string
   readonly attempt: number
   readonly batchId: string

@@ -3,10 +3,11 @@ import { batchPredictions, isTerminal, type TaskState } from '#libs/tasks/contra
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import type { StoredOutput } from '../predictions/prediction.entity.js'
-import { TaskRepository, type DispatchableTask } from '../tasks/task.repository.js'
+import { TaskRepository } from '../tasks/task.repository.js'
+import { type DispatchableTask } from '../tasks/dispatch-row.js'
 import type {
   BatchAcceptance,
-  BatchChunkAnswer,
+  StoredChunk,
   BatchChunkInput,
   BatchResultRow,
   BatchRowError,
@@ -26,7 +27,7 @@ import {
   selectErrors,
   selectResults,
   startChunk,
-  storeChunkAnswers,
+  storeChunkRisks,
 } from './batches.sql.js'
 
 interface BatchRow {
@@ -158,12 +159,12 @@ export class BatchRepository {
    * Stores the answers of chunks as predictions with the success of their tasks, in one statement: each only if its
    * attempt still holds the task. The people leave the chunk. Answers the task ids that were stored.
    */
-  async storeChunks(answers: readonly BatchChunkAnswer[]): Promise<ReadonlySet<string>> {
+  async storeChunks(answers: readonly StoredChunk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       answers.map(({ taskId, attempt, batchId, ...rest }) => ({ id: taskId, attempt, batch_id: batchId, ...rest })),
       {
         columns: `batch_id uuid, chunk integer, scores double precision[], categories text[], outputs jsonb, failures jsonb`,
-        cte: storeChunkAnswers,
+        cte: storeChunkRisks,
       },
     )
   }

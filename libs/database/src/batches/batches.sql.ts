@@ -149,7 +149,7 @@ export const selectResults = `WITH c AS (
   ORDER BY line`
 
 /** What `TaskRepository.succeed` does for chunks beside ending their tasks: predictions are stored, and the people leave the chunk. */
-export const storeChunkAnswers = `answers AS (
+export const storeChunkRisks = `answers AS (
   INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings, risk_score, risk_category,
     outputs, attempt, batch_id, batch_line)
   SELECT r.id, s.id, r.user_id, b.model, r.metrics, coalesce(c.warnings -> (r.position - 1)::text, '[]'),

@@ -5,7 +5,7 @@ import type { StoredContribution } from './explanation.entity.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 
 /** An explanation to be stored with the success of its task. */
-export interface ExplanationAnswer {
+export interface StoredExplanation {
   readonly taskId: string
   readonly attempt: number
   readonly predictionId: number
@@ -34,7 +34,7 @@ export interface ExplanationView {
 }
 
 /** The part of an explanation that is there once its task has succeeded. */
-export type ExplanationContent = Omit<ExplanationAnswer, 'taskId' | 'attempt' | 'predictionId' | 'outputName'>
+export type ExplanationContent = Omit<StoredExplanation, 'taskId' | 'attempt' | 'predictionId' | 'outputName'>
 
 interface ViewRow {
   prediction_id: string
@@ -142,7 +142,7 @@ export class ExplanationRepository {
   }
 
   /** Stores explanations, each only if its attempt still holds the task; answers the task ids that were stored. */
-  async storeAnswers(answers: readonly ExplanationAnswer[]): Promise<ReadonlySet<string>> {
+  async storeExplanations(answers: readonly StoredExplanation[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       answers.map(({ taskId, attempt, predictionId, outputName, contributions, ...rest }) => ({
         id: taskId,

@@ -36,7 +36,7 @@ export interface SubmittedPrediction {
 }
 
 /** The answer of a model for one prediction. */
-export interface PredictionAnswer {
+export interface StoredRisk {
   readonly taskId: string
   readonly attempt: number
   readonly riskScore: number
@@ -199,7 +199,7 @@ export class PredictionRepository {
   }
 
   /** Stores answers, each only if its attempt still holds the task; answers the task ids that were stored. */
-  async storeAnswers(answers: readonly PredictionAnswer[]): Promise<ReadonlySet<string>> {
+  async storeRisks(answers: readonly StoredRisk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       answers.map(({ taskId, attempt, riskScore, riskCategory, outputs }) => ({
         id: taskId,

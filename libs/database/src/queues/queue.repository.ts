@@ -4,7 +4,7 @@ import type { TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { endWords, epochMs, finishedChannel, sourceList } from '../tasks/task-sql.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from '../tasks/task.repository.js'
+import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from '../tasks/dispatch-row.js'
 
 /** What a queue holds, as the database knows it. */
 export interface QueueStatistics {

@@ -6,7 +6,7 @@ import type { Database } from '../connection/database.js'
 import { v7 as uuidv7, validate as isUuid } from 'uuid'
 import { readDatabaseTime } from '../connection/database-time.js'
 import { ScheduleEntity } from './schedule.entity.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow } from '../tasks/task.repository.js'
+import { toDispatchable, type DispatchableTask, type DispatchRow } from '../tasks/dispatch-row.js'
 
 /** What an operator decides of a schedule. */
 export type ScheduleSettings = Omit<

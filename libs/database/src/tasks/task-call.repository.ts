@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { controlChannel, endWords, finishedChannel } from './task-sql.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow } from './task.repository.js'
+import { toDispatchable, type DispatchableTask, type DispatchRow } from './dispatch-row.js'
 
 /** A task to be stored, before anything is queued. */
 export interface NewTask {

@@ -4,6 +4,7 @@ import { isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from './task-attempt.entity.js'
 import { TaskAttemptEntity } from './task-attempt.entity.js'
+import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from './dispatch-row.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
 import {
@@ -15,21 +16,6 @@ import {
   type AlsoWrites,
   type EndedTask,
 } from './task-sql.js'
-
-/** What a job of the broker says: this task may start its `attempt`-th attempt. */
-export interface TaskJob {
-  readonly taskId: string
-  readonly attempt: number
-}
-
-/** A job with what the broker needs to place it. */
-export interface DispatchableTask extends TaskJob {
-  readonly queue: QueueName
-  readonly name: string
-  readonly priority: number
-  /** Milliseconds until it may start; 0 for at once. */
-  readonly delayMs: number
-}
 
 /** A task that this worker has started; only it may end this attempt. */
 export interface ClaimedTask {
@@ -284,23 +270,3 @@ export class TaskRepository {
 /** Statements on the same tasks lock them in the same order, so that two of them do not wait for each other. */
 const inLockOrder = <Item>(items: readonly Item[], idOf: (item: Item) => string): readonly Item[] =>
   items.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
-
-/** Columns of a task that is to be dispatched. */
-export interface DispatchRow {
-  id: string
-  name: string
-  queue: QueueName
-  attempt: number
-  priority: number
-  delay_ms: string | number
-  waiting?: boolean
-}
-
-export const toDispatchable = (row: DispatchRow): DispatchableTask => ({
-  taskId: row.id,
-  attempt: row.attempt + 1,
-  name: row.name,
-  queue: row.queue,
-  priority: row.priority,
-  delayMs: Number(row.delay_ms),
-})

@@ -4,7 +4,7 @@ import { DataSource, type EntityManager } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { withoutPerson, type HeldChunk } from '../batches/erased-chunk.js'
 import { AuditRepository, type AuditEntry } from '../access/audit.repository.js'
-import type { DispatchableTask, TaskJob } from '../tasks/task.repository.js'
+import type { DispatchableTask, TaskJob } from '../tasks/dispatch-row.js'
 
 /** What is counted of an erasure. `batch_rows` are rows of batches that have no prediction: waiting, or refused. */
 export const erasedKinds = [

@@ -2,7 +2,7 @@ import { MemoryGuardError } from '#libs/platform'
 import type { AdditiveSum } from './trees/additive-sum.js'
 import type { Explainer, Explanation, ExplanationMethod, ExplanationSpace } from './explanation.js'
 import type { TracedOutput } from './tracing/trace-graph.js'
-import { coverSourceOf, sharesOf, type Background, type CoverSource } from './trees/tree-reference.js'
+import { coverSourceOf, sharesOf, type BackgroundRows, type CoverSource } from './trees/tree-reference.js'
 import { TreeShap } from './trees/tree-shap.js'
 
 /** The space in which a traced output is a sum. */
@@ -29,7 +29,7 @@ export class AdditiveExplainer implements Explainer {
     private readonly traced: Additive,
     readonly inputs: number,
     readonly method: Extract<ExplanationMethod, 'tree_path_dependent' | 'tree_interventional' | 'linear'>,
-    background: Background | undefined,
+    background: BackgroundRows | undefined,
   ) {
     const { sum } = traced
     this.sum = sum

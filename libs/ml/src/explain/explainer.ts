@@ -6,7 +6,7 @@ import type { Explainer, ExplainerOptions } from './explanation.js'
 import { FunctionExplainer } from './sampling/function-explainer.js'
 import type { Predict } from './sampling/function-shap.js'
 import { traceGraph, type TracedOutput } from './tracing/trace-graph.js'
-import type { Background } from './trees/tree-reference.js'
+import type { BackgroundRows } from './trees/tree-reference.js'
 
 type Additive = Extract<TracedOutput, { kind: 'additive' }>
 
@@ -38,7 +38,7 @@ const comparedTolerance = 1e-4
 const agreesWithGraph = async (
   traced: Additive,
   inputs: number,
-  background: Background,
+  background: BackgroundRows,
   predict: Predict,
 ): Promise<boolean> => {
   const own = ownPredict(traced, inputs)
@@ -74,7 +74,7 @@ export const createExplainer = async (options: ExplainerOptions): Promise<Explai
     invalid(`The background must hold whole rows of ${inputs} inputs.`)
   }
   const roundsInputs = traced.kind === 'additive' && traced.roundsInputs
-  const background: Background | undefined =
+  const background: BackgroundRows | undefined =
     given === undefined ? undefined : { rows: roundRows(given, roundsInputs), count: given.length / inputs }
 
   const byAnswers = async (because: string): Promise<Explainer> => {

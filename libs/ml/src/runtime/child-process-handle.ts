@@ -1,7 +1,7 @@
 import { fork, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
 import type { OnProgress } from '../explain/on-progress.js'
-import type { ChildAnswer, ChildReply, ChildRequest } from './compute-child.js'
+import type { ChildResult, ChildReply, ChildRequest } from './compute-child.js'
 import type { ComputeChild, GraphColumn, GraphSpec } from './compute-pool.js'
 
 /** A request without its number. */
@@ -17,7 +17,7 @@ export type ChildWork =
     }
 
 interface Pending {
-  readonly resolve: (answer: ChildAnswer) => void
+  readonly resolve: (answer: ChildResult) => void
   readonly reject: (error: unknown) => void
   readonly onProgress: OnProgress | undefined
   readonly timer: NodeJS.Timeout
@@ -87,7 +87,7 @@ export class ChildProcessHandle implements ComputeChild {
    * Sends work and waits for the answer. Past the limit the child is killed and the error is TASK_HARD_TIME_LIMIT.
    * A failure inside the child rejects with a plain Error in its words, or with the error of ours that it was.
    */
-  send(work: ChildWork, timeoutMs: number, onProgress?: OnProgress): Promise<ChildAnswer> {
+  send(work: ChildWork, timeoutMs: number, onProgress?: OnProgress): Promise<ChildResult> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++
       const timer = setTimeout(() => {

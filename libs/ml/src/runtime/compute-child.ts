@@ -27,14 +27,14 @@ export type ChildRequest =
     }
 
 /** What a child answers, by the kind of the request. */
-export type ChildAnswer = OutputTensors | ExplainedRows
+export type ChildResult = OutputTensors | ExplainedRows
 
 export type ChildReply = {
   readonly id: number
   /** Resident memory after the work, in bytes. */
   readonly rssBytes: number
 } & (
-  | { readonly answer: ChildAnswer }
+  | { readonly answer: ChildResult }
   /** The answer is still to come. */
   | { readonly progress: { readonly done: number; readonly total: number } }
   /** `code` where the failure is one of ours, whose message may be shown. */
@@ -44,7 +44,7 @@ export type ChildReply = {
 const engine = new OnnxEngine()
 const explainers = new GraphExplainers(engine)
 
-const answer = async (request: ChildRequest): Promise<ChildAnswer> => {
+const answer = async (request: ChildRequest): Promise<ChildResult> => {
   switch (request.kind) {
     case 'load':
       return engine.load(request.graph)

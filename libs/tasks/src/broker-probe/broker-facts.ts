@@ -1,4 +1,4 @@
-import { invalid } from './explain-failure.js'
+import { configInvalid } from './explain-failure.js'
 import type { RedisReply } from './redis-reply.js'
 
 const oldestVersion = '6.2'
@@ -31,12 +31,14 @@ export const readInfo = (info: RedisReply): ReadonlyMap<string, string> => {
   )
   const version = lines.get('redis_version')
   if (lines.get('cluster_enabled') === '1') {
-    throw invalid(
+    throw configInvalid(
       'The broker is a Redis Cluster, which is not supported. Use a single Redis or Valkey, with replicas if you like.',
     )
   }
   if (version !== undefined && version.localeCompare(oldestVersion, 'en', { numeric: true }) < 0) {
-    throw invalid(`The broker is Redis ${version}, which is too old. Use Redis ${oldestVersion} or newer, or Valkey.`)
+    throw configInvalid(
+      `The broker is Redis ${version}, which is too old. Use Redis ${oldestVersion} or newer, or Valkey.`,
+    )
   }
   return lines
 }

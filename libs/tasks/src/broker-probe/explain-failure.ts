@@ -24,7 +24,7 @@ const passingKinds = [
 ]
 
 /** What does not pass by itself. */
-export const invalid = (message: string, cause?: unknown): MemoryGuardError =>
+export const configInvalid = (message: string, cause?: unknown): MemoryGuardError =>
   new MemoryGuardError('CONFIG_INVALID', message, { cause })
 
 /** What may pass by itself. */
@@ -37,18 +37,18 @@ export const codeOf = (error: unknown): string => (error instanceof Error && 'co
 const isCertificateRefused = (code: string): boolean => /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)
 
 /** Why a probe failed, in one sentence with the server's own words. */
-export const explain = (error: unknown, where: string, isSecure = false): MemoryGuardError => {
+export const explainBrokerFailure = (error: unknown, where: string, isSecure = false): MemoryGuardError => {
   if (error instanceof RedisReplyError) return explainReply(error)
   if (error instanceof ForeignProtocolError) return explainForeign(error.firstBytes, where, error)
   const code = codeOf(error)
   if (isCertificateRefused(code)) {
-    return invalid(
+    return configInvalid(
       `The certificate of the broker at ${where} is not accepted (${reasonOf(error)}). Name the file of its authority in NODE_EXTRA_CA_CERTS.`,
       error,
     )
   }
   if (/^(ERR_SSL|EPROTO)/.test(code)) {
-    return invalid(
+    return configInvalid(
       `The broker at ${where} does not speak TLS (${code}). Write redis:// in BROKER_URL if it is not to.`,
       error,
     )
@@ -65,27 +65,30 @@ const explainReply = (error: RedisReplyError): MemoryGuardError => {
   const words = error.message.replace(/\.$/, '')
   switch (error.kind) {
     case 'NOAUTH':
-      return invalid(
+      return configInvalid(
         `The broker asks for a password (${words}). Write it into BROKER_URL: redis://:password@host.`,
         error,
       )
     case 'WRONGPASS':
-      return invalid(`The broker does not know this user and password (${words}). Correct them in BROKER_URL.`, error)
+      return configInvalid(
+        `The broker does not know this user and password (${words}). Correct them in BROKER_URL.`,
+        error,
+      )
     case 'NOPERM':
-      return invalid(`The user of BROKER_URL lacks a permission (${words}). Allow it: ${neededRights}`, error)
+      return configInvalid(`The user of BROKER_URL lacks a permission (${words}). Allow it: ${neededRights}`, error)
     case 'DENIED':
-      return invalid(`The broker refuses connections: ${words}.`, error)
+      return configInvalid(`The broker refuses connections: ${words}.`, error)
     default: {
       const isPassing = passingKinds.some((kind) => error.message.includes(kind)) || /max number of clients/.test(words)
       const message = `The broker cannot be used: ${words}.`
-      return isPassing ? unavailable(message, error) : invalid(message, error)
+      return isPassing ? unavailable(message, error) : configInvalid(message, error)
     }
   }
 }
 
 /** The server expects TLS, and none is spoken. */
 export const explainTls = (where: string, cause: unknown): MemoryGuardError =>
-  invalid(`The broker at ${where} speaks TLS. Write rediss:// in BROKER_URL.`, cause)
+  configInvalid(`The broker at ${where} speaks TLS. Write rediss:// in BROKER_URL.`, cause)
 
 /** Whether a code is that of a server that speaks TLS, but not with us. */
 export const isTlsRefusal = (code: string): boolean => isCertificateRefused(code) || /^ERR_SSL.*ALERT/.test(code)
@@ -95,5 +98,5 @@ const explainForeign = (bytes: Buffer, where: string, cause: unknown): MemoryGua
   // A TLS record: an alert, for the greeting was none of TLS.
   if (bytes[0] === 0x15) return explainTls(where, cause)
   const what = start.startsWith('HTTP/') ? 'An HTTP server' : start.startsWith('SSH-') ? 'An SSH server' : 'Something'
-  return invalid(`${what} answers at ${where}, not Redis. Correct host and port in BROKER_URL.`, cause)
+  return configInvalid(`${what} answers at ${where}, not Redis. Correct host and port in BROKER_URL.`, cause)
 }

@@ -3,9 +3,9 @@ import { MemoryGuardError, parseBrokerUrl, reasonOf, type BrokerAddress } from '
 import { readFacts, readInfo, type BrokerFacts } from './broker-facts.js'
 import {
   codeOf,
-  explain,
+  explainBrokerFailure,
   explainTls,
-  invalid,
+  configInvalid,
   isTlsRefusal,
   keyPrefix,
   neededRights,
@@ -26,7 +26,7 @@ const lastWordsMs = 1_000
  */
 export const probeRedis = async (url: string): Promise<BrokerFacts> => {
   const parsed = parseBrokerUrl(url)
-  if ('fault' in parsed) throw invalid(`BROKER_URL ${parsed.fault}.`)
+  if ('fault' in parsed) throw configInvalid(`BROKER_URL ${parsed.fault}.`)
   const { address } = parsed
   const where = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
   const signal = AbortSignal.timeout(probeMs)
@@ -35,7 +35,7 @@ export const probeRedis = async (url: string): Promise<BrokerFacts> => {
   } catch (error) {
     if (error instanceof MemoryGuardError) throw error
     if (isCut(error)) throw await explainCut(address, where, error)
-    throw explain(error, where, address.isSecure)
+    throw explainBrokerFailure(error, where, address.isSecure)
   }
 }
 
@@ -70,7 +70,7 @@ const chooseDatabase = async (dialog: RedisDialog, { database }: BrokerAddress):
     await dialog.ask('SELECT', String(database))
   } catch (error) {
     if (!(error instanceof RedisReplyError)) throw error
-    throw invalid(
+    throw configInvalid(
       `The broker has no database ${database} for us (${error.message}). Choose another at the end of BROKER_URL.`,
     )
   }
@@ -88,7 +88,7 @@ const tryCommands = async (dialog: RedisDialog): Promise<void> => {
   for (const [index, reply] of replies.entries()) {
     if (!(reply instanceof RedisReplyError)) continue
     if (reply.kind !== 'NOPERM') throw reply
-    throw invalid(
+    throw configInvalid(
       `The user of BROKER_URL may not run ${commands[index]?.[0]} on keys that start with ${keyPrefix} (${reply.message}). Allow it: ${neededRights}`,
       reply,
     )
@@ -103,12 +103,13 @@ const isCut = (error: unknown): boolean =>
 /** A server that cuts a connection may say why to one that is silent: what is sent meanwhile hides it. */
 const explainCut = async (address: BrokerAddress, where: string, cut: unknown): Promise<MemoryGuardError> => {
   const words = await overheard(address, (dialog) => dialog.listen())
-  if (words instanceof RedisReplyError || words instanceof ForeignProtocolError) return explain(words, where)
+  if (words instanceof RedisReplyError || words instanceof ForeignProtocolError)
+    return explainBrokerFailure(words, where)
   if (!address.isSecure && (await speaksTls(address))) return explainTls(where, cut)
   // PostgreSQL answers one letter to the question whether it speaks TLS.
   const letter = await overheard(address, (dialog) => dialog.exchange(Buffer.from('0000000804d2162f', 'hex')))
   if (letter instanceof Buffer && letter.length === 1 && /[SN]/.test(letter.toString('latin1'))) {
-    return invalid(`PostgreSQL answers at ${where}, not Redis. Correct host and port in BROKER_URL.`, cut)
+    return configInvalid(`PostgreSQL answers at ${where}, not Redis. Correct host and port in BROKER_URL.`, cut)
   }
   return unavailable(
     `The broker at ${where} does not answer (${reasonOf(cut)}). Is it a Redis, does it speak TLS?`,

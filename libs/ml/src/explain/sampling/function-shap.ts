@@ -2,7 +2,7 @@ import { MemoryGuardError } from '#libs/platform'
 import type { OnProgress } from '../on-progress.js'
 import { countBits } from '../trees/leaf-game.js'
 import { seededRandom } from './seeded-random.js'
-import type { Background } from '../trees/tree-reference.js'
+import type { BackgroundRows } from '../trees/tree-reference.js'
 
 /** Answers for `count` rows of inputs (row-major, NaN for missing). */
 export type Predict = (rows: Float64Array, count: number) => Float64Array | Promise<Float64Array>
@@ -10,7 +10,7 @@ export type Predict = (rows: Float64Array, count: number) => Float64Array | Prom
 /** How a function is explained of which nothing is known. */
 export interface FunctionShapOptions {
   readonly inputs: number
-  readonly background: Background
+  readonly background: BackgroundRows
   readonly predict: Predict
   /** Most answers that may be computed for one explanation. */
   readonly evaluations: number

@@ -1,7 +1,7 @@
 import { MemoryGuardError } from '#libs/platform'
 import type { ValuedTree } from './additive-sum.js'
 import { InterventionalLeaf, maxPathInputs, PathDependentLeaf, type LeafGame } from './leaf-game.js'
-import { testedValue, type Background } from './tree-reference.js'
+import { testedValue, type BackgroundRows } from './tree-reference.js'
 import { passes } from './tree-structure.js'
 
 /** A node of a tree as the explanation sees it: a test of one input, or a leaf's game. */
@@ -30,7 +30,7 @@ export type PathNode =
 
 /** Reference people for `InterventionalLeaf`, or shares of each branch for `PathDependentLeaf`. */
 export type Reference =
-  | { readonly kind: 'interventional'; readonly background: Background }
+  | { readonly kind: 'interventional'; readonly background: BackgroundRows }
   | { readonly kind: 'path_dependent'; readonly shares: Float64Array }
 
 const distinct = (patterns: Int32Array): { patterns: Int32Array; shares: Float64Array } => {

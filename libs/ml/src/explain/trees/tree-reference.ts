@@ -2,7 +2,7 @@ import type { AdditiveSum, ValuedTree } from './additive-sum.js'
 import { passes, type TreeStructure } from './tree-structure.js'
 
 /** Rows of people to compare with: row-major, NaN for missing, already rounded as the graph rounds its inputs. */
-export interface Background {
+export interface BackgroundRows {
   readonly rows: Float64Array
   readonly count: number
 }
@@ -16,7 +16,7 @@ export const testedValue = (tree: TreeStructure, node: number, rows: Float64Arra
   return of === undefined ? NaN : of.at(rows[offset + of.source] ?? NaN)
 }
 
-const countRows = (tree: TreeStructure, background: Background, inputs: number): Float64Array => {
+const countRows = (tree: TreeStructure, background: BackgroundRows, inputs: number): Float64Array => {
   const counts = new Float64Array(tree.size)
   for (let row = 0; row < background.count; row++) {
     let node = 0
@@ -42,7 +42,7 @@ const areHitRatesReal = (tree: TreeStructure): boolean => {
 }
 
 /** Which source of covers there is: background rows, else the file's hit rates, else none. */
-export const coverSourceOf = (sum: AdditiveSum, background: Background | undefined): CoverSource => {
+export const coverSourceOf = (sum: AdditiveSum, background: BackgroundRows | undefined): CoverSource => {
   if (background !== undefined && background.count > 0) return 'background'
   return sum.trees.every(({ structure }: ValuedTree) => areHitRatesReal(structure)) ? 'hit_rates' : 'even_splits'
 }
@@ -54,7 +54,7 @@ export const coverSourceOf = (sum: AdditiveSum, background: Background | undefin
 export const sharesOf = (
   tree: TreeStructure,
   source: CoverSource,
-  background: Background | undefined,
+  background: BackgroundRows | undefined,
   inputs: number,
 ): Float64Array => {
   const covers =

@@ -2,6 +2,6 @@ import { Injectable } from '@nestjs/common'
 
 /** Where the process stands between start and stop. */
 @Injectable()
-export class Lifecycle {
+export class ProcessState {
   state: 'starting' | 'ready' | 'draining' = 'starting'
 }

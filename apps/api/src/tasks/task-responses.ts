@@ -6,7 +6,7 @@ import {
   type TaskProgress,
 } from '#libs/database'
 import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
-import type { ProgressAnswer, SentTask, TaskAnswer, TaskResult, TaskSummary } from './tasks.schemas.js'
+import type { ProgressResponse, SentTask, TaskResponse, TaskResult, TaskSummary } from './tasks.schemas.js'
 
 export const toSummary = (task: TaskEntity): TaskSummary => ({
   id: task.id,
@@ -34,7 +34,7 @@ export const toSummary = (task: TaskEntity): TaskSummary => ({
   finished_at: task.finishedAt?.toISOString() ?? null,
 })
 
-export const toProgress = ({ percent, stage, done, total, etaSeconds }: TaskProgress): ProgressAnswer => ({
+export const toProgress = ({ percent, stage, done, total, etaSeconds }: TaskProgress): ProgressResponse => ({
   percent,
   stage,
   done,
@@ -42,7 +42,7 @@ export const toProgress = ({ percent, stage, done, total, etaSeconds }: TaskProg
   eta_seconds: etaSeconds,
 })
 
-export const toAnswer = (
+export const toResponse = (
   task: TaskEntity,
   {
     attempts,
@@ -55,7 +55,7 @@ export const toAnswer = (
     readonly origin: ScheduleOrigin | null
     readonly progress: TaskProgress | null
   },
-): TaskAnswer => ({
+): TaskResponse => ({
   ...toSummary(task),
   progress: progress && toProgress(progress),
   attempts: attempts.map((attempt) => ({

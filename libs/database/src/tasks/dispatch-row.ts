@@ -1,0 +1,36 @@
+import type { QueueName } from '#libs/platform'
+
+/** What a job of the broker says: this task may start its `attempt`-th attempt. */
+export interface TaskJob {
+  readonly taskId: string
+  readonly attempt: number
+}
+
+/** A job with what the broker needs to place it. */
+export interface DispatchableTask extends TaskJob {
+  readonly queue: QueueName
+  readonly name: string
+  readonly priority: number
+  /** Milliseconds until it may start; 0 for at once. */
+  readonly delayMs: number
+}
+
+/** Columns of a task that is to be dispatched. */
+export interface DispatchRow {
+  id: string
+  name: string
+  queue: QueueName
+  attempt: number
+  priority: number
+  delay_ms: string | number
+  waiting?: boolean
+}
+
+export const toDispatchable = (row: DispatchRow): DispatchableTask => ({
+  taskId: row.id,
+  attempt: row.attempt + 1,
+  name: row.name,
+  queue: row.queue,
+  priority: row.priority,
+  delayMs: Number(row.delay_ms),
+})
