@@ -486,8 +486,10 @@ describeOnBothBrokers('the API', (broker) => {
         `Authorization: Bearer ${stack.key}`,
         `X-Request-Id: ${id}`,
       ]
-      const length = ['Content-Type: application/json', 'Content-Length: 100']
-      socket.write(`${[...head, ...length].join('\r\n')}\r\n\r\n{"user_id"`, () => socket.resetAndDestroy())
+      const length = ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue']
+      // Reset before the server has read the head, there would be no request at all.
+      socket.once('data', () => socket.resetAndDestroy())
+      socket.write(`${[...head, ...length].join('\r\n')}\r\n\r\n{"user_id"`)
       const line = await waitFor(
         () =>
           stack
