@@ -40,7 +40,7 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
     for (const id of ids) {
       await waitFor(async () => (await readState(id)) === 'succeeded', { what: 'the task', timeoutMs: 60_000 })
     }
-    expect(stack.readLogs()).toContain('connecting to the broker anew')
+    expect(stack.readLogs()).toContain('reconnecting to the broker')
     expect((await fetch(`${worker.healthUrl}/readyz`)).status).toBe(200)
     expect(await worker.kill('SIGTERM')).toBe(0)
     await proxy.close()
@@ -54,7 +54,7 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
     })
     proxy.silenceAll()
     const id = await submit()
-    const rebuilds = () => stack.readLogs().split('connecting to the broker anew').length - 1
+    const rebuilds = () => stack.readLogs().split('reconnecting to the broker').length - 1
     const before = rebuilds()
     await waitFor(() => rebuilds() >= before + 2, { what: 'it to connect anew twice', timeoutMs: 60_000 })
     expect(worker.isRunning).toBe(true)
@@ -82,7 +82,7 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
     )
     const id = await submit()
     await waitFor(() => held.includes(id), { what: 'the job to be held' })
-    const rebuilds = () => stack.readLogs().split('connecting to the broker anew').length - 1
+    const rebuilds = () => stack.readLogs().split('reconnecting to the broker').length - 1
     const before = rebuilds()
     const idle = await stack.startWorker({
       WORKER_STALL_REBUILD_SECONDS: '0.5',
