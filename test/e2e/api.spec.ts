@@ -479,24 +479,29 @@ describeOnBothBrokers('the API', (broker) => {
 
     it('that is cut off by its caller is no fault of the database', async () => {
       const id = `cut-off-${randomUUID()}`
-      const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
-      const head = [
-        'POST /v1/predictions HTTP/1.1',
-        'Host: x',
-        `Authorization: Bearer ${stack.key}`,
-        `X-Request-Id: ${id}`,
-      ]
-      const length = ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue']
-      // Reset before the server has read the head, there would be no request at all.
-      socket.once('data', () => socket.resetAndDestroy())
-      socket.write(`${[...head, ...length].join('\r\n')}\r\n\r\n{"user_id"`)
+      const cutOff = () => {
+        const socket = connect(Number(new URL(stack.url).port), '127.0.0.1')
+        const head = [
+          'POST /v1/predictions HTTP/1.1',
+          'Host: x',
+          `Authorization: Bearer ${stack.key}`,
+          `X-Request-Id: ${id}`,
+        ]
+        const length = ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue']
+        // Reset before the server has read the head, there would be no request at all.
+        socket.once('data', () => socket.resetAndDestroy())
+        socket.write(`${[...head, ...length].join('\r\n')}\r\n\r\n{"user_id"`)
+      }
+      // Of many rejected requests within a second, as the tests before have sent them, only some have a line.
       const line = await waitFor(
-        () =>
-          stack
+        () => {
+          cutOff()
+          return stack
             .readLogs()
             .split('\n')
-            .find((text) => text.includes(id)),
-        { what: 'the request to be told as cut off' },
+            .find((text) => text.includes(id))
+        },
+        { what: 'the request to be told as cut off', intervalMs: 300 },
       )
       expect(JSON.parse(line)).toMatchObject({ msg: 'request rejected', status: 400 })
       expect(stack.readLogs()).not.toContain('The database is not available')
