@@ -74,13 +74,15 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   // Before it is ready nothing is in hand, and what it waits for may never come.
   void asked.then(() => state === 'starting' && process.exit(0))
   const report = () =>
-    readiness.report({
-      lifecycle: async () => (state === 'ready' ? undefined : state),
-      consumers: async () => watchdog.fault,
-      models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
-      database: () => database.findFault(),
-      broker: readiness.findBrokerFault,
-    })
+    readiness.report(
+      {
+        lifecycle: async () => (state === 'ready' ? undefined : state),
+        consumers: async () => watchdog.fault,
+        models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
+        database: () => database.findFault(),
+      },
+      { needsBroker: true },
+    )
   const probes = new ProbeServer({
     state: () => state,
     readiness: report,

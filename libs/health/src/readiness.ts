@@ -2,7 +2,7 @@ import { isDatabaseUnavailable } from '#libs/database'
 import { lateAnswer, readinessCheckMs, withinTime } from '#libs/platform'
 import { Broker, BrokerNotes } from '#libs/tasks'
 import { HttpException, Injectable } from '@nestjs/common'
-import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus'
+import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus'
 
 /** One check of readiness: resolves to what is wrong, or to nothing. It counts as failed after some seconds. */
 export type ReadinessCheck = () => Promise<string | undefined>
@@ -26,46 +26,39 @@ export class Readiness {
     private readonly notes: BrokerNotes,
   ) {}
 
-  /** Runs the checks. The state of the broker is reported, too; it counts only where a check asks for it. */
-  async report(checks: Readonly<Record<string, ReadinessCheck>>): Promise<ReadinessReport> {
-    const faults: Record<string, string> = {}
-    const indicators = Object.entries(checks).map(
-      ([name, check]) =>
-        () =>
-          this.run(name, check, faults),
-    )
-    const [{ isReady, result }, fault] = await Promise.all([this.runAll(indicators), faultOf(this.findBrokerFault)])
+  /**
+   * Runs the checks. The broker is tried, too: its state is reported, and counts as a check named `broker` if the process
+   * cannot work without it.
+   */
+  async report(
+    checks: Readonly<Record<string, ReadinessCheck>>,
+    { needsBroker = false } = {},
+  ): Promise<ReadinessReport> {
+    const [brokerFault, ...results] = await Promise.all([
+      faultOf(() => this.broker.assertWritable().then(() => undefined)),
+      ...Object.entries(checks).map(async ([name, check]) => [name, await faultOf(check)] as const),
+    ])
+    const all = needsBroker ? [...results, ['broker', brokerFault] as const] : results
+    const faults = Object.fromEntries(all.flatMap(([name, fault]) => (fault === undefined ? [] : [[name, fault]])))
+    const result = await this.resultOf(all)
     return {
-      isReady,
+      isReady: Object.keys(faults).length === 0,
       faults,
-      body: { ...result, broker: fault === undefined ? 'up' : 'down', notes: this.notes.current },
+      body: { ...result, broker: brokerFault === undefined ? 'up' : 'down', notes: this.notes.current },
     }
   }
 
-  /** A check that the broker takes jobs. */
-  readonly findBrokerFault: ReadinessCheck = async () => {
-    await this.broker.assertWritable()
-    return undefined
-  }
-
-  private async run(
-    name: string,
-    check: ReadinessCheck,
-    faults: Record<string, string>,
-  ): Promise<HealthIndicatorResult> {
-    const fault = await faultOf(check)
-    if (fault !== undefined) faults[name] = fault
-    const indicator = this.indicators.check(name)
-    return fault === undefined ? indicator.up() : indicator.down({ message: fault })
-  }
-
-  /** Terminus throws its result if a check of it has failed. */
-  private async runAll(indicators: readonly (() => Promise<HealthIndicatorResult>)[]) {
+  /** Terminus's result. It throws it if a check has failed. */
+  private async resultOf(all: readonly (readonly [name: string, fault: string | undefined])[]): Promise<object> {
+    const indicators = all.map(([name, fault]) => () => {
+      const indicator = this.indicators.check(name)
+      return fault === undefined ? indicator.up() : indicator.down({ message: fault })
+    })
     try {
-      return { isReady: true, result: await this.health.check([...indicators]) }
+      return await this.health.check(indicators)
     } catch (error) {
       const result = error instanceof HttpException ? error.getResponse() : undefined
-      return { isReady: false, result: typeof result === 'object' ? result : { status: 'error' } }
+      return typeof result === 'object' ? result : { status: 'error' }
     }
   }
 }
