@@ -41,7 +41,6 @@ describeOnBothBrokers('consumers', (kind) => {
       },
       log,
     )
-    const consumers = new Consumers(delivered, log, broker)
     const worker = new Worker('predictions', (job) => delivered.outcomeOf(job), {
       ...brokerOptions(database.config, 'consumer'),
       autorun: false,
@@ -53,7 +52,8 @@ describeOnBothBrokers('consumers', (kind) => {
     worker.on('completed', () => told.push('done'))
     const task = { taskId: uuidv7(), attempt: 1, name: 'ml.process_prediction', queue: 'predictions' } as const
     await broker.add([{ ...task, priority: 0, delayMs: 0 }])
-    consumers.addQueue('predictions', () => worker)
+    const consumers = new Consumers({ create: () => worker }, delivered, log, broker)
+    consumers.addQueue('predictions')
     await waitFor(() => told.includes('no more'), { what: 'the question for one more' })
     expect(told).toEqual(['begun', 'no more'])
     running[0]?.()

@@ -2,7 +2,6 @@ import { COMPUTE_POOL, type ComputePool } from '#libs/ml'
 import { MemoryGuardError } from '#libs/platform'
 import { isWorkerCommand, workerCommands } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import { ConsumerFactory } from '../processors/consumer-factory.js'
 import { Consumers } from '../processors/consumers.js'
 import { PoolSize } from '../capacity/pool-size.js'
 import { WorkerLimits } from '../capacity/worker-limits.js'
@@ -14,7 +13,6 @@ export class WorkerCommands {
     private readonly consumers: Consumers,
     private readonly limits: WorkerLimits,
     @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
-    private readonly factory: ConsumerFactory,
     private readonly size: PoolSize,
   ) {}
 
@@ -43,7 +41,7 @@ export class WorkerCommands {
         await this.pool.restart()
         return { children: this.pool.children.length }
       case 'add-consumer': {
-        this.consumers.addQueue(workerCommands[name].parse(given).queue, (queue) => this.factory.create(queue))
+        this.consumers.addQueue(workerCommands[name].parse(given).queue)
         return { queues: this.consumers.queues }
       }
       case 'cancel-consumer': {

@@ -3,6 +3,7 @@ import { Broker, type BrokerOutage } from '#libs/tasks'
 import type { WorkerHost } from '@nestjs/bullmq'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Worker } from 'bullmq'
+import { ConsumerFactory } from './consumer-factory.js'
 import { jobsAtOnce } from './consumer.js'
 import { DeliveredJobs } from './delivered-jobs.js'
 
@@ -12,6 +13,7 @@ export class Consumers {
   private readonly workers = new Map<QueueName, Worker>()
 
   constructor(
+    @Inject(ConsumerFactory) private readonly factory: Pick<ConsumerFactory, 'create'>,
     @Inject(DeliveredJobs) private readonly delivered: Pick<DeliveredJobs, 'start'>,
     @Inject(LOGGER) private readonly log: Logger,
     @Inject(Broker) private readonly broker: { readonly outage: Pick<BrokerOutage, 'failed'> },
@@ -28,8 +30,8 @@ export class Consumers {
   }
 
   /** Consumes one more queue; nothing happens if it is consumed. */
-  addQueue(queue: QueueName, create: (queue: QueueName) => Worker): void {
-    if (!this.workers.has(queue)) this.run(queue, create(queue))
+  addQueue(queue: QueueName): void {
+    if (!this.workers.has(queue)) this.run(queue, this.factory.create(queue))
   }
 
   /** Takes no further jobs of a queue; resolves when those under way are finished. */
@@ -40,10 +42,10 @@ export class Consumers {
   }
 
   /** Consumes over new connections. Jobs under way go on; the broker redelivers them, and they are skipped then. */
-  replaceAll(create: (queue: QueueName) => Worker): void {
+  replaceAll(): void {
     for (const [queue, old] of [...this.workers]) {
       old.close(true).catch((error: unknown) => this.log.debug({ err: error, queue }, 'old consumer not closed'))
-      this.run(queue, create(queue))
+      this.run(queue, this.factory.create(queue))
     }
   }
 

@@ -2,7 +2,6 @@ import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
 import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import { ConsumerFactory } from '../processors/consumer-factory.js'
 import { Consumers } from '../processors/consumers.js'
 import { StallClock, type StallSight } from './stall-clock.js'
 import { WorkerLimits } from '../capacity/worker-limits.js'
@@ -27,7 +26,6 @@ export class Watchdog {
     private readonly runner: TaskRunner,
     private readonly limits: WorkerLimits,
     private readonly consumers: Consumers,
-    private readonly factory: ConsumerFactory,
     private readonly broker: Broker,
     private readonly queues: QueueRepository,
     @Inject(CONFIG) { worker }: Config,
@@ -93,6 +91,6 @@ export class Watchdog {
   private rebuild(): void {
     this.log.warn({ queues: this.consumers.queues }, 'no work taken although some waits: reconnecting to the broker')
     this.broker.reconnect()
-    this.consumers.replaceAll((queue) => this.factory.create(queue))
+    this.consumers.replaceAll()
   }
 }
