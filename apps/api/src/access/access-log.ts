@@ -1,5 +1,5 @@
 import { AuditRepository, type CountedAuditEntry } from '#libs/database'
-import { LOGGER, withinTime, type Logger } from '#libs/platform'
+import { LOGGER, PeriodicLoop, withinTime, type Logger } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { AuditTally, type Observation, type Tally, type TallyOptions } from './audit-tally.js'
 
@@ -27,31 +27,29 @@ const lastFlushMs = 3_000
 export class AccessLog implements OnApplicationShutdown {
   private readonly reads = new AuditTally(readOptions)
   private readonly rejections = new AuditTally(rejectionOptions)
-  private timer: NodeJS.Timeout | undefined
-  private flushing: Promise<void> | undefined
+  private readonly flushes: PeriodicLoop
   private isBehind = false
-  private isStopping = false
 
   constructor(
     private readonly entries: AuditRepository,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+  ) {
+    // Repeated observations are due when their window is over, whether others come or not.
+    this.flushes = new PeriodicLoop({ name: 'access log', intervalMs: flushMs, run: () => this.store(false) }, log)
+    this.flushes.start()
+  }
 
   noteRead(read: Observation): void {
     this.reads.add(read)
-    if (this.reads.fresh >= flushAtPeople && !this.isBehind) void this.flush()
-    else this.flushLater()
+    if (this.reads.fresh >= flushAtPeople && !this.isBehind) this.flushes.wake()
   }
 
   noteRejection(rejection: Observation): void {
     this.rejections.add(rejection)
-    this.flushLater()
   }
 
   /** After the last request. */
   async onApplicationShutdown(): Promise<void> {
-    this.isStopping = true
-    clearTimeout(this.timer)
     const isStored = await withinTime(
       this.flushAll().then(() => !this.isBehind),
       lastFlushMs,
@@ -61,22 +59,8 @@ export class AccessLog implements OnApplicationShutdown {
   }
 
   private async flushAll(): Promise<void> {
-    await this.flushing
+    await this.flushes.stop()
     await this.store(true)
-  }
-
-  private flushLater(): void {
-    if (this.isStopping) return
-    this.timer ??= setTimeout(() => void this.flush(), flushMs).unref()
-  }
-
-  private async flush(): Promise<void> {
-    clearTimeout(this.timer)
-    this.timer = undefined
-    // Repeated observations are due when their window is over, whether others come or not.
-    this.flushing ??= this.store(false).finally(() => (this.flushing = undefined))
-    await this.flushing
-    this.flushLater()
   }
 
   private async store(everything: boolean): Promise<void> {

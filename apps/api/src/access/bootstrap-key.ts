@@ -1,5 +1,5 @@
 import { BootstrapKeyRepository, isDatabaseUnavailable } from '#libs/database'
-import { CONFIG, LOGGER, reasonOf, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, PeriodicLoop, reasonOf, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 
 /** Keeps the text of a first admin key for its owner; returns where. @throws what keeps it from being kept. */
@@ -11,8 +11,7 @@ const retryMs = 2_000
 /** The admin key of the configuration, or the first one of an installation. */
 @Injectable()
 export class BootstrapKey implements OnApplicationShutdown {
-  private retry: NodeJS.Timeout | undefined
-  private isStopped = false
+  private retries: PeriodicLoop | undefined
 
   constructor(
     private readonly keys: BootstrapKeyRepository,
@@ -31,23 +30,23 @@ export class BootstrapKey implements OnApplicationShutdown {
     } catch (error) {
       if (!isDatabaseUnavailable(error)) throw error
       this.log.warn({ reason: reasonOf(error) }, 'admin key not installed yet: the database cannot be written')
-      this.retryLater(keepFirst)
+      const run = () => this.tryAgain(keepFirst)
+      this.retries = new PeriodicLoop({ name: 'admin key', intervalMs: retryMs, run }, this.log)
+      this.retries.start()
     }
   }
 
-  onApplicationShutdown(): void {
-    this.isStopped = true
-    clearTimeout(this.retry)
+  async onApplicationShutdown(): Promise<void> {
+    await this.retries?.stop()
   }
 
-  private retryLater(keepFirst: KeepFirstKey | undefined): void {
-    if (this.isStopped) return
-    this.retry = setTimeout(() => {
-      this.installNow(keepFirst).catch((error: unknown) => {
-        if (!isDatabaseUnavailable(error)) this.log.error({ err: error }, 'admin key not installed; trying again')
-        this.retryLater(keepFirst)
-      })
-    }, retryMs).unref()
+  private async tryAgain(keepFirst: KeepFirstKey | undefined): Promise<void> {
+    try {
+      await this.installNow(keepFirst)
+      void this.retries?.stop()
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) this.log.error({ err: error }, 'admin key not installed; trying again')
+    }
   }
 
   private async installNow(keepFirst: KeepFirstKey | undefined): Promise<void> {
