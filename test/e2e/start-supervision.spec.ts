@@ -43,7 +43,7 @@ it("E4: start takes any port for the worker's probes with 0, and goes on when th
     await untilSaid('Ctrl-C stops everything')
     const [before] = await workers()
     expect(await command('control', 'shutdown')).toMatchObject({ code: 0 })
-    await untilSaid('The worker stopped, as it was told to: starting it again. Ctrl-C here stops everything.')
+    await untilSaid('A command stopped the worker: starting it again. Press Ctrl-C here to stop everything.')
     const after = await waitFor(
       async () => (await workers()).find(({ state, pid }) => state === 'ready' && pid !== before?.pid),
       {

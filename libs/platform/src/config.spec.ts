@@ -39,7 +39,7 @@ describe('configuration', () => {
     })
   })
 
-  it('A7: records reads only where it is asked to', () => {
+  it('A7: records reads only if AUDIT_READS says so', () => {
     expect(loadConfig({}).audit).toEqual({ recordsReads: false })
     expect(loadConfig({ AUDIT_READS: 'persons' }).audit).toEqual({ recordsReads: true })
     expect(faultOf({ AUDIT_READS: 'all' }).message).toContain('AUDIT_READS: must be none or persons')

@@ -26,7 +26,7 @@ export interface Tally {
 }
 
 export interface TallyOptions {
-  /** Most actions, keys and targets that are told apart at a time; what goes beyond is counted together. */
+  /** Maximum number of rows, each of one action, key and target. Further observations are counted in one common row. */
   readonly maxRows: number
   /** Shortest time between two entries of one row, in milliseconds. */
   readonly windowMs: number
@@ -45,7 +45,7 @@ type Subject = Pick<Tally, 'action' | 'apiKeyId' | 'target'>
 
 /** Target of what is counted together. */
 const others = 'others'
-/** Most values of a facet that are told apart. */
+/** Maximum number of values of a facet that have a count of their own. */
 const maxValues = 20
 
 /**

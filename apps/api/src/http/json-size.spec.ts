@@ -20,7 +20,7 @@ describe('A3: the size of JSON', () => {
     expect(measureJson(text)).toEqual({ values, members: most === 0 ? expect.any(Number) : most })
   })
 
-  it('is counted no further than is asked for', () => {
+  it('stops counting at the given limit', () => {
     expect(measureJson(list(1_000), 10)).toMatchObject({ values: 11 })
   })
 

@@ -92,7 +92,7 @@ export class SupervisedProcess {
       delayMs = isHealthy ? firstDelayMs : Math.min(Math.max(2 * delayMs, firstDelayMs), longestDelayMs)
       log(
         child.exitCode === 0
-          ? `The ${name} stopped, as it was told to: starting it again. Ctrl-C here stops everything.`
+          ? `A command stopped the ${name}: starting it again. Press Ctrl-C here to stop everything.`
           : `The ${name} ended (${child.signalCode ?? `exit code ${child.exitCode}`}): starting it again`,
       )
       await wait(delayMs, undefined, { signal: this.stopping.signal }).catch(ignoreAbort)

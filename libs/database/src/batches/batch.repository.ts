@@ -139,8 +139,8 @@ export class BatchRepository {
   }
 
   /**
-   * The people of a chunk; null if they are no longer there. The first chunk that is asked for marks the batch as
-   * running. `isCancelled` says that the batch has ended without this chunk.
+   * Reads the people of a chunk; returns null if they were removed. The first chunk that starts marks the batch as
+   * running. `isCancelled` is true if the batch has ended without this chunk.
    */
   async startChunk(
     batchId: string,

@@ -8,7 +8,7 @@ export interface ConcurrentIndex {
   readonly on: string
 }
 
-/** How often a table is looked at on which the server still makes an index, in milliseconds. */
+/** Interval between two checks whether the server is still making an index on a table, in milliseconds. */
 const pollMs = 200
 
 /**

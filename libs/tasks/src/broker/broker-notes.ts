@@ -2,7 +2,7 @@ import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { checkBroker } from './check-broker.js'
 
-/** Settings of a broker change while it runs: they are read again when they are asked for after this time. */
+/** An operator may change the broker's settings while it runs: older ones are read again at the next use, in milliseconds. */
 const keptMs = 60_000
 
 /**
