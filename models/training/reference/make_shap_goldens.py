@@ -28,7 +28,7 @@ from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier
 
 import onnx_trees as trees
 
-ROWS, BACKGROUND, INTERACTIONS = 1000, 100, 25
+ROWS, BACKGROUND = 1000, 100
 
 
 def people(seed, inputs, missing):
@@ -166,7 +166,6 @@ def make(name, folder):
     save("path-dependent.f64", path.shap_values(rows))
     save("path-dependent-all-rows.f64", whole_values)
     save("interventional.f64", against.shap_values(rows))
-    save("interactions.f64", path.shap_interaction_values(rows[:INTERACTIONS]))
     (out / "rows.f32").write_bytes(x.astype("<f4").tobytes())
     (out / "model.onnx").write_bytes(file.SerializeToString())
     if name == "histogram-boosting":
@@ -183,7 +182,6 @@ def make(name, folder):
         "inputs": x.shape[1],
         "rows": ROWS,
         "background_rows": BACKGROUND,
-        "interaction_rows": INTERACTIONS,
         "output": {"tensor": tensor, "column": column},
         "target": target,
         "base_value": {

@@ -71,31 +71,6 @@ export class AdditiveExplainer implements Explainer {
     return Promise.resolve(this.explainNow(rows, count))
   }
 
-  interactions(rows: Float64Array | Float32Array, count: number): Float64Array {
-    const { inputs } = this
-    const own = roundRows(rows, this.traced.roundsInputs)
-    const { contributions } = this.explainNow(rows, count)
-    const all = new Float64Array(count * inputs * inputs)
-    for (let person = 0; person < count; person++) {
-      const at = person * inputs * inputs
-      this.trees.addInteractions(own, person * inputs, all, at)
-      // The index of a pair is shared by its two inputs; the main effect is what is left of the contribution.
-      for (let i = 0; i < inputs; i++) {
-        for (let j = i + 1; j < inputs; j++) {
-          const half = (all[at + i * inputs + j] ?? 0) / 2
-          all[at + i * inputs + j] = half
-          all[at + j * inputs + i] = half
-        }
-      }
-      for (let i = 0; i < inputs; i++) {
-        let rest = contributions[person * inputs + i] ?? NaN
-        for (let j = 0; j < inputs; j++) if (j !== i) rest -= all[at + i * inputs + j] ?? 0
-        all[at + i * inputs + i] = rest
-      }
-    }
-    return all
-  }
-
   private explainNow(rows: Float64Array | Float32Array, count: number): Explanation {
     const { inputs, sum, means } = this
     const own = roundRows(rows, this.traced.roundsInputs)

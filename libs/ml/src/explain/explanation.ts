@@ -60,9 +60,4 @@ export interface Explainer {
   readonly because?: string
   /** Explains `count` people: `rows` is row-major in the order of the graph's columns, NaN for missing. */
   explain(rows: Float64Array | Float32Array, count: number, onProgress?: OnProgress): Promise<Explanation>
-  /**
-   * Shapley interaction values, inputs x inputs per person: symmetric, each row adds up to the contribution of its
-   * input (Lundberg et al. 2020). Only sums of trees and linear terms have them.
-   */
-  interactions?(rows: Float64Array | Float32Array, count: number): Float64Array
 }

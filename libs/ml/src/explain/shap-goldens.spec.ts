@@ -10,7 +10,6 @@ const aboutSchema = z.object({
   inputs: z.int(),
   rows: z.int(),
   background_rows: z.int(),
-  interaction_rows: z.int(),
   output: z.object({ tensor: z.string(), column: z.int() }),
   base_value: z.object({ path_dependent: z.number(), path_dependent_all_rows: z.number(), interventional: z.number() }),
 })
@@ -64,13 +63,6 @@ describe.each(readdirSync(folder))('%s equals the shap package on 1,000 people',
         .reduce((sum, part) => sum + part, explainer.baseValue),
     )
     expect(largestDifference(totals, output)).toBeLessThan(1e-9)
-  })
-
-  it('for interaction values', async () => {
-    const { about, rows, background } = load(name)
-    const explainer = await explainerFor(name, 'tree_path_dependent', background)
-    const found = explainer.interactions?.(rows, about.interaction_rows) ?? new Float64Array(0)
-    expect(largestDifference(found, doubles(name, 'interactions.f64'))).toBeLessThan(1e-6)
   })
 })
 

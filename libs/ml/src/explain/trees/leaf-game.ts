@@ -21,8 +21,6 @@ export interface LeafGame {
   readonly expected: number
   /** Adds the Shapley value of the k-th input on the path to `into[at + places[k]]`. */
   addShares(failed: number, into: Float64Array, at: number, places: Int32Array): void
-  /** Adds the Shapley interaction index of inputs j < k to `into[at + places[j] * stride + places[k]]`. */
-  addInteractions(failed: number, into: Float64Array, at: number, stride: number, places: Int32Array): void
 }
 
 const factors = new Float64Array(maxPathInputs)
@@ -73,35 +71,6 @@ export class PathDependentLeaf implements LeafGame {
     }
   }
 
-  addInteractions(failed: number, into: Float64Array, at: number, stride: number, places: Int32Array): void {
-    const { shares } = this
-    const width = shares.length
-    const outer = this.failedProduct(failed)
-    if (outer === 0) return
-    const { points, weights } = quadratureFor(width - 1)
-    const failures = countBits(failed)
-    for (let q = 0; q < points.length; q++) {
-      const t = points[q] ?? 0
-      let product = outer * (weights[q] ?? 0)
-      for (let k = 0; k < width; k++) {
-        const isFailed = (failed >>> k) & 1
-        const share = shares[k] ?? 0
-        const factor = t + (1 - t) * share
-        if (!isFailed) product *= factor
-        // What the input changes, over the factor by which it stands in the product.
-        factors[k] = isFailed ? -1 / (1 - t) : (1 - share) / factor
-      }
-      for (let f = 0; f < failures; f++) product *= 1 - t
-      for (let j = 0; j < width; j++) {
-        const left = product * (factors[j] ?? 0)
-        for (let k = j + 1; k < width; k++) {
-          const place = pairPlace(at, stride, places[j] ?? 0, places[k] ?? 0)
-          into[place] = (into[place] ?? 0) + left * (factors[k] ?? 0)
-        }
-      }
-    }
-  }
-
   /** Value times the shares of the failed inputs. */
   private failedProduct(failed: number): number {
     let product = this.value
@@ -109,10 +78,6 @@ export class PathDependentLeaf implements LeafGame {
     return product
   }
 }
-
-/** Place of a pair in the upper triangle of a matrix. */
-const pairPlace = (at: number, stride: number, a: number, b: number): number =>
-  a < b ? at + a * stride + b : at + b * stride + a
 
 const factorials = [1]
 for (let n = 1; n <= 2 * maxPathInputs; n++) factorials.push((factorials[n - 1] ?? 1) * n)
@@ -161,30 +126,6 @@ export class InterventionalLeaf implements LeafGame {
       if (((failed >>> k) & 1) === 0) continue
       const place = at + (places[k] ?? 0)
       into[place] = (into[place] ?? 0) + ofFailed
-    }
-  }
-
-  addInteractions(failed: number, into: Float64Array, at: number, stride: number, places: Int32Array): void {
-    const { width, patterns, shares } = this
-    const away = countBits(failed)
-    for (let p = 0; p < patterns.length; p++) {
-      const other = patterns[p] ?? 0
-      if ((other & failed) !== 0) continue
-      const towards = countBits(other)
-      const involved = other | failed
-      const weight = this.value * (shares[p] ?? 0)
-      const bothTowards = towards > 1 ? weight * beta(towards - 2, away) : 0
-      const bothAway = away > 1 ? weight * beta(towards, away - 2) : 0
-      const mixed = towards > 0 && away > 0 ? -weight * beta(towards - 1, away - 1) : 0
-      for (let j = 0; j < width; j++) {
-        if (((involved >>> j) & 1) === 0) continue
-        for (let k = j + 1; k < width; k++) {
-          if (((involved >>> k) & 1) === 0) continue
-          const failures = ((failed >>> j) & 1) + ((failed >>> k) & 1)
-          const place = pairPlace(at, stride, places[j] ?? 0, places[k] ?? 0)
-          into[place] = (into[place] ?? 0) + (failures === 0 ? bothTowards : failures === 2 ? bothAway : mixed)
-        }
-      }
     }
   }
 }

@@ -59,17 +59,6 @@ const shapley = (game: Game, inputs: number): number[] =>
     return value
   })
 
-/** Half of the Shapley interaction index of two inputs by its definition. */
-const interaction = (game: Game, inputs: number, i: number, j: number): number => {
-  let value = 0
-  for (let s = 0; s < 2 ** inputs; s++) {
-    if ((s >>> i) & 1 || (s >>> j) & 1) continue
-    const weight = (factorial(popCount(s)) * factorial(inputs - popCount(s) - 2)) / factorial(inputs - 1)
-    value += weight * (game(s | (1 << i) | (1 << j)) - game(s | (1 << i)) - game(s | (1 << j)) + game(s))
-  }
-  return value / 2
-}
-
 const rowsOf = (flat: Float64Array, inputs: number): number[][] =>
   Array.from({ length: flat.length / inputs }, (_, row) => [...flat.subarray(row * inputs, (row + 1) * inputs)])
 
@@ -157,27 +146,6 @@ describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (me
         }
       }),
       { numRuns: 150 },
-    )
-  })
-
-  it('gives interaction values by their definition, whose rows add up to the contributions', async () => {
-    await fc.assert(
-      fc.asyncProperty(made, async (example) => {
-        const { inputs, trees, background, people } = example
-        const modelBytes = regressor(trees, inputs)
-        const explainer = await createExplainer({ modelBytes, output, inputs, background, method, space })
-        const { contributions } = await explainer.explain(people, 1)
-        const values = explainer.interactions?.(people, 1) ?? new Float64Array(0)
-        const game = games(example, [...people.subarray(0, inputs)], method)
-        for (let i = 0; i < inputs; i++) {
-          const row = [...values.subarray(i * inputs, (i + 1) * inputs)]
-          expectClose([row.reduce((sum, value) => sum + value, 0)], [contributions[i] ?? NaN])
-          row.forEach((value, j) => {
-            if (i !== j) expectClose([value], [interaction(game, inputs, i, j)])
-          })
-        }
-      }),
-      { numRuns: 60 },
     )
   })
 })

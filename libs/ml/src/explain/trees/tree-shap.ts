@@ -3,8 +3,7 @@ import { buildPaths, type PathNode, type Reference } from './leaf-paths.js'
 import { cutIntoBlocks, entriesOf } from './tree-blocks.js'
 import { PathDependentProgram } from './path-dependent-program.js'
 import { TableProgram } from './table-program.js'
-import { testedValue } from './tree-reference.js'
-import { passes, type TreeStructure } from './tree-structure.js'
+import type { TreeStructure } from './tree-structure.js'
 import type { Univariate } from '../tracing/univariate.js'
 
 /** Most numbers that all tables of a model may hold together: 24 MB. */
@@ -36,11 +35,10 @@ const tableEntries = (trees: readonly PreparedTree[], limit: number): number => 
   return sum
 }
 
-/** Exact Shapley values, and interaction values, of a sum of trees. */
+/** Exact Shapley values of a sum of trees. */
 export class TreeShap {
   /** Expected output of the trees over the reference people. */
   readonly expected: number
-  private readonly trees: readonly PreparedTree[]
   private readonly programs: readonly (TableProgram | PathDependentProgram)[]
   private readonly tested: readonly Univariate[]
 
@@ -50,11 +48,11 @@ export class TreeShap {
     referenceOf: (tree: TreeStructure) => Reference,
     private readonly inputs: number,
   ) {
-    this.trees = trees.map((tree) => {
+    const prepared = trees.map((tree): PreparedTree => {
       const reference = referenceOf(tree.structure)
       return { structure: tree.structure, kind: reference.kind, root: buildPaths(tree, reference, inputs) }
     })
-    const withTables = this.trees.filter(({ kind }) => kind === 'interventional')
+    const withTables = prepared.filter(({ kind }) => kind === 'interventional')
     const limit = growingTables.find((size) => tableEntries(withTables, size) <= tableBudget) ?? 0
     const columns = new Map<Univariate, number>()
     const columnOf = (tested: Univariate): number => {
@@ -63,7 +61,7 @@ export class TreeShap {
       return column
     }
     let budget = tableBudget
-    this.programs = this.trees.map(({ structure, kind, root }) => {
+    this.programs = prepared.map(({ structure, kind, root }) => {
       if (kind === 'interventional') return new TableProgram(structure, root, limit, columnOf)
       const blocks = cutIntoBlocks(root, filledTable)
       const entries = blocks.reduce((sum, block) => sum + entriesOf(block), 0)
@@ -76,7 +74,7 @@ export class TreeShap {
       return program
     })
     this.tested = [...columns.keys()]
-    this.expected = this.trees.reduce((sum, { root }) => sum + expectedOf(root), 0)
+    this.expected = prepared.reduce((sum, { root }) => sum + expectedOf(root), 0)
   }
 
   /**
@@ -96,24 +94,5 @@ export class TreeShap {
       }
     })
     for (const program of this.programs) program.run({ count, width, values, isMissing }, into, inputs + 1)
-  }
-
-  /**
-   * Adds Shapley interaction indices of pairs of inputs for one person (the row at `offset` of `rows`) to the upper
-   * triangle of the matrix of inputs x inputs at `at` of `into`.
-   */
-  addInteractions(rows: Float64Array, offset: number, into: Float64Array, at: number): void {
-    for (const { structure, root } of this.trees) {
-      const visit = (node: PathNode, failed: number): void => {
-        if (node.kind === 'leaf') {
-          node.game.addInteractions(failed, into, at, this.inputs, node.sources)
-          return
-        }
-        const passed = passes(structure, node.node, testedValue(structure, node.node, rows, offset))
-        visit(node.yes, passed ? failed : failed | (1 << node.bit))
-        visit(node.no, passed ? failed | (1 << node.bit) : failed)
-      }
-      visit(root, 0)
-    }
   }
 }
