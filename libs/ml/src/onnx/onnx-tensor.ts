@@ -1,5 +1,5 @@
 import { MemoryGuardError } from '#libs/platform'
-import { ProtobufReader } from './protobuf-reader.js'
+import type { TensorProto } from './onnx-proto.js'
 
 /** Names of ONNX element types by their number in the file. */
 const elementTypes = [
@@ -27,23 +27,6 @@ export const elementTypeOf = (code: number): OnnxElementType => elementTypes[cod
 
 type NumericType = Exclude<OnnxElementType, 'undefined' | 'string' | 'other'>
 
-const bytesPerElement: Readonly<Record<NumericType, number>> = {
-  float32: 4,
-  uint8: 1,
-  int8: 1,
-  uint16: 2,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  bool: 1,
-  float16: 2,
-  float64: 8,
-  uint32: 4,
-  uint64: 8,
-}
-
-const isNumeric = (type: OnnxElementType): type is NumericType => type in bytesPerElement
-
 /** A constant of the graph. */
 export interface OnnxTensor {
   readonly name: string
@@ -51,7 +34,10 @@ export interface OnnxTensor {
   readonly dims: readonly number[]
   /** Number of elements: the product of `dims`. */
   readonly size: number
-  /** The elements in row-major order as doubles. Throws `MODEL_INVALID` if they are not numbers. */
+  /**
+   * The elements in row-major order as doubles.
+   * @throws {MemoryGuardError} MODEL_INVALID if they are not numbers.
+   */
   numbers(): Float64Array
 }
 
@@ -65,111 +51,58 @@ const halfToNumber = (bits: number): number => {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-const readElement = (view: DataView, type: NumericType, at: number): number => {
-  switch (type) {
-    case 'float32':
-      return view.getFloat32(at, true)
-    case 'float64':
-      return view.getFloat64(at, true)
-    case 'float16':
-      return halfToNumber(view.getUint16(at, true))
-    case 'int64':
-      return Number(view.getBigInt64(at, true))
-    case 'uint64':
-      return Number(view.getBigUint64(at, true))
-    case 'int32':
-      return view.getInt32(at, true)
-    case 'uint32':
-      return view.getUint32(at, true)
-    case 'int16':
-      return view.getInt16(at, true)
-    case 'uint16':
-      return view.getUint16(at, true)
-    case 'int8':
-      return view.getInt8(at)
-    case 'uint8':
-    case 'bool':
-      return view.getUint8(at)
+/** Bytes of one element, and how it is read from raw data. */
+const elements: Readonly<Record<NumericType, readonly [width: number, read: (view: DataView, at: number) => number]>> =
+  {
+    float32: [4, (view, at) => view.getFloat32(at, true)],
+    float64: [8, (view, at) => view.getFloat64(at, true)],
+    float16: [2, (view, at) => halfToNumber(view.getUint16(at, true))],
+    int64: [8, (view, at) => Number(view.getBigInt64(at, true))],
+    uint64: [8, (view, at) => Number(view.getBigUint64(at, true))],
+    int32: [4, (view, at) => view.getInt32(at, true)],
+    uint32: [4, (view, at) => view.getUint32(at, true)],
+    int16: [2, (view, at) => view.getInt16(at, true)],
+    uint16: [2, (view, at) => view.getUint16(at, true)],
+    int8: [1, (view, at) => view.getInt8(at)],
+    uint8: [1, (view, at) => view.getUint8(at)],
+    bool: [1, (view, at) => view.getUint8(at)],
   }
-}
 
-const decodeRaw = (raw: Uint8Array, type: NumericType, size: number): Float64Array => {
+const isNumeric = (type: OnnxElementType): type is NumericType => type in elements
+
+const decode = (proto: TensorProto, listed: readonly number[], type: NumericType, size: number): Float64Array => {
+  const { raw_data: raw } = proto
+  if (!raw) return Float64Array.from(type === 'float16' ? listed.map(halfToNumber) : listed)
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
-  const width = bytesPerElement[type]
-  const values = new Float64Array(size)
-  for (let i = 0; i < size; i++) values[i] = readElement(view, type, i * width)
-  return values
+  const [width, read] = elements[type]
+  return Float64Array.from({ length: size }, (_, i) => read(view, i * width))
 }
 
 /**
- * Reads a `TensorProto`. Elements are decoded when first asked for; that the file holds as many bytes as the shape
- * needs is checked at once. Throws `MODEL_INVALID` for a shape that disagrees with the data and for external data.
+ * A tensor of the file. Its elements are decoded when they are first asked for.
+ * @throws {MemoryGuardError} MODEL_INVALID if the data are in another file, or fewer or more than the shape needs.
  */
-export const readTensor = (reader: ProtobufReader): OnnxTensor => {
-  const dims: number[] = []
-  const values: number[] = []
-  let name = ''
-  let code = 0
-  let raw: Uint8Array | undefined
-  let external = false
-  let strings = 0
-  while (reader.next()) {
-    switch (reader.field) {
-      case 1:
-        reader.ints(dims)
-        break
-      case 2:
-        code = reader.int()
-        break
-      case 4:
-        reader.floats(values)
-        break
-      case 5:
-      case 7:
-      case 11:
-        reader.ints(values)
-        break
-      case 6:
-        reader.skip()
-        strings++
-        break
-      case 8:
-        name = reader.text()
-        break
-      case 9:
-        raw = reader.slice()
-        break
-      case 10:
-        reader.doubles(values)
-        break
-      case 14:
-        external = reader.int() === 1
-        break
-      default:
-        reader.skip()
-    }
-  }
-  const type = elementTypeOf(code)
+export const toTensor = (proto: TensorProto): OnnxTensor => {
+  const { name, dims, raw_data: raw, string_data: strings } = proto
+  const { float_data, double_data, int32_data, int64_data, uint64_data } = proto
+  const type = elementTypeOf(proto.data_type)
   const fail = (reason: string): never => {
     throw new MemoryGuardError('MODEL_INVALID', `The tensor "${name}" of the ONNX file ${reason}.`)
   }
-  if (external) fail('keeps its data in another file; save the model as one file')
+  if (proto.data_location === 1) fail('keeps its data in another file; save the model as one file')
   if (dims.some((dim) => dim < 0 || !Number.isSafeInteger(dim))) fail('has an impossible shape')
   const size = dims.reduce((product, dim) => product * dim, 1)
+  const listed = [float_data, int32_data, int64_data, double_data, uint64_data].flat()
   if (isNumeric(type)) {
-    const expected = raw === undefined ? size : size * bytesPerElement[type]
-    const found = raw === undefined ? values.length : raw.length
+    const expected = raw ? size * elements[type][0] : size
+    const found = raw ? raw.length : listed.length
     if (expected !== found) fail(`has the shape [${dims.join(', ')}] but holds ${found} of ${expected} values or bytes`)
   } else if (type === 'string' && strings !== size) fail(`has ${strings} of ${size} strings`)
 
   let decoded: Float64Array | undefined
   const numbers = (): Float64Array => {
     if (!isNumeric(type)) return fail(`has elements of type ${type}, where numbers are needed`)
-    decoded ??=
-      raw !== undefined
-        ? decodeRaw(raw, type, size)
-        : Float64Array.from(type === 'float16' ? values.map(halfToNumber) : values)
-    return decoded
+    return (decoded ??= decode(proto, listed, type, size))
   }
   return { name, type, dims, size, numbers }
 }

@@ -6,9 +6,9 @@ const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 const utf8 = new TextDecoder('utf-8')
 
 /**
- * A cursor over one protocol-buffers message (https://protobuf.dev/programming-guides/encoding).
- * Every read is checked against the end of the message, so a truncated or corrupt file is a
- * `MODEL_INVALID` that says where, never a wrong number.
+ * A cursor over one protocol-buffers message (https://protobuf.dev/programming-guides/encoding). Every read is checked
+ * against the end of the message.
+ * @throws {MemoryGuardError} MODEL_INVALID with the place when the file is truncated or corrupt.
  */
 export class ProtobufReader {
   private readonly view: DataView
@@ -36,16 +36,16 @@ export class ProtobufReader {
     return true
   }
 
-  /** Passes over the present field, whatever it holds. */
+  /** Passes over the field, whatever it holds. */
   skip(): void {
     if (this.wireType === wire.varint) this.varint()
     else if (this.wireType === wire.fixed64) this.take(8)
     else if (this.wireType === wire.fixed32) this.take(4)
-    else if (this.wireType === wire.bytes) this.take(this.length())
+    else if (this.wireType === wire.bytes) this.take(this.varint())
     else this.corrupt(`wire type ${this.wireType}, which ONNX does not use`)
   }
 
-  /** A signed 64-bit integer; beyond 2^53 it is rounded to the nearest double, as only "up to the end" marks are. */
+  /** A signed 64-bit integer; beyond 2^53 it is rounded to the nearest double, which only "up to the end" marks reach. */
   int(): number {
     this.expect(wire.varint)
     return this.varint()
@@ -53,7 +53,7 @@ export class ProtobufReader {
 
   float(): number {
     this.expect(wire.fixed32)
-    return this.view.getFloat32(this.take(4), true)
+    return this.float32()
   }
 
   text(): string {
@@ -62,58 +62,50 @@ export class ProtobufReader {
 
   /** The bytes of the field, not copied. */
   slice(): Uint8Array {
-    this.expect(wire.bytes)
-    const length = this.length()
-    const start = this.take(length)
-    return this.bytes.subarray(start, start + length)
+    const { position, end } = this.message()
+    return this.bytes.subarray(position, end)
   }
 
+  /** A reader of the message in the field. */
   message(): ProtobufReader {
     this.expect(wire.bytes)
-    const length = this.length()
+    const length = this.varint()
     const start = this.take(length)
     return new ProtobufReader(this.bytes, start, start + length)
   }
 
-  /** Appends the integers of the field, packed or single. */
+  /** Adds the integers of the field, packed or single. */
   ints(into: number[]): void {
+    this.numbers(into, wire.varint, (reader) => reader.varint())
+  }
+
+  /** Adds the floats of the field, packed or single. */
+  floats(into: number[]): void {
+    this.numbers(into, wire.fixed32, (reader) => reader.float32())
+  }
+
+  /** Adds the doubles of the field, packed or single. */
+  doubles(into: number[]): void {
+    this.numbers(into, wire.fixed64, (reader) => reader.view.getFloat64(reader.take(8), true))
+  }
+
+  private numbers(into: number[], wireType: number, read: (reader: ProtobufReader) => number): void {
     if (this.wireType === wire.bytes) {
       const packed = this.message()
-      while (packed.position < packed.end) into.push(packed.varint())
-    } else into.push(this.int())
-  }
-
-  /** Appends the floats of the field, packed or single. */
-  floats(into: number[]): void {
-    if (this.wireType === wire.bytes) this.packed(4, (at) => into.push(this.view.getFloat32(at, true)))
-    else into.push(this.float())
-  }
-
-  /** Appends the doubles of the field, packed or single. */
-  doubles(into: number[]): void {
-    if (this.wireType === wire.bytes) this.packed(8, (at) => into.push(this.view.getFloat64(at, true)))
-    else {
-      this.expect(wire.fixed64)
-      into.push(this.view.getFloat64(this.take(8), true))
+      while (packed.position < packed.end) into.push(read(packed))
+    } else {
+      this.expect(wireType)
+      into.push(read(this))
     }
   }
 
-  private packed(size: number, read: (at: number) => void): void {
-    const length = this.length()
-    if (length % size !== 0) this.corrupt(`a packed field of ${length} bytes, not a multiple of ${size}`)
-    const start = this.take(length)
-    for (let at = start; at < start + length; at += size) read(at)
-  }
-
-  private length(): number {
-    const length = this.varint()
-    if (length < 0) this.corrupt('a negative length')
-    return length
+  private float32(): number {
+    return this.view.getFloat32(this.take(4), true)
   }
 
   private take(count: number): number {
     const start = this.position
-    if (count > this.end - start) this.corrupt(`${count} bytes expected, ${this.end - start} left`)
+    if (count < 0 || count > this.end - start) this.corrupt(`${count} bytes expected, ${this.end - start} left`)
     this.position = start + count
     return start
   }
