@@ -1,8 +1,7 @@
 import { MemoryGuardError } from '#libs/platform'
-import type { AdditiveSum } from './trees/additive-sum.js'
-import type { Explainer, Explanation, ExplanationMethod, ExplanationSpace } from './explanation.js'
-import type { TracedOutput } from './tracing/trace-graph.js'
-import { coverSourceOf, sharesOf, type BackgroundRows, type CoverSource } from './trees/tree-reference.js'
+import type { BackgroundRows, Explainer, Explanation, ExplanationMethod, ExplanationSpace } from './explanation.js'
+import type { Additive } from './tracing/trace-graph.js'
+import { coverSourceOf, sharesOf } from './trees/tree-reference.js'
 import { TreeShap } from './trees/tree-shap.js'
 
 /** The space in which a traced output is a sum. */
@@ -12,19 +11,18 @@ export const naturalSpace = { logistic: 'log_odds', identity: 'probability', sof
 export const roundRows = (rows: Float64Array | Float32Array, toFloat32: boolean): Float64Array =>
   toFloat32 && rows instanceof Float64Array ? rows.map(Math.fround) : Float64Array.from(rows)
 
-type Additive = Extract<TracedOutput, { kind: 'additive' }>
-
 /** Exact explanations of a sum of trees and functions of single inputs. */
 export class AdditiveExplainer implements Explainer {
   readonly space: ExplanationSpace
   readonly baseValue: number
-  readonly covers?: CoverSource
-  private readonly sum: AdditiveSum
   private readonly trees: TreeShap
   /** Weighted mean of each univariate term over the background. */
   private readonly means: Float64Array
 
-  /** Throws `MODEL_INVALID` if the method needs a background and there is none, or if it leaves an answer undefined. */
+  /**
+   * @throws {MemoryGuardError} MODEL_INVALID if the method needs a background and there is none, or if it leaves an
+   * answer undefined.
+   */
   constructor(
     private readonly traced: Additive,
     readonly inputs: number,
@@ -32,7 +30,6 @@ export class AdditiveExplainer implements Explainer {
     background: BackgroundRows | undefined,
   ) {
     const { sum } = traced
-    this.sum = sum
     this.space = naturalSpace[traced.link]
     if ((method !== 'tree_path_dependent' || sum.terms.length > 0) && background === undefined) {
       throw new MemoryGuardError(
@@ -40,8 +37,7 @@ export class AdditiveExplainer implements Explainer {
         `The method "${method}" compares with reference people: name a background file in the manifest.`,
       )
     }
-    if (method === 'tree_path_dependent') this.covers = coverSourceOf(sum, background)
-    const covers = this.covers ?? 'background'
+    const covers = coverSourceOf(sum, background)
     this.trees = new TreeShap(
       sum.trees,
       (tree) =>
@@ -54,7 +50,7 @@ export class AdditiveExplainer implements Explainer {
       if (background === undefined) return 0
       let total = 0
       for (let row = 0; row < background.count; row++) {
-        total += weight * of.at(background.rows[row * inputs + of.source] ?? NaN)
+        total += weight * of.at(background.rows[row * inputs + of.source]!)
       }
       return total / background.count
     })
@@ -68,29 +64,26 @@ export class AdditiveExplainer implements Explainer {
   }
 
   async explain(rows: Float64Array | Float32Array, count: number): Promise<Explanation> {
-    return Promise.resolve(this.explainNow(rows, count))
-  }
-
-  private explainNow(rows: Float64Array | Float32Array, count: number): Explanation {
-    const { inputs, sum, means } = this
-    const own = roundRows(rows, this.traced.roundsInputs)
+    const { inputs, means, trees } = this
+    const { sum, roundsInputs } = this.traced
+    const own = roundRows(rows, roundsInputs)
     const stride = inputs + 1
     const raw = new Float64Array(count * stride)
-    this.trees.addContributions(own, count, raw)
+    trees.addContributions(own, count, raw)
     const contributions = new Float64Array(count * inputs)
     const output = new Float64Array(count)
     for (let person = 0; person < count; person++) {
       contributions.set(raw.subarray(person * stride, person * stride + inputs), person * inputs)
-      output[person] = sum.bias + (raw[person * stride + inputs] ?? NaN)
+      output[person] = sum.bias + raw[person * stride + inputs]!
     }
-    sum.terms.forEach(({ weight, of }, term) => {
+    for (const [term, { weight, of }] of sum.terms.entries()) {
       for (let person = 0; person < count; person++) {
         const at = person * inputs + of.source
-        const value = weight * of.at(own[at] ?? NaN)
-        contributions[at] = (contributions[at] ?? 0) + value - (means[term] ?? NaN)
-        output[person] = (output[person] ?? 0) + value
+        const value = weight * of.at(own[at]!)
+        contributions[at] = contributions[at]! + value - means[term]!
+        output[person]! += value
       }
-    })
+    }
     if (!output.every(Number.isFinite)) {
       throw new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model answers these inputs with no finite number.')
     }

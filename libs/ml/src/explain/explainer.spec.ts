@@ -5,7 +5,10 @@ import { writeOnnx } from '../../../../test/support/onnx-writer.js'
 import { ensembleAttributes, makeRows, makeTree, type MadeTree } from '../../../../test/support/random-ensembles.js'
 import { goldenSchema, manifestSchema, type RiskManifest } from '../manifest/index.js'
 import { createExplainer } from './explainer.js'
+import { readOnnxModel } from '../onnx/index.js'
 import { seededRandom } from './sampling/seeded-random.js'
+import { traceGraph } from './tracing/trace-graph.js'
+import { coverSourceOf } from './trees/tree-reference.js'
 import { OnnxSession, OnnxTensor } from '../runtime/onnxruntime.js'
 
 const output = { tensor: 'Y', column: 0 }
@@ -212,9 +215,10 @@ describe('what does not fit', () => {
 
   it('is path-dependent on evenly shared splits where nothing is known of the people', async () => {
     const explainer = await createExplainer(common)
-    expect([explainer.method, explainer.covers]).toEqual(['tree_path_dependent', 'even_splits'])
-    const withPeople = await createExplainer({ ...common, background, method: 'tree_path_dependent' })
-    expect(withPeople.covers).toBe('background')
+    const traced = traceGraph(readOnnxModel(modelBytes), output, 3)
+    if (traced.kind !== 'additive') throw new Error('the trees were not read')
+    const covers = [undefined, { rows: background, count: 5 }].map((people) => coverSourceOf(traced.sum, people))
+    expect([explainer.method, ...covers]).toEqual(['tree_path_dependent', 'even_splits', 'background'])
   })
 
   it.each([

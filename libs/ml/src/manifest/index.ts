@@ -18,6 +18,7 @@ export {
   type Manifest,
   type ModelInput,
   type RiskManifest,
+  type TensorColumn,
 } from './manifest.schema.js'
 export { assertModelsFolder } from './models-folder.js'
 export { numberOfWord } from './metric-words.js'

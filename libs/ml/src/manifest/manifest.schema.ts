@@ -122,6 +122,7 @@ export const manifestSchema = z.discriminatedUnion('kind', [riskManifestSchema, 
 export type Manifest = z.infer<typeof manifestSchema>
 export type RiskManifest = z.infer<typeof riskManifestSchema>
 export type ForecastManifest = z.infer<typeof forecastManifestSchema>
+export type TensorColumn = z.infer<typeof tensorColumn>
 export type ModelInput = z.infer<typeof modelInputSchema>
 
 /** One worked case of `golden.json`; `null` or absent inputs are missing. */

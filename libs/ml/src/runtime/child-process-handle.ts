@@ -1,8 +1,9 @@
 import { fork, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
-import type { OnProgress } from '../explain/on-progress.js'
+import type { OnProgress } from '../explain/explanation.js'
 import type { ChildResult, ChildReply, ChildRequest } from './compute-child.js'
-import type { ComputeChild, GraphColumn, GraphSpec } from './compute-pool.js'
+import type { TensorColumn } from '../manifest/index.js'
+import type { ComputeChild, GraphSpec } from './compute-pool.js'
 
 /** A request without its number. */
 export type ChildWork =
@@ -11,7 +12,7 @@ export type ChildWork =
   | {
       readonly kind: 'explain'
       readonly key: string
-      readonly output: GraphColumn
+      readonly output: TensorColumn
       readonly rows: Float32Array
       readonly count: number
     }

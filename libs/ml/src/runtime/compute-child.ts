@@ -4,7 +4,8 @@
  * decides when its children end.
  */
 import type { ErrorCode } from '#libs/platform'
-import type { ExplainedRows, GraphColumn, GraphSpec, OutputTensors } from './compute-pool.js'
+import type { TensorColumn } from '../manifest/index.js'
+import type { ExplainedRows, GraphSpec, OutputTensors } from './compute-pool.js'
 import { GraphExplainers } from './graph-explainers.js'
 import { OnnxEngine } from './onnx-engine.js'
 
@@ -21,7 +22,7 @@ export type ChildRequest =
       readonly id: number
       readonly kind: 'explain'
       readonly key: string
-      readonly output: GraphColumn
+      readonly output: TensorColumn
       readonly rows: Float32Array
       readonly count: number
     }

@@ -1,5 +1,5 @@
-import type { ExplanationMethod, ExplanationSpace, RequestedMethod } from '../explain/explanation.js'
-import type { OnProgress } from '../explain/on-progress.js'
+import type { Explainer, Explanation, OnProgress, RequestedMethod, RequestedSpace } from '../explain/explanation.js'
+import type { TensorColumn } from '../manifest/index.js'
 
 /** An ONNX graph as a pool loads it. */
 export interface GraphSpec {
@@ -20,16 +20,10 @@ export interface GraphSpec {
   /** How its outputs are explained. */
   readonly explanation?: {
     readonly method: RequestedMethod
-    readonly space: 'log_odds' | 'probability'
+    readonly space: RequestedSpace
     /** Reference people, row-major in the order of the columns, NaN for missing. */
     readonly background?: Float32Array
   }
-}
-
-/** One column of an output tensor. */
-export interface GraphColumn {
-  readonly tensor: string
-  readonly column: number
 }
 
 /** Values of one output tensor, row by row. */
@@ -56,22 +50,13 @@ export interface RunRequest {
 
 /** Asks how much each input moved one output of some rows. */
 export interface ExplainRequest extends RunRequest {
-  readonly output: GraphColumn
+  readonly output: TensorColumn
   /** Told how much is done of what takes long. */
   readonly onProgress?: OnProgress | undefined
 }
 
-/** Explained rows: the contributions of one row and `baseValue` add up to the row's `output`, in `space`. */
-export interface ExplainedRows {
-  readonly method: ExplanationMethod
-  readonly space: ExplanationSpace
-  readonly baseValue: number
-  /** Row-major, `count` x the graph's width. */
-  readonly contributions: Float64Array
-  readonly output: Float64Array
-  /** Of each contribution, where they were sampled. */
-  readonly standardError?: Float64Array
-}
+/** Explained rows, and how: the contributions of one row and `baseValue` add up to the row's `output`, in `space`. */
+export type ExplainedRows = Explanation & Pick<Explainer, 'method' | 'space' | 'baseValue'>
 
 /** A member of the pool as operators see it. */
 export interface ComputeChild {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import type { OnProgress } from '../explain/on-progress.js'
+import type { OnProgress } from '../explain/explanation.js'
 import type { Explainer } from '../explain/index.js'
-import type { ExplainedRows, GraphColumn, GraphSpec } from './compute-pool.js'
+import type { TensorColumn } from '../manifest/index.js'
+import type { ExplainedRows, GraphSpec } from './compute-pool.js'
 import type { OnnxEngine } from './onnx-engine.js'
 
 /**
@@ -20,24 +21,17 @@ export class GraphExplainers {
    */
   async explain(
     key: string,
-    column: GraphColumn,
+    column: TensorColumn,
     rows: Float32Array,
     count: number,
     onProgress?: OnProgress,
   ): Promise<ExplainedRows> {
     const explainer = await this.get(key, column)
-    const { contributions, output, standardError } = await explainer.explain(rows, count, onProgress)
-    return {
-      method: explainer.method,
-      space: explainer.space,
-      baseValue: explainer.baseValue,
-      contributions,
-      output,
-      ...(standardError && { standardError }),
-    }
+    const { method, space, baseValue } = explainer
+    return { method, space, baseValue, ...(await explainer.explain(rows, count, onProgress)) }
   }
 
-  private get(key: string, column: GraphColumn): Promise<Explainer> {
+  private get(key: string, column: TensorColumn): Promise<Explainer> {
     const spec = this.engine.specOf(key)
     const ofGraph = this.explainers.get(spec) ?? new Map<string, Promise<Explainer>>()
     this.explainers.set(spec, ofGraph)
@@ -51,7 +45,7 @@ export class GraphExplainers {
     return made
   }
 
-  private async create(spec: GraphSpec, output: GraphColumn): Promise<Explainer> {
+  private async create(spec: GraphSpec, output: TensorColumn): Promise<Explainer> {
     const { createExplainer } = await import('../explain/index.js')
     const { key, file, width, maxBatch, explanation } = spec
     if (!explanation) throw new Error(`The model ${key} was loaded without saying how it is explained`)

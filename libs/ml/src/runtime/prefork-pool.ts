@@ -1,5 +1,5 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
-import type { OnProgress } from '../explain/on-progress.js'
+import type { OnProgress } from '../explain/explanation.js'
 import { ChildProcessHandle, type ChildWork } from './child-process-handle.js'
 import type {
   ComputeChild,

@@ -1,34 +1,27 @@
 import { MemoryGuardError } from '#libs/platform'
+import type { TensorColumn } from '../../manifest/index.js'
 import type { OnnxModel } from '../../onnx/index.js'
 import { sumOf, type AdditiveSum } from '../trees/additive-sum.js'
 import { findRule } from './operators.js'
-import { opaque, type TracedValue } from './traced-value.js'
+import { opaque, type Opaque, type TracedValue } from './traced-value.js'
 import { rawInput } from './univariate.js'
 
-/** One number per row of an output tensor of shape [rows, columns] or [rows]. */
-export interface OutputColumn {
-  readonly tensor: string
-  readonly column: number
+/** An output column that is a function of a sum over the inputs. */
+export interface Additive {
+  readonly kind: 'additive'
+  readonly sum: AdditiveSum
+  /** From the sum to the output: as it is, by the logistic function, or by a softmax with other classes. */
+  readonly link: 'identity' | 'logistic' | 'softmax'
+  /** Inputs are rounded to float32 before the first operator. */
+  readonly roundsInputs: boolean
 }
-
-/** An output column of a graph as a function of the inputs. */
-export type TracedOutput =
-  | {
-      readonly kind: 'additive'
-      readonly sum: AdditiveSum
-      /** From the sum to the output: as it is, by the logistic function, or by a softmax with other classes. */
-      readonly link: 'identity' | 'logistic' | 'softmax'
-      /** Inputs are rounded to float32 before the first operator. */
-      readonly roundsInputs: boolean
-    }
-  | { readonly kind: 'opaque'; readonly because: string }
 
 /**
  * Follows a matrix of `inputs` columns through the graph, operator by operator, as far as each number stays a sum of
  * functions of single inputs and of trees, or a probability made from one. Throws `MODEL_INVALID` if the graph has not
  * one input matrix of that width, or has no such output column.
  */
-export const traceGraph = (model: OnnxModel, output: OutputColumn, inputs: number): TracedOutput => {
+export const traceGraph = (model: OnnxModel, output: TensorColumn, inputs: number): Additive | Opaque => {
   const [input, ...more] = model.inputs
   if (input === undefined || more.length > 0) {
     throw new MemoryGuardError('MODEL_INVALID', `The graph has ${model.inputs.length} inputs; it must have one matrix.`)

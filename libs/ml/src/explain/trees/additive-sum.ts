@@ -40,7 +40,7 @@ export const addSums = (sums: readonly AdditiveSum[]): AdditiveSum => {
     for (const { weight, of } of sum.terms) terms.set(of, (terms.get(of) ?? 0) + weight)
     for (const { structure, values } of sum.trees) {
       const present = trees.get(structure)
-      trees.set(structure, present === undefined ? values : present.map((value, i) => value + (values[i] ?? 0)))
+      trees.set(structure, present === undefined ? values : present.map((value, i) => value + values[i]!))
     }
   }
   return {
@@ -61,17 +61,17 @@ export const areOpposite = (a: AdditiveSum, b: AdditiveSum): boolean => {
 
 /** Value of the sum for the inputs at `offset` of `rows`. */
 export const evaluateSum = (sum: AdditiveSum, rows: Float64Array, offset: number): number => {
-  const valueOf = (of: Univariate): number => of.at(rows[offset + of.source] ?? NaN)
+  const valueOf = (of: Univariate): number => of.at(rows[offset + of.source]!)
   let total = sum.bias
   for (const { weight, of } of sum.terms) total += weight * valueOf(of)
   for (const { structure, values } of sum.trees) {
     let node = 0
-    for (let column = structure.column[0] ?? -1; column >= 0; column = structure.column[node] ?? -1) {
+    for (let column = structure.column[0]!; column >= 0; column = structure.column[node]!) {
       const of = structure.columns[column]
       const next = passes(structure, node, of === undefined ? NaN : valueOf(of)) ? structure.yes : structure.no
-      node = next[node] ?? 0
+      node = next[node]!
     }
-    total += values[node] ?? NaN
+    total += values[node]!
   }
   return total
 }

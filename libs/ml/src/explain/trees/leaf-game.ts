@@ -52,36 +52,36 @@ export class PathDependentLeaf implements LeafGame {
     let ofFailed = 0
     for (let k = 0; k < width; k++) totals[k] = 0
     for (let q = 0; q < points.length; q++) {
-      const t = points[q] ?? 0
-      let product = weights[q] ?? 0
+      const t = points[q]!
+      let product = weights[q]!
       for (let k = 0; k < width; k++) {
-        const factor = t + (1 - t) * (shares[k] ?? 0)
+        const factor = t + (1 - t) * shares[k]!
         factors[k] = factor
         if (((failed >>> k) & 1) === 0) product *= factor
       }
       for (let f = 1; f < failures; f++) product *= 1 - t
       ofFailed += product
       if (failures > 0) product *= 1 - t
-      for (let k = 0; k < width; k++) totals[k] = (totals[k] ?? 0) + product / (factors[k] ?? 1)
+      for (let k = 0; k < width; k++) totals[k]! += product / factors[k]!
     }
     for (let k = 0; k < width; k++) {
-      const place = at + (places[k] ?? 0)
-      const share = (failed >>> k) & 1 ? -ofFailed : (1 - (shares[k] ?? 0)) * (totals[k] ?? 0)
-      into[place] = (into[place] ?? 0) + outer * share
+      const place = at + places[k]!
+      const share = (failed >>> k) & 1 ? -ofFailed : (1 - shares[k]!) * totals[k]!
+      into[place]! += outer * share
     }
   }
 
   /** Value times the shares of the failed inputs. */
   private failedProduct(failed: number): number {
     let product = this.value
-    for (let k = 0; k < this.shares.length; k++) if ((failed >>> k) & 1) product *= this.shares[k] ?? 0
+    for (let k = 0; k < this.shares.length; k++) if ((failed >>> k) & 1) product *= this.shares[k]!
     return product
   }
 }
 
 const factorials = [1]
-for (let n = 1; n <= 2 * maxPathInputs; n++) factorials.push((factorials[n - 1] ?? 1) * n)
-const factorial = (n: number): number => factorials[n] ?? NaN
+for (let n = 1; n <= 2 * maxPathInputs; n++) factorials.push(factorials[n - 1]! * n)
+const factorial = (n: number): number => factorials[n]!
 
 /** The integral of t^a (1 - t)^b over [0, 1]. */
 const beta = (a: number, b: number): number => (factorial(a) * factorial(b)) / factorial(a + b + 1)
@@ -109,23 +109,23 @@ export class InterventionalLeaf implements LeafGame {
     const away = countBits(failed)
     let ofFailed = 0
     for (let p = 0; p < patterns.length; p++) {
-      const other = patterns[p] ?? 0
+      const other = patterns[p]!
       if ((other & failed) !== 0) continue
       const towards = countBits(other)
-      const weight = this.value * (shares[p] ?? 0)
+      const weight = this.value * shares[p]!
       if (away > 0) ofFailed -= weight * beta(towards, away - 1)
       if (towards === 0) continue
       const gain = weight * beta(towards - 1, away)
       for (let k = 0; k < width; k++) {
         if (((other >>> k) & 1) === 0) continue
-        const place = at + (places[k] ?? 0)
-        into[place] = (into[place] ?? 0) + gain
+        const place = at + places[k]!
+        into[place]! += gain
       }
     }
     for (let k = 0; k < width; k++) {
       if (((failed >>> k) & 1) === 0) continue
-      const place = at + (places[k] ?? 0)
-      into[place] = (into[place] ?? 0) + ofFailed
+      const place = at + places[k]!
+      into[place]! += ofFailed
     }
   }
 }

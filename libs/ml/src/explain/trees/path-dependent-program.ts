@@ -4,10 +4,17 @@ import type { TreeStructure } from './tree-structure.js'
 import { TreeTests, type TestedPeople } from './tree-tests.js'
 import type { Univariate } from '../tracing/univariate.js'
 
-/** The last test of an input on a path: its edge, and the share of people whom all its tests let through. */
-interface LastTest {
-  readonly edge: number
+/** The way from a test to what it leads to where it passes, or where it fails. */
+interface Edge {
+  /** Last edge above that tests the same input; -1 if there is none. */
+  readonly above: number
+  readonly source: number
+  /** People whom all tests of the input so far let through. */
   readonly share: number
+  /** The leaf that it leads to. */
+  readonly value?: number
+  /** The test that it leads to; -1: to a leaf. */
+  test: number
 }
 
 /** Points that are worked on together, which keeps the loops over them cheap. */
@@ -40,7 +47,7 @@ export class PathDependentProgram {
   /** Per edge three rows of points: the person passes, fails here first, failed the same input above already. */
   private readonly factors: Float64Array
   private readonly payments: Float64Array
-  // What a person's run leaves behind.
+  // What the run of a person leaves behind.
   private readonly hasFailed: Uint8Array
   private readonly edgeRow: Int32Array
   /** Tests below which something counts for the person. */
@@ -56,47 +63,39 @@ export class PathDependentProgram {
     const nodes: number[] = []
     const testFrom: number[] = []
     const testEnd: number[] = []
-    const edgeTest = [-1]
-    const edgeValue = [root.kind === 'leaf' ? root.game.value : 0]
-    const edgeAbove = [-1]
-    const edgeSource = [-1]
-    const factors: number[] = Array.from({ length: 3 * size }, () => 1)
-    const payments: number[] = Array.from({ length: 3 * size }, () => 0)
-    const enter = (node: PathNode, from: number, tested: ReadonlyMap<number, LastTest>): void => {
+    const edges: Edge[] = []
+    const addEdge = (to: PathNode, edge: Omit<Edge, 'value' | 'test'>): number =>
+      edges.push({ ...edge, test: -1, ...(to.kind === 'leaf' && { value: to.game.value }) }) - 1
+    const enter = (node: PathNode, from: number, tested: ReadonlyMap<number, number>): void => {
       if (node.kind === 'leaf') return
       const test = nodes.push(node.node) - 1
       testFrom[test] = from
-      edgeTest[from] = test
-      const above = tested.get(node.source)
-      const sides = [
-        { child: node.yes, share: node.shareYes, edge: 2 * test + 1 },
-        { child: node.no, share: node.shareNo, edge: 2 * test + 2 },
-      ]
-      for (const { child, share, edge } of sides) {
-        edgeTest[edge] = -1
-        edgeValue[edge] = child.kind === 'leaf' ? child.game.value : 0
-        edgeAbove[edge] = above?.edge ?? -1
-        edgeSource[edge] = node.source
-        pushRows(factors, payments, points, share, above?.share, child.kind === 'leaf' ? child.game.value : 1)
-      }
-      for (const { child, share, edge } of sides)
-        enter(child, edge, new Map([...tested, [node.source, { edge, share }]]))
+      edges[from]!.test = test
+      const { source } = node
+      const above = tested.get(source) ?? -1
+      const yes = addEdge(node.yes, { above, source, share: node.shareYes })
+      const no = addEdge(node.no, { above, source, share: node.shareNo })
+      enter(node.yes, yes, new Map([...tested, [source, yes]]))
+      enter(node.no, no, new Map([...tested, [source, no]]))
       testEnd[test] = nodes.length
     }
-    enter(root, 0, new Map())
+    enter(root, addEdge(root, { above: -1, source: -1, share: 1 }), new Map())
     this.tests = new TreeTests(structure, nodes, columnOf)
     this.testFrom = Int32Array.from(testFrom)
     this.testEnd = Int32Array.from(testEnd)
-    this.edgeAbove = Int32Array.from(edgeAbove)
-    this.edgeSource = Int32Array.from(edgeSource)
-    this.edgeTest = Int32Array.from(edgeTest)
-    this.edgeValue = Float64Array.from(edgeValue)
-    this.factors = Float64Array.from(factors)
-    this.payments = Float64Array.from(payments)
-    this.hasFailed = new Uint8Array(edgeTest.length)
-    this.edgeRow = new Int32Array(edgeTest.length)
+    this.edgeAbove = Int32Array.from(edges, ({ above }) => above)
+    this.edgeSource = Int32Array.from(edges, ({ source }) => source)
+    this.edgeTest = Int32Array.from(edges, ({ test }) => test)
+    this.edgeValue = Float64Array.from(edges, ({ value = 0 }) => value)
+    const factors = new Float64Array(3 * edges.length * size)
+    const payments = new Float64Array(3 * edges.length * size)
+    edges.forEach((edge, at) => writeRows(edge, edges[edge.above], points, factors, payments, 3 * at * size))
+    this.factors = factors
+    this.payments = payments
+    this.hasFailed = new Uint8Array(edges.length)
+    this.edgeRow = new Int32Array(edges.length)
     this.visited = new Int32Array(nodes.length)
-    this.products = new Float64Array(edgeTest.length * size)
+    this.products = new Float64Array(edges.length * size)
   }
 
   /** As `TableProgram.run`. */
@@ -105,7 +104,7 @@ export class PathDependentProgram {
       this.tests.decide(people, person)
       this.goUp(this.goDown(), into, person * stride)
       const output = person * stride + stride - 1
-      into[output] = (into[output] ?? 0) + this.valueReached()
+      into[output]! += this.valueReached()
     }
   }
 
@@ -115,21 +114,21 @@ export class PathDependentProgram {
     const { passed } = this.tests
     const { edgeAbove, hasFailed, edgeRow } = this
     const size = weights.length
-    for (let q = 0; q < size; q++) products[q] = weights[q] ?? 0
+    for (let q = 0; q < size; q++) products[q] = weights[q]!
     let visits = 0
     for (let test = 0; test < testFrom.length; test++) {
-      const above = (testFrom[test] ?? 0) * size
+      const above = testFrom[test]! * size
       // Where nobody comes and the person fails, nothing below counts.
       if (products[above] === 0) {
-        test = (testEnd[test] ?? 0) - 1
+        test = testEnd[test]! - 1
         continue
       }
       visited[visits++] = test
-      const passes = passed[test] ?? 0
+      const passes = passed[test]!
       const yes = 2 * test + 1
       // Both ways have the same edge above them.
-      const last = edgeAbove[yes] ?? -1
-      const failedAbove = last < 0 ? 0 : (hasFailed[last] ?? 0)
+      const last = edgeAbove[yes]!
+      const failedAbove = last < 0 ? 0 : hasFailed[last]!
       const yesFails = failedAbove | (1 - passes)
       const noFails = failedAbove | passes
       hasFailed[yes] = yesFails
@@ -144,18 +143,18 @@ export class PathDependentProgram {
         const y = yesRow + q
         const n = noRow + q
         const b = below + q
-        const p0 = products[a] ?? 0
-        const p1 = products[a + 1] ?? 0
-        const p2 = products[a + 2] ?? 0
-        const p3 = products[a + 3] ?? 0
-        products[b] = p0 * (factors[y] ?? 0)
-        products[b + 1] = p1 * (factors[y + 1] ?? 0)
-        products[b + 2] = p2 * (factors[y + 2] ?? 0)
-        products[b + 3] = p3 * (factors[y + 3] ?? 0)
-        products[b + size] = p0 * (factors[n] ?? 0)
-        products[b + size + 1] = p1 * (factors[n + 1] ?? 0)
-        products[b + size + 2] = p2 * (factors[n + 2] ?? 0)
-        products[b + size + 3] = p3 * (factors[n + 3] ?? 0)
+        const p0 = products[a]!
+        const p1 = products[a + 1]!
+        const p2 = products[a + 2]!
+        const p3 = products[a + 3]!
+        products[b] = p0 * factors[y]!
+        products[b + 1] = p1 * factors[y + 1]!
+        products[b + 2] = p2 * factors[y + 2]!
+        products[b + 3] = p3 * factors[y + 3]!
+        products[b + size] = p0 * factors[n]!
+        products[b + size + 1] = p1 * factors[n + 1]!
+        products[b + size + 2] = p2 * factors[n + 2]!
+        products[b + size + 3] = p3 * factors[n + 3]!
       }
     }
     return visits
@@ -165,11 +164,11 @@ export class PathDependentProgram {
     const { testFrom, edgeRow, edgeSource, payments, products, visited } = this
     const size = this.weights.length
     for (let visit = visits - 1; visit >= 0; visit--) {
-      const test = visited[visit] ?? 0
+      const test = visited[visit]!
       const yes = 2 * test + 1
-      const above = (testFrom[test] ?? 0) * size
-      const yesRow = edgeRow[yes] ?? 0
-      const noRow = edgeRow[yes + 1] ?? 0
+      const above = testFrom[test]! * size
+      const yesRow = edgeRow[yes]!
+      const noRow = edgeRow[yes + 1]!
       const below = yes * size
       let paid = 0
       for (let q = 0; q < size; q += lane) {
@@ -177,59 +176,61 @@ export class PathDependentProgram {
         const y = yesRow + q
         const n = noRow + q
         const b = below + q
-        const y0 = products[b] ?? 0
-        const y1 = products[b + 1] ?? 0
-        const y2 = products[b + 2] ?? 0
-        const y3 = products[b + 3] ?? 0
-        const n0 = products[b + size] ?? 0
-        const n1 = products[b + size + 1] ?? 0
-        const n2 = products[b + size + 2] ?? 0
-        const n3 = products[b + size + 3] ?? 0
+        const y0 = products[b]!
+        const y1 = products[b + 1]!
+        const y2 = products[b + 2]!
+        const y3 = products[b + 3]!
+        const n0 = products[b + size]!
+        const n1 = products[b + size + 1]!
+        const n2 = products[b + size + 2]!
+        const n3 = products[b + size + 3]!
         products[a] = y0 + n0
         products[a + 1] = y1 + n1
         products[a + 2] = y2 + n2
         products[a + 3] = y3 + n3
         paid +=
-          y0 * (payments[y] ?? 0) +
-          y1 * (payments[y + 1] ?? 0) +
-          (y2 * (payments[y + 2] ?? 0) + y3 * (payments[y + 3] ?? 0)) +
-          (n0 * (payments[n] ?? 0) + n1 * (payments[n + 1] ?? 0)) +
-          (n2 * (payments[n + 2] ?? 0) + n3 * (payments[n + 3] ?? 0))
+          y0 * payments[y]! +
+          y1 * payments[y + 1]! +
+          (y2 * payments[y + 2]! + y3 * payments[y + 3]!) +
+          (n0 * payments[n]! + n1 * payments[n + 1]!) +
+          (n2 * payments[n + 2]! + n3 * payments[n + 3]!)
       }
-      const place = to + (edgeSource[yes] ?? 0)
-      into[place] = (into[place] ?? 0) + paid
+      const place = to + edgeSource[yes]!
+      into[place]! += paid
     }
   }
 
   private valueReached(): number {
     let edge = 0
-    for (let test = this.edgeTest[0] ?? -1; test >= 0; test = this.edgeTest[edge] ?? -1) {
-      edge = 2 * test + 2 - (this.tests.passed[test] ?? 0)
+    for (let test = this.edgeTest[0]!; test >= 0; test = this.edgeTest[edge]!) {
+      edge = 2 * test + 2 - this.tests.passed[test]!
     }
-    return this.edgeValue[edge] ?? 0
+    return this.edgeValue[edge]!
   }
 }
 
 /**
- * Appends an edge's three rows: what it multiplies to the product (a leaf's value included), and what its input gets of
- * the products below, less what was paid above.
+ * Writes the three rows of an edge from `at` on: what it multiplies to the product (a leaf's value included), and what
+ * its input gets of the products below, less what was paid above.
  */
-const pushRows = (
-  factors: number[],
-  payments: number[],
+const writeRows = (
+  { share, value = 1 }: Edge,
+  above: Edge | undefined,
   points: Float64Array,
-  share: number,
-  shareAbove: number | undefined,
-  value: number,
+  factors: Float64Array,
+  payments: Float64Array,
+  at: number,
 ): void => {
   const passing = (t: number, of: number): number => t + (1 - t) * of
-  const before = (t: number): number => (shareAbove === undefined ? 1 : passing(t, shareAbove))
-  const paidBefore = (t: number): number => (shareAbove === undefined ? 0 : (1 - shareAbove) / passing(t, shareAbove))
-  const ofFailed = shareAbove === undefined || shareAbove === 0 ? 0 : share / shareAbove
-  for (const t of points) factors.push((value * passing(t, share)) / before(t))
-  for (const t of points) factors.push((value * (1 - t) * share) / before(t))
-  for (let q = 0; q < points.length; q++) factors.push(value * ofFailed)
-  for (const t of points) payments.push((1 - share) / passing(t, share) - paidBefore(t))
-  for (const t of points) payments.push(-1 / (1 - t) - paidBefore(t))
-  for (let q = 0; q < points.length; q++) payments.push(0)
+  const ofFailed = above && above.share !== 0 ? share / above.share : 0
+  const [fails, failedAbove] = [at + points.length, at + 2 * points.length]
+  for (const [q, t] of points.entries()) {
+    const before = above ? passing(t, above.share) : 1
+    const paidBefore = above ? (1 - above.share) / before : 0
+    factors[at + q] = (value * passing(t, share)) / before
+    factors[fails + q] = (value * (1 - t) * share) / before
+    factors[failedAbove + q] = value * ofFailed
+    payments[at + q] = (1 - share) / passing(t, share) - paidBefore
+    payments[fails + q] = -1 / (1 - t) - paidBefore
+  }
 }

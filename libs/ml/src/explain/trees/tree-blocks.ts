@@ -1,8 +1,5 @@
 import type { LeafGame } from './leaf-game.js'
-import type { PathNode } from './leaf-paths.js'
-
-/** A test inside a tree, as `buildPaths` makes it. */
-export type TestNode = Extract<PathNode, { kind: 'test' }>
+import type { LeafNode, PathNode, TestNode } from './leaf-paths.js'
 
 interface BlockLeaf {
   readonly game: LeafGame
@@ -42,7 +39,7 @@ export const failedAt = (block: Block, leaf: BlockLeaf, row: number): number => 
   return failed
 }
 
-const blockOfLeaf = (leaf: Extract<PathNode, { kind: 'leaf' }>): Block => ({
+const blockOfLeaf = (leaf: LeafNode): Block => ({
   root: leaf,
   widthAbove: leaf.sources.length,
   tests: [],

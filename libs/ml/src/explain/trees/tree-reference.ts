@@ -1,30 +1,25 @@
 import type { AdditiveSum, ValuedTree } from './additive-sum.js'
+import type { BackgroundRows } from '../explanation.js'
 import { passes, type TreeStructure } from './tree-structure.js'
-
-/** Rows of people to compare with: row-major, NaN for missing, already rounded as the graph rounds its inputs. */
-export interface BackgroundRows {
-  readonly rows: Float64Array
-  readonly count: number
-}
 
 /** Where path-dependent explanations take the share of people from who go each way at a split. */
 export type CoverSource = 'background' | 'hit_rates' | 'even_splits'
 
 /** Value of the tested column for the inputs at `offset` of `rows`. */
 export const testedValue = (tree: TreeStructure, node: number, rows: Float64Array, offset: number): number => {
-  const of = tree.columns[tree.column[node] ?? -1]
-  return of === undefined ? NaN : of.at(rows[offset + of.source] ?? NaN)
+  const of = tree.columns[tree.column[node]!]
+  return of === undefined ? NaN : of.at(rows[offset + of.source]!)
 }
 
 const countRows = (tree: TreeStructure, background: BackgroundRows, inputs: number): Float64Array => {
   const counts = new Float64Array(tree.size)
   for (let row = 0; row < background.count; row++) {
     let node = 0
-    counts[0] = (counts[0] ?? 0) + 1
-    while ((tree.column[node] ?? -1) >= 0) {
+    counts[0]! += 1
+    while (tree.column[node]! >= 0) {
       const value = testedValue(tree, node, background.rows, row * inputs)
-      node = (passes(tree, node, value) ? tree.yes : tree.no)[node] ?? 0
-      counts[node] = (counts[node] ?? 0) + 1
+      node = (passes(tree, node, value) ? tree.yes : tree.no)[node]!
+      counts[node]! += 1
     }
   }
   return counts
@@ -32,11 +27,11 @@ const countRows = (tree: TreeStructure, background: BackgroundRows, inputs: numb
 
 /** Whether the hit rates of the file are real: both children of each split add up to it, and some rows came. */
 const areHitRatesReal = (tree: TreeStructure): boolean => {
-  if (!((tree.hitRate[0] ?? 0) > 0)) return false
+  if (!(tree.hitRate[0]! > 0)) return false
   return tree.column.every((column, node) => {
     if (column < 0) return true
-    const children = (tree.hitRate[tree.yes[node] ?? 0] ?? 0) + (tree.hitRate[tree.no[node] ?? 0] ?? 0)
-    const own = tree.hitRate[node] ?? 0
+    const children = tree.hitRate[tree.yes[node]!]! + tree.hitRate[tree.no[node]!]!
+    const own = tree.hitRate[node]!
     return Math.abs(children - own) <= 1e-5 * own
   })
 }
@@ -64,11 +59,11 @@ export const sharesOf = (
   if (source === 'even_splits') return shares
   tree.column.forEach((column, node) => {
     if (column < 0) return
-    const [yes, no] = [tree.yes[node] ?? 0, tree.no[node] ?? 0]
-    const total = (covers[yes] ?? 0) + (covers[no] ?? 0)
+    const [yes, no] = [tree.yes[node]!, tree.no[node]!]
+    const total = covers[yes]! + covers[no]!
     if (total === 0) return
-    shares[yes] = (covers[yes] ?? 0) / total
-    shares[no] = (covers[no] ?? 0) / total
+    shares[yes] = covers[yes]! / total
+    shares[no] = covers[no]! / total
   })
   return shares
 }

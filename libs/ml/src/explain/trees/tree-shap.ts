@@ -88,7 +88,7 @@ export class TreeShap {
     const isMissing = new Uint8Array(count * width)
     tested.forEach(({ source, at }, column) => {
       for (let person = 0; person < count; person++) {
-        const value = at(rows[person * inputs + source] ?? NaN)
+        const value = at(rows[person * inputs + source]!)
         values[person * width + column] = value
         isMissing[person * width + column] = Number.isNaN(value) ? 1 : 0
       }

@@ -60,8 +60,7 @@ interface Split {
   readonly swapped: boolean
 }
 
-const normalise = (node: RawNode): Split => {
-  const { mode, threshold, missingGoesYes } = node
+const normalise = ({ mode, threshold, members, missingGoesYes }: RawNode): Split => {
   switch (mode) {
     case 'LEAF':
     case 'LEQ':
@@ -73,11 +72,10 @@ const normalise = (node: RawNode): Split => {
     case 'GTE':
       return { threshold: below(threshold), missingYes: !missingGoesYes, swapped: true }
     case 'EQ':
-      return { threshold, set: new Set([threshold]), missingYes: missingGoesYes, swapped: false }
+    case 'MEMBER':
+      return { threshold, set: new Set(members ?? [threshold]), missingYes: missingGoesYes, swapped: false }
     case 'NEQ':
       return { threshold, set: new Set([threshold]), missingYes: false, swapped: true }
-    case 'MEMBER':
-      return { threshold, set: new Set(node.members), missingYes: missingGoesYes, swapped: false }
   }
 }
 
@@ -91,13 +89,6 @@ export class UnreadableTrees extends Error {
 
 /** Most nodes of a tree whose shared branches have been copied. */
 const maxNodes = 20_000
-
-/** A node to be written, and where its number goes. */
-interface PendingNode {
-  readonly index: number
-  readonly parent: number
-  readonly isYes: boolean
-}
 
 /**
  * Checks and normalises one tree. Nodes may share children, as category tests are often written: a chain of tests that
@@ -120,7 +111,7 @@ export const buildTree = (
   const splits: NodeSplit[] = []
   const yes: number[] = []
   const no: number[] = []
-  const stack: PendingNode[] = [{ index: root, parent: -1, isYes: false }]
+  const stack = [{ index: root, parent: -1, isYes: false }]
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { index, parent, isYes } = next
     const place = origin.length
@@ -136,16 +127,14 @@ export const buildTree = (
   }
   return {
     size: origin.length,
-    column: Int32Array.from(origin, (index, place) =>
-      (splits[place]?.yes ?? -1) < 0 ? -1 : (nodes[index]?.column ?? -1),
-    ),
+    column: Int32Array.from(origin, (index, place) => (splits[place]!.yes < 0 ? -1 : nodes[index]!.column)),
     threshold: Float64Array.from(splits, (split) => split.threshold),
     sets: splits.map((split) => split.set),
     missingYes: Uint8Array.from(splits, (split) => (split.missingYes ? 1 : 0)),
     yes: Int32Array.from(yes),
     no: Int32Array.from(no),
     // Those who come to a shared node come from several parents: the file does not say how many from which.
-    hitRate: Float64Array.from(origin, (index) => (isShared ? 0 : (nodes[index]?.hitRate ?? 0))),
+    hitRate: Float64Array.from(origin, (index) => (isShared ? 0 : nodes[index]!.hitRate)),
     origin: Int32Array.from(origin),
     columns,
   }
@@ -159,26 +148,25 @@ const checkNodes = (
   fail: (reason: string) => never,
 ): boolean => {
   let isShared = false
-  // 1: on the way from the root to the node that is looked at; 2: done with.
-  const seen = new Uint8Array(nodes.length)
+  const seen = new Map<number, 'above' | 'done'>()
   const stack = [root]
   for (let index = stack.at(-1); index !== undefined; index = stack.at(-1)) {
     const node = nodes[index] ?? fail(`it has no node ${index}`)
-    if (seen[index] !== 0) {
-      if (seen[index] === 2) isShared = true
-      seen[index] = 2
+    if (seen.has(index)) {
+      if (seen.get(index) === 'done') isShared = true
+      seen.set(index, 'done')
       stack.pop()
       continue
     }
-    seen[index] = 1
+    seen.set(index, 'above')
     if (node.mode === 'LEAF') continue
     if (Number.isNaN(node.threshold)) fail('a threshold is not a number')
     if (node.column < 0 || node.column >= columns.length) {
       fail(`a node tests column ${node.column} of ${columns.length}`)
     }
     for (const child of [node.no, node.yes]) {
-      if (seen[child] === 1) fail('its nodes form a circle')
-      if (seen[child] === 2) isShared = true
+      if (seen.get(child) === 'above') fail('its nodes form a circle')
+      if (seen.get(child) === 'done') isShared = true
       else stack.push(child)
     }
     if (node.yes === node.no) isShared = true
@@ -192,15 +180,14 @@ interface NodeSplit extends Split {
   readonly no: number
 }
 
-const childrenOf = (node: RawNode, { swapped }: Split): { readonly yes: number; readonly no: number } => {
-  if (node.mode === 'LEAF') return { yes: -1, no: -1 }
-  return swapped ? { yes: node.no, no: node.yes } : { yes: node.yes, no: node.no }
+const childrenOf = ({ mode, yes, no }: RawNode, { swapped }: Split): Pick<RawNode, 'yes' | 'no'> => {
+  if (mode === 'LEAF') return { yes: -1, no: -1 }
+  return swapped ? { yes: no, no: yes } : { yes, no }
 }
 
 /** The test of a node, with those below it that ask the same column for other members and lead to the same child. */
 const splitOf = (nodes: readonly RawNode[], index: number): NodeSplit => {
-  const first = nodes[index]
-  if (first === undefined) throw new Error('The nodes have been checked')
+  const first = nodes[index]!
   const split = normalise(first)
   const { yes, no: firstNo } = childrenOf(first, split)
   if (split.set === undefined) return { ...split, yes, no: firstNo }
@@ -222,5 +209,5 @@ const splitOf = (nodes: readonly RawNode[], index: number): NodeSplit => {
 export const passes = (tree: TreeStructure, node: number, value: number): boolean => {
   if (Number.isNaN(value)) return tree.missingYes[node] === 1
   const set = tree.sets[node]
-  return set === undefined ? value <= (tree.threshold[node] ?? NaN) : set.has(value)
+  return set === undefined ? value <= tree.threshold[node]! : set.has(value)
 }

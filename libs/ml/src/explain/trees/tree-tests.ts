@@ -28,11 +28,11 @@ export class TreeTests {
     columnOf: (tested: Univariate) => number,
   ) {
     this.column = Int32Array.from(nodes, (node) => {
-      const tested = structure.columns[structure.column[node] ?? -1]
+      const tested = structure.columns[structure.column[node]!]
       return tested === undefined ? -1 : columnOf(tested)
     })
-    this.threshold = Float64Array.from(nodes, (node) => structure.threshold[node] ?? NaN)
-    this.missingYes = Uint8Array.from(nodes, (node) => structure.missingYes[node] ?? 0)
+    this.threshold = Float64Array.from(nodes, (node) => structure.threshold[node]!)
+    this.missingYes = Uint8Array.from(nodes, (node) => structure.missingYes[node]!)
     this.hasSets = nodes.some((node) => structure.sets[node] !== undefined)
     this.passed = new Uint8Array(nodes.length)
   }
@@ -42,9 +42,8 @@ export class TreeTests {
     const { column, threshold, missingYes, passed } = this
     const from = person * width
     for (let test = 0; test < passed.length; test++) {
-      const at = from + (column[test] ?? 0)
-      passed[test] =
-        Number((values[at] ?? NaN) <= (threshold[test] ?? NaN)) | ((isMissing[at] ?? 0) & (missingYes[test] ?? 0))
+      const at = from + column[test]!
+      passed[test] = Number(values[at]! <= threshold[test]!) | (isMissing[at]! & missingYes[test]!)
     }
     if (this.hasSets) this.decideSets(values, from)
   }
@@ -53,7 +52,7 @@ export class TreeTests {
     const { structure, nodes, column, passed } = this
     nodes.forEach((node, test) => {
       if (structure.sets[node] === undefined) return
-      passed[test] = passes(structure, node, values[from + (column[test] ?? 0)] ?? NaN) ? 1 : 0
+      passed[test] = passes(structure, node, values[from + column[test]!]!) ? 1 : 0
     })
   }
 }
