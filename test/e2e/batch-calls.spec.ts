@@ -65,6 +65,10 @@ describeOnBothBrokers('a batch as a task', (broker) => {
       parent_id: body['id'],
       children: [],
     })
+    const listed = async (filter: string) =>
+      ((await get(`/v1/tasks?${filter}`)).body['items'] as Record<string, unknown>[]).map(({ id }) => id)
+    expect(await listed(`name=${name}&limit=2`)).toEqual([child?.['id'], body['id']])
+    expect(await listed('name=ml.compute_batch_chunk')).toEqual([])
   })
 
   it('takes the newest recorded value of each metric of people without metrics', async () => {

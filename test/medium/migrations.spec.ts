@@ -2,6 +2,7 @@ import { connectWhenMigrated, createDataSource, ownTables, runMigrations } from 
 import { createLogger, loadConfig } from '#libs/platform'
 import { migrateBroker } from '#libs/tasks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ChunkTasks1764000012000 } from '../../libs/database/src/migrations/1764000012000-chunk-tasks.js'
 import { query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
@@ -56,6 +57,30 @@ describe('migrations', () => {
       await other.drop()
     },
   )
+
+  it('give the chunks of batches that earlier versions stored a name of their own, and back', async () => {
+    const source = createDataSource(loadConfig({ DATABASE_URL: database.url }))
+    await source.initialize()
+    const runner = source.createQueryRunner()
+    const [batch, chunk] = ['0197a000-0000-7000-8000-000000000001', '0197a000-0000-7000-8000-000000000002']
+    await runner.query(
+      `INSERT INTO tasks (id, name, queue, state, args) VALUES
+         ($1, 'ml.batch_predictions', 'batch', 'queued', jsonb_build_object('batch_id', $1::uuid)),
+         ($2, 'ml.batch_predictions', 'batch', 'queued', jsonb_build_object('batch_id', $1::uuid, 'chunk', 0))`,
+      [batch, chunk],
+    )
+    const readNames = async () => {
+      const rows: { name: string }[] = await runner.query('SELECT name FROM tasks ORDER BY id')
+      return rows.map(({ name }) => name)
+    }
+    const migration = new ChunkTasks1764000012000()
+    await migration.up(runner)
+    expect(await readNames()).toEqual(['ml.batch_predictions', 'ml.compute_batch_chunk'])
+    await migration.down(runner)
+    expect(await readNames()).toEqual(['ml.batch_predictions', 'ml.batch_predictions'])
+    await runner.query('TRUNCATE tasks')
+    await source.destroy()
+  })
 
   it('of the queues may run at once and again', async () => {
     const config = loadConfig({ DATABASE_URL: database.url })

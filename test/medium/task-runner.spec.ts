@@ -55,8 +55,8 @@ describe('task runner', () => {
     const compute: TaskHandler = {
       contract: catalogue['ml.process_prediction'],
       compute: (group, context) => new Promise((resolve) => calls.push({ tasks: group, context, answer: resolve })),
-      store: (answers) =>
-        tasks.succeed(answers.map(({ task, answer }) => ({ id: task.id, attempt: task.attempt, result: answer }))),
+      store: (computed) =>
+        tasks.succeed(computed.map(({ task, output }) => ({ id: task.id, attempt: task.attempt, result: output }))),
     }
     const others = Object.values(catalogue)
       .filter(({ name }) => name !== compute.contract.name)

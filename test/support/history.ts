@@ -111,7 +111,7 @@ const batchStretch = `
     SELECT id, 'ml.batch_predictions', 'batch', 'succeeded', jsonb_build_object('batch_id', id), CASE WHEN $1::int % 4 = 1 THEN ${people.busy} END,
       NULL::uuid, 1, NULL::text, made, made, made, made + interval '5 s' FROM batch
     UNION ALL
-    SELECT id, 'ml.batch_predictions', 'batch', 'succeeded', jsonb_build_object('batch_id', batch, 'chunk', c),
+    SELECT id, 'ml.compute_batch_chunk', 'batch', 'succeeded', jsonb_build_object('batch_id', batch, 'chunk', c),
       CASE WHEN $1::int % 4 = 1 THEN ${people.busy} END, batch, 1, 'worker1@host', made, made, made, made + interval '4 s' FROM chunks
   ), stored AS (
     INSERT INTO batch_chunks (batch_id, chunk, task_id, row_count, error_count, stored_count, errors, first_prediction_id, last_prediction_id, created_at)

@@ -35,7 +35,7 @@ const isLongBatch = (given: unknown): given is LongBatch => {
 const checkNow = (contract: TaskContract, given: unknown): CheckedArgs => {
   const parsed = contract.args.safeParse(given)
   if (!parsed.success) return { issues: parsed.error.issues }
-  if (!holdsNul(parsed.data)) return { data: parsed.data as Record<string, unknown> }
+  if (!holdsNul(parsed.data)) return { data: parsed.data }
   // It would fail the calls that are stored along with it.
   const message = 'must not hold the character U+0000'
   return { issues: [{ code: 'custom', path: [], message, input: undefined }] }

@@ -1,5 +1,6 @@
 import type { EndedTask } from '#libs/database'
 import { LOGGER, SampledLines, type Logger } from '#libs/platform'
+import { shownName } from './contracts/catalogue.js'
 import { Inject, Injectable } from '@nestjs/common'
 
 /** Most log lines about tasks that ended without running a second. */
@@ -18,6 +19,6 @@ export class UnrunLines {
 
   report(tasks: readonly EndedTask[]): void {
     for (const { id, name, queue, state } of tasks)
-      if (this.lines.take()) this.log.info({ task: id, name, queue, state }, 'task finished')
+      if (this.lines.take()) this.log.info({ task: id, name: shownName(name), queue, state }, 'task finished')
   }
 }

@@ -5,12 +5,12 @@ import {
   type TaskEntity,
   type TaskProgress,
 } from '#libs/database'
-import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
+import { celeryStateOf, isTerminal, shownName } from '#libs/tasks/contracts'
 import type { ProgressResponse, SentTask, TaskResponse, TaskResult, TaskSummary } from './tasks.schemas.js'
 
 export const toSummary = (task: TaskEntity): TaskSummary => ({
   id: task.id,
-  name: task.name,
+  name: shownName(task.name),
   queue: task.queue,
   state: task.state,
   celery_state: celeryStateOf(task.state),
@@ -73,7 +73,12 @@ export const toResponse = (
     worker,
     reason,
   })),
-  children: children.map(({ id, name, state }) => ({ id, name, state, celery_state: celeryStateOf(state) })),
+  children: children.map(({ id, name, state }) => ({
+    id,
+    name: shownName(name),
+    state,
+    celery_state: celeryStateOf(state),
+  })),
   schedule: origin && { ...origin, at: origin.at.toISOString() },
 })
 

@@ -12,7 +12,7 @@ import {
 } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
 import { Broker, Dispatcher, FinishedTasks, removeRevoked, storeRevokes, TaskClient, UnrunLines } from '#libs/tasks'
-import { batchPredictions, isTerminal } from '#libs/tasks/contracts'
+import { batchPredictions, isTerminal, shownName } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
@@ -142,7 +142,7 @@ export class TasksService {
       if (only) return { action: 'task.retry', target: id, details: { replay_id: only.task.taskId } }
       throw new MemoryGuardError(
         'TASK_STATE_CONFLICT',
-        name === batchPredictions.name
+        shownName(name) === batchPredictions.name
           ? 'A batch is not done again: send its rows in a new batch.'
           : `Only a task that ended without success is done again: it is ${state}.`,
       )

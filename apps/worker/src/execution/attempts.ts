@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isDatabaseUnavailable, TaskRepository, type AttemptEnd, type ClaimedTask, type TaskJob } from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Dispatcher } from '#libs/tasks'
+import { shownName } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
 import { WORKER_NAME } from '../control/worker-name.js'
 import { LeaseKeeper } from './lease-keeper.js'
@@ -50,7 +51,14 @@ export class Attempts {
     const end = this.retryPolicy.endOf(task, error)
     const level = end.outcome === 'released' ? 'info' : 'warn'
     this.log[level](
-      { task: task.id, name: task.name, attempt: task.attempt, outcome: end.outcome, code: end.errorCode, err: error },
+      {
+        task: task.id,
+        name: shownName(task.name),
+        attempt: task.attempt,
+        outcome: end.outcome,
+        code: end.errorCode,
+        err: error,
+      },
       'attempt ended without a result',
     )
     return end

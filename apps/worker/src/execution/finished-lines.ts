@@ -1,5 +1,6 @@
 import type { AttemptEnd, ClaimedTask } from '#libs/database'
 import { LOGGER, SampledLines, type Logger } from '#libs/platform'
+import { computeBatchChunk, shownName } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
 
 /** Most log lines about finished tasks a second. */
@@ -34,15 +35,15 @@ export class FinishedLines {
       this.log.info(
         {
           task: id,
-          name,
+          name: shownName(name),
           queue,
           state,
           attempt,
           wait_ms: waitMs,
           duration_ms: Math.round(durationMs),
           ...(prediction && { prediction: Number(prediction.id) }),
-          // A chunk of a batch, whose id is that of the task that was submitted.
-          ...(args['batch_id'] !== undefined && { batch: args['batch_id'] }),
+          // The id of a batch is that of the task that was submitted.
+          ...(name === computeBatchChunk.name && { batch: args['batch_id'] }),
         },
         'task finished',
       )

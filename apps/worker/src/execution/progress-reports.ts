@@ -25,7 +25,10 @@ export class ProgressReports {
   ) {}
 
   /** Bound, because handlers are given it alone. */
-  readonly report = (tasks: readonly ClaimedTask[], { stage, done, total }: TaskProgress): void => {
+  readonly report = (
+    tasks: readonly Pick<ClaimedTask, 'id' | 'attempt'>[],
+    { stage, done, total }: TaskProgress,
+  ): void => {
     for (const { id, attempt } of tasks) {
       this.latest.set(id, { taskId: id, attempt, stage: stage ?? null, done, total })
     }

@@ -1,31 +1,27 @@
-import { TaskRepository, type ClaimedTask } from '#libs/database'
-import { MemoryGuardError, type Settled } from '#libs/platform'
-import type { TaskContract } from '#libs/tasks/contracts'
+import { TaskRepository } from '#libs/database'
+import type { Settled } from '#libs/platform'
+import type { ArgsOf, ResultOf, TaskContract } from '#libs/tasks/contracts'
 import { Inject } from '@nestjs/common'
-import type { z } from 'zod'
-import type { Answered, TaskContext, TaskHandler } from './task-handler.js'
-
-type Args<Contract extends TaskContract> = z.output<Contract['args']>
-type Result<Contract extends TaskContract> = z.output<Contract['result']>
+import type { Computed, StartedTask, TaskContext, TaskHandler } from './task-handler.js'
 
 /**
- * A handler whose answer is the result of its task and is stored with it, nowhere else. The tasks of a batch are
- * answered side by side, and one that fails fails alone.
+ * A handler whose result is stored with its task, nowhere else. The tasks of a group are computed side by side, and one
+ * that fails fails alone.
  */
-export abstract class ResultHandler<Contract extends TaskContract> implements TaskHandler<Contract, Result<Contract>> {
+export abstract class ResultHandler<Contract extends TaskContract> implements TaskHandler<Contract> {
   abstract readonly contract: Contract
 
   @Inject(TaskRepository)
   private readonly tasks!: TaskRepository
 
-  /** The result for checked arguments. It may run twice, and what it throws is what became of the attempt. */
-  protected abstract answer(args: Args<Contract>, context: TaskContext): Promise<Result<Contract>>
+  /** Computes the result. It may run twice; what it throws is the outcome of the attempt. */
+  protected abstract run(args: ArgsOf<Contract>, context: TaskContext): Promise<ResultOf<Contract>>
 
-  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Result<Contract>>[]> {
+  compute(tasks: readonly StartedTask<Contract>[], context: TaskContext): Promise<Settled<ResultOf<Contract>>[]> {
     return Promise.all(
-      tasks.map(async (task) => {
+      tasks.map(async ({ args }) => {
         try {
-          return { value: await this.answer(this.argsOf(task), context) }
+          return { value: await this.run(args, context) }
         } catch (error) {
           return { error }
         }
@@ -33,22 +29,9 @@ export abstract class ResultHandler<Contract extends TaskContract> implements Ta
     )
   }
 
-  store(answers: readonly Answered<Result<Contract>>[]): Promise<ReadonlySet<string>> {
+  store(computed: readonly Computed<ResultOf<Contract>>[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
-      answers.map(({ task, answer }) => ({ id: task.id, attempt: task.attempt, result: answer })),
+      computed.map(({ task, output }) => ({ id: task.id, attempt: task.attempt, result: output })),
     )
-  }
-
-  /** The arguments as they were given: the ids of person and prediction stand in columns of their own. */
-  private argsOf({ args, userId, prediction }: ClaimedTask): Args<Contract> {
-    const { shape } = this.contract.args as { readonly shape?: Readonly<Record<string, unknown>> }
-    const given = {
-      ...args,
-      ...(shape?.['user_id'] !== undefined && userId !== null && { user_id: Number(userId) }),
-      ...(shape?.['prediction_id'] !== undefined && prediction && { prediction_id: Number(prediction.id) }),
-    }
-    const parsed = this.contract.args.safeParse(given)
-    if (!parsed.success) throw new MemoryGuardError('REQUEST_INVALID', 'Its arguments are not valid.')
-    return parsed.data as Args<Contract>
   }
 }

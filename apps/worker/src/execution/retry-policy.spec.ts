@@ -18,6 +18,7 @@ const task = (more: Partial<ClaimedTask> = {}): ClaimedTask => ({
   args: {},
   limits: null,
   userId: null,
+  predictionId: null,
   waitMs: 0,
   prediction: null,
   ...more,

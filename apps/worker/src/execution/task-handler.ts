@@ -1,6 +1,6 @@
 import type { ClaimedTask } from '#libs/database'
 import type { Settled } from '#libs/platform'
-import type { TaskContract } from '#libs/tasks/contracts'
+import type { ArgsOf, ResultOf, TaskContract } from '#libs/tasks/contracts'
 import type { TaskProgress } from './progress-reports.js'
 
 /** What a handler may use while it works. */
@@ -11,24 +11,29 @@ export interface TaskContext {
   readonly killSignal: AbortSignal
   /** Hard limit in milliseconds, for what computes in a child. */
   readonly hardLimitMs: number
-  /** Tells how far it is with some of its tasks, as often as it likes; of work of less than a second nobody hears. */
-  readonly progress: (tasks: readonly ClaimedTask[], progress: TaskProgress) => void
+  /** Reports how far some of its tasks are, as often as it likes; of work of less than a second nothing is stored. */
+  readonly progress: (tasks: readonly Pick<ClaimedTask, 'id' | 'attempt'>[], progress: TaskProgress) => void
 }
 
-/** An answer with the task that it belongs to. */
-export interface Answered<Answer> {
-  readonly task: ClaimedTask
-  readonly answer: Answer
+/** A claimed task with the arguments of its contract. */
+export type StartedTask<Contract extends TaskContract = TaskContract> = Omit<ClaimedTask, 'args'> & {
+  readonly args: ArgsOf<Contract>
+}
+
+/** What was computed for a task. */
+export interface Computed<Output> {
+  readonly task: StartedTask
+  readonly output: Output
 }
 
 /**
- * The one place where a task's work is done. A handler is given started tasks and answers one outcome for each, in
+ * The one place where a task's work is done. A handler is given started tasks and returns one outcome for each, in
  * order; what it throws is the outcome of them all. It must be safe to run twice: `store` writes only for attempts
- * that still hold their task.
+ * that still hold their task. `Output` is what it stores: the contract's result, or the rows from which that is read.
  */
-export interface TaskHandler<Contract extends TaskContract = TaskContract, Answer = unknown> {
+export interface TaskHandler<Contract extends TaskContract = TaskContract, Output = ResultOf<Contract>> {
   readonly contract: Contract
-  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Answer>[]>
-  /** Stores answers with their success in one statement; answers the ids of the tasks that were stored. */
-  store(answers: readonly Answered<Answer>[]): Promise<ReadonlySet<string>>
+  compute(tasks: readonly StartedTask<Contract>[], context: TaskContext): Promise<readonly Settled<Output>[]>
+  /** Stores outputs with their success in one statement. Returns the ids of the tasks that were stored. */
+  store(computed: readonly Computed<Output>[]): Promise<ReadonlySet<string>>
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { AttemptEnd, ClaimedTask, TaskJob } from '#libs/database'
 import { MemoryGuardError, MicroBatcher, type QueueName, type Settled } from '#libs/platform'
 import { jobPayload, queueSettings } from '#libs/tasks'
+import { shownName } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
 import { FinishedLines } from './finished-lines.js'
@@ -10,7 +11,8 @@ import { ProgressReports } from './progress-reports.js'
 import { WorkerLimits } from '../capacity/worker-limits.js'
 import { Attempts } from './attempts.js'
 import { RunningGroup } from './running-group.js'
-import type { TaskHandler } from './task-handler.js'
+import { parseArgs } from './parse-args.js'
+import type { Computed, StartedTask, TaskHandler } from './task-handler.js'
 
 /** How long after the hard limit the runner waits for a child's own report of it, in milliseconds. */
 const hardLimitGraceMs = 500
@@ -75,7 +77,7 @@ export class TaskRunner {
     const batcher = this.batcherOf(queue, job.name)
     const settled = await Promise.allSettled(
       taskIds.map((taskId) => {
-        const waitMs = this.limits.rates.take(job.name)
+        const waitMs = this.limits.rates.take(shownName(job.name))
         const start = () => batcher.add({ taskId, attempt })
         return waitMs > 0 ? this.pause(waitMs).then(start) : start()
       }),
@@ -173,48 +175,61 @@ export class TaskRunner {
     const outcomes = await this.compute(handler, group)
     group.end()
     this.running.delete(group)
-    const answers: { task: ClaimedTask; answer: unknown }[] = []
+    const computed: Computed<unknown>[] = []
     const ends: AttemptEnd[] = []
     tasks.forEach((task, index) => {
       // Its end has been stored when it was revoked.
       if (group.isRevoked(task)) return
-      const outcome = outcomes[index] ?? { error: new Error('The handler answered fewer outcomes than it was given') }
-      if ('value' in outcome) answers.push({ task, answer: outcome.value })
-      else ends.push(this.attempts.endOf(task, outcome.error))
+      const outcome = outcomes[index]
+      if (outcome && 'value' in outcome) computed.push(outcome.value)
+      else ends.push(this.attempts.endOf(task, outcome?.error))
     })
     const [stored] = await Promise.all([
-      handler && answers.length > 0
-        ? this.attempts.whileDatabaseIsDown(() => handler.store(answers))
+      handler && computed.length > 0
+        ? this.attempts.whileDatabaseIsDown(() => handler.store(computed))
         : new Set<string>(),
       ends.length > 0 && this.attempts.settle(tasks, ends),
     ])
     const durationMs = performance.now() - startedAt
-    this.metrics.observeGroup(tasks, answers.length, ends, durationMs / 1000)
+    this.metrics.observeGroup(tasks, computed.length, ends, durationMs / 1000)
     this.finished.report({ tasks, stored, ends, durationMs })
   }
 
-  private async compute(handler: TaskHandler | undefined, group: RunningGroup): Promise<readonly Settled<unknown>[]> {
+  /** Returns an outcome for each task of the group, in order. */
+  private async compute(
+    handler: TaskHandler | undefined,
+    group: RunningGroup,
+  ): Promise<readonly Settled<Computed<unknown>>[]> {
     const { tasks } = group
     if (!handler) {
       const error = new MemoryGuardError('TASK_UNKNOWN', 'No handler of this worker knows the task.')
       return tasks.map(() => ({ error }))
     }
     if (this.releasing.signal.aborted) return tasks.map(() => ({ error: releasedError() }))
-    const { soft, hard } = this.limits.timesOf(handler.contract.name)
+    const { soft, hard } = this.limits.timesOf(shownName(handler.contract.name))
     const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
     const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
     group.askIn(softLimitMs, () => limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
     // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
     group.abandonIn(hardLimitMs + hardLimitGraceMs, () => limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
     const { signal, killSignal } = group
-    const progress = this.progress.report
+    const context = { signal, killSignal, hardLimitMs, progress: this.progress.report }
+    const parsed = tasks.map((task) => parseArgs(handler.contract, task))
+    const started = parsed.flatMap((each) => ('value' in each ? [each.value] : []))
     try {
-      const outcomes = await group.race(handler.compute(tasks, { signal, killSignal, hardLimitMs, progress }))
-      return signal.aborted ? tasks.map(() => ({ error: signal.reason })) : outcomes
+      const outcomes = started.length === 0 ? [] : await group.race(handler.compute(started, context))
+      if (signal.aborted) return tasks.map(() => ({ error: signal.reason }))
+      const next = outcomes.values()
+      return parsed.map((each) => ('error' in each ? each : outcomeOf(each.value, next.next().value)))
     } catch (error) {
       return tasks.map(() => ({ error }))
     }
   }
+}
+
+const outcomeOf = (task: StartedTask, outcome: Settled<unknown> | undefined): Settled<Computed<unknown>> => {
+  if (!outcome) return { error: new Error('The handler returned fewer outcomes than it was given') }
+  return 'error' in outcome ? outcome : { value: { task, output: outcome.value } }
 }
 
 const shortest = (seconds: readonly number[]): number => Math.min(...seconds) * 1000

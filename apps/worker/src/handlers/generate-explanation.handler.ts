@@ -1,9 +1,11 @@
-import { ExplanationRepository, type ClaimedTask, type StoredExplanation } from '#libs/database'
+import { ExplanationRepository, type StoredExplanation } from '#libs/database'
 import { ModelRegistry, type RiskExplanation } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { generateExplanation } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
+import type { Computed, StartedTask, TaskContext, TaskHandler } from '../execution/task-handler.js'
+
+type Started = StartedTask<typeof generateExplanation>
 
 /** People whose explanations are computed by one call. */
 interface ExplainedGroup {
@@ -22,7 +24,7 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
     private readonly explanations: ExplanationRepository,
   ) {}
 
-  async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<RiskExplanation>[]> {
+  async compute(tasks: readonly Started[], context: TaskContext): Promise<readonly Settled<RiskExplanation>[]> {
     const unanswered = await this.explanations.listUnanswered(tasks.flatMap(({ prediction }) => prediction?.id ?? []))
     const outcomes = new Map<number, Settled<RiskExplanation>>()
     await Promise.all(
@@ -58,19 +60,19 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
     }
   }
 
-  store(answers: readonly Answered<RiskExplanation>[]): Promise<ReadonlySet<string>> {
+  store(computed: readonly Computed<RiskExplanation>[]): Promise<ReadonlySet<string>> {
     return this.explanations.storeExplanations(
-      answers.flatMap(({ task, answer }): StoredExplanation[] =>
+      computed.flatMap(({ task, output }): StoredExplanation[] =>
         task.prediction === null
           ? []
           : [
               {
-                ...answer,
+                ...output,
                 taskId: task.id,
                 attempt: task.attempt,
                 predictionId: Number(task.prediction.id),
                 model: task.prediction.model,
-                contributions: answer.contributions.map(({ standardError, ...contribution }) => ({
+                contributions: output.contributions.map(({ standardError, ...contribution }) => ({
                   ...contribution,
                   ...(standardError !== undefined && { standard_error: standardError }),
                 })),
@@ -81,11 +83,11 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
   }
 }
 
-const groupsOf = (tasks: readonly ClaimedTask[], unanswered: ReadonlySet<string>): readonly ExplainedGroup[] => {
+const groupsOf = (tasks: readonly Started[], unanswered: ReadonlySet<string>): readonly ExplainedGroup[] => {
   const groups = new Map<string, ExplainedGroup>()
   tasks.forEach(({ prediction, args }, index) => {
     if (!prediction || unanswered.has(prediction.id)) return
-    const output = typeof args['output'] === 'string' ? args['output'] : undefined
+    const { output } = args
     const key = `${prediction.model} ${output ?? ''}`
     const group = groups.get(key)
     if (group) group.indexes.push(index)

@@ -16,7 +16,7 @@ export class HealthCheckHandler extends ResultHandler<typeof healthCheck> {
     super()
   }
 
-  protected async answer() {
+  protected async run() {
     return { worker: this.worker, versions, models: [...this.models.readyReferences] }
   }
 }

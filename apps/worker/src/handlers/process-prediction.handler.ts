@@ -1,10 +1,12 @@
-import { PredictionRepository, type ClaimedTask, type StoredRisk } from '#libs/database'
+import { PredictionRepository, type StoredRisk } from '#libs/database'
 import { ModelRegistry, type Risk } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { processPrediction } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { Shadows } from '../execution/shadows.js'
-import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
+import type { Computed, StartedTask, TaskContext, TaskHandler } from '../execution/task-handler.js'
+
+type Started = StartedTask<typeof processPrediction>
 
 const gone = 'Its prediction no longer exists.'
 
@@ -19,7 +21,7 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
     private readonly shadows: Shadows,
   ) {}
 
-  async compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
+  async compute(tasks: readonly Started[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
     const outcomes = new Map<number, Settled<Risk>>()
     await Promise.all(
       [...indexesByModel(tasks)].map(async ([model, indexes]) => {
@@ -33,18 +35,18 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
     return tasks.map((_, index) => outcomes.get(index) ?? { error: new MemoryGuardError('RESOURCE_GONE', gone) })
   }
 
-  store(answers: readonly Answered<Risk>[]): Promise<ReadonlySet<string>> {
+  store(computed: readonly Computed<Risk>[]): Promise<ReadonlySet<string>> {
     return this.predictions.storeRisks(
-      answers.flatMap(({ task, answer }): StoredRisk[] =>
+      computed.flatMap(({ task, output }): StoredRisk[] =>
         task.prediction === null
           ? []
           : [
               {
                 taskId: task.id,
                 attempt: task.attempt,
-                riskScore: answer.score,
-                riskCategory: answer.category,
-                outputs: answer.outputs,
+                riskScore: output.score,
+                riskCategory: output.category,
+                outputs: output.outputs,
               },
             ],
       ),
@@ -54,7 +56,7 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
   private async computeModel(
     model: string,
     indexes: readonly number[],
-    tasks: readonly ClaimedTask[],
+    tasks: readonly Started[],
     { hardLimitMs, killSignal }: TaskContext,
   ): Promise<readonly Settled<Risk>[]> {
     const people = indexes.map((index) => tasks[index]?.prediction?.healthMetrics ?? {})
@@ -68,7 +70,7 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
   }
 }
 
-const indexesByModel = (tasks: readonly ClaimedTask[]): ReadonlyMap<string, readonly number[]> => {
+const indexesByModel = (tasks: readonly Started[]): ReadonlyMap<string, readonly number[]> => {
   const groups = new Map<string, number[]>()
   tasks.forEach(({ prediction }, index) => {
     if (!prediction) return

@@ -3,20 +3,19 @@ import {
   ForecastRepository,
   HealthMetricsRepository,
   ModelActivationRepository,
-  type ClaimedTask,
   type MadeForecast,
   type MeasuredHistory,
 } from '#libs/database'
 import { metricsOfForecast, ModelRegistry, requestFromMeasurements, type LoadedForecaster } from '#libs/ml'
-import { MemoryGuardError, type Settled } from '#libs/platform'
-import { updateForecasts } from '#libs/tasks/contracts'
+import type { Settled } from '#libs/platform'
+import { updateForecasts, type ArgsOf } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
+import type { Computed, StartedTask, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
 /** Most measurements that one forecast reads; further back they would change nothing. */
 const maxMeasurements = 1_000
 
-type Asked = ReturnType<typeof updateForecasts.args.parse>
+type Args = ArgsOf<typeof updateForecasts>
 type Forecast = Omit<MadeForecast, 'taskId' | 'attempt'>
 
 /**
@@ -34,18 +33,18 @@ export class UpdateForecastsHandler implements TaskHandler<typeof updateForecast
     private readonly forecasts: ForecastRepository,
   ) {}
 
-  async compute(tasks: readonly ClaimedTask[], { signal }: TaskContext): Promise<readonly Settled<Forecast>[]> {
+  async compute(
+    tasks: readonly StartedTask<typeof updateForecasts>[],
+    { signal }: TaskContext,
+  ): Promise<readonly Settled<Forecast>[]> {
     const model = this.models.forecasts.getActive(await this.activations.listActiveVersions())
-    const asked = tasks.map(({ args, userId }) =>
-      updateForecasts.args.safeParse({ ...args, ...(userId !== null && { user_id: Number(userId) }) }),
-    )
-    const userIds = asked.flatMap(({ data }) => data?.user_id ?? [])
+    const userIds = tasks.map(({ args }) => args.user_id)
     const names = metricsOfForecast(model.manifest.metric)
     const histories = await this.measurements.readHistories(userIds, names, maxMeasurements)
     const historyOf = new Map(userIds.map((userId, index) => [userId, histories[index]]))
     const outcomes: Settled<Forecast>[] = []
-    for (const { data } of asked) {
-      outcomes.push(settle(model, data, data && historyOf.get(data.user_id)))
+    for (const { args } of tasks) {
+      outcomes.push(settle(model, args, historyOf.get(args.user_id)))
       // A long history takes 20 ms: others have their turn in between.
       signal.throwIfAborted()
       await nextTurn()
@@ -53,21 +52,17 @@ export class UpdateForecastsHandler implements TaskHandler<typeof updateForecast
     return outcomes
   }
 
-  store(answers: readonly Answered<Forecast>[]): Promise<ReadonlySet<string>> {
+  store(computed: readonly Computed<Forecast>[]): Promise<ReadonlySet<string>> {
     return this.forecasts.storeAll(
-      answers.map(({ task, answer }) => ({ ...answer, taskId: task.id, attempt: task.attempt })),
+      computed.map(({ task, output }) => ({ ...output, taskId: task.id, attempt: task.attempt })),
     )
   }
 }
 
-const settle = (
-  model: LoadedForecaster,
-  asked: Asked | undefined,
-  history: MeasuredHistory | undefined,
-): Settled<Forecast> => {
-  if (!asked || !history) return { error: new MemoryGuardError('REQUEST_INVALID', 'Its arguments are not valid.') }
+const settle = (model: LoadedForecaster, args: Args, history: MeasuredHistory | undefined): Settled<Forecast> => {
   try {
-    return { value: forecastOf(model, asked, history) }
+    if (!history) throw new Error('The history of a person was not read')
+    return { value: forecastOf(model, args, history) }
   } catch (error) {
     return { error }
   }
@@ -75,7 +70,7 @@ const settle = (
 
 const forecastOf = (
   { reference, manifest, forecaster }: LoadedForecaster,
-  { user_id: userId, horizons_months: horizonsMonths = manifest.horizons_months }: Asked,
+  { user_id: userId, horizons_months: horizonsMonths = manifest.horizons_months }: Args,
   { readAt, measurements }: MeasuredHistory,
 ): Forecast => {
   const { request, warnings } = requestFromMeasurements(measurements, manifest.metric, readAt, horizonsMonths)

@@ -1,4 +1,5 @@
 import type { AttemptEnd, ClaimedTask } from '#libs/database'
+import { shownName } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
 
@@ -35,8 +36,9 @@ export class WorkerMetrics {
   }
 
   observeGroup(group: readonly ClaimedTask[], succeeded: number, ends: readonly AttemptEnd[], seconds: number): void {
-    const task = group[0]?.name
-    if (!task) return
+    const [first] = group
+    if (!first) return
+    const task = shownName(first.name)
     this.runSeconds.observe({ task }, seconds)
     this.batchSize.observe({ task }, group.length)
     if (succeeded > 0) this.ended.inc({ task, outcome: 'succeeded' }, succeeded)

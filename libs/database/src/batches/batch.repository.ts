@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { batchPredictions, isTerminal, type TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, computeBatchChunk, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import type { StoredOutput } from '../predictions/prediction.entity.js'
@@ -102,18 +102,16 @@ export class BatchRepository {
   async accept({ id, userId, submittedBy, idempotency }: BatchAcceptance): Promise<readonly DispatchableTask[]> {
     const rows: { id: string }[] = await this.database.query(acceptBatch, [
       id,
-      batchPredictions.name,
-      batchPredictions.queue,
       userId,
+      submittedBy ?? null,
       idempotency?.scope ?? null,
       idempotency?.key ?? null,
       idempotency?.hash ?? null,
-      submittedBy ?? null,
     ])
     return rows.map((row) => ({
       taskId: row.id,
       attempt: 1,
-      name: batchPredictions.name,
+      name: computeBatchChunk.name,
       queue: 'batch',
       priority: 0,
       delayMs: 0,

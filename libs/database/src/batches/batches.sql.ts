@@ -1,3 +1,4 @@
+import { batchPredictions, computeBatchChunk } from '#libs/tasks/contracts'
 import { commitSoon, endWords, finishedChannel, sourceList } from '../tasks/task-sql.js'
 
 const ended = `'failed', 'timed_out', 'expired'`
@@ -31,12 +32,15 @@ export const insertChunk = `WITH ids AS (
   )
   SELECT ${commitSoon}`
 
-/** Makes a batch and each of its chunks a task; nothing if its idempotency key has been used. Returns the tasks of the chunks. */
+/**
+ * Makes a batch and each of its chunks a task; nothing if its idempotency key has been used. $1 id, $2 person, $3 API
+ * key, $4 to $6 scope, key and hash. Returns the tasks of the chunks.
+ */
 export const acceptBatch = `WITH parent AS (
-    -- It is never dispatched: its chunks are. So it is due only when the first of them starts.
-    INSERT INTO tasks (id, name, queue, state, args, user_id, available_at, submitted_by,
-      idempotency_scope, idempotency_key, idempotency_hash)
-    VALUES ($1, $2, $3, 'queued', jsonb_build_object('batch_id', $1::uuid), $4, now() + interval '100 years', $8, $5, $6, $7)
+    INSERT INTO tasks (id, name, queue, state, args, user_id, submitted_by, idempotency_scope, idempotency_key,
+      idempotency_hash)
+    VALUES ($1, '${batchPredictions.name}', '${batchPredictions.queue}', 'queued',
+      jsonb_build_object('batch_id', $1::uuid), $2, $3, $4, $5, $6)
     ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id
   ), accepted AS (
@@ -48,7 +52,8 @@ export const acceptBatch = `WITH parent AS (
     WHERE b.id = parent.id
   )
   INSERT INTO tasks (id, name, queue, state, args, user_id, parent_id)
-  SELECT c.task_id, $2, $3, 'queued', jsonb_build_object('batch_id', c.batch_id, 'chunk', c.chunk), $4, $1
+  SELECT c.task_id, '${computeBatchChunk.name}', '${computeBatchChunk.queue}', 'queued',
+    jsonb_build_object('batch_id', c.batch_id, 'chunk', c.chunk), $2, $1
   FROM parent JOIN batch_chunks c ON c.batch_id = parent.id
   ORDER BY c.chunk
   RETURNING id`
@@ -68,7 +73,9 @@ export const selectByKey = `SELECT id, idempotency_hash AS hash FROM tasks WHERE
 
 /** Reads chunk $2 of batch $1 for its worker; the first one marks the batch as running. */
 export const startChunk = `WITH started AS (
-    UPDATE tasks SET state = 'running', attempt = 1, started_at = now(), available_at = now()
+    UPDATE tasks SET state = 'running', attempt = 1, started_at = now(),
+      -- One that an earlier version stored was due in 100 years.
+      available_at = least(available_at, now())
     WHERE id = $1 AND state IN (${sourceList('running')})
   )
   SELECT b.model, c.metrics, t.state, ${commitSoon}
@@ -96,7 +103,7 @@ export const closeFinishedBatches = `WITH done AS (
         WHEN n.has_nothing THEN 'None of its ' || n.total || ' rows has a result; see the errors of the batch.'
         WHEN n.has_lost THEN 'Some chunks have no result; the others are stored.'
         WHEN n.cancelled > 0 THEN '${endWords.revoked}' END,
-      attempt = 1, started_at = coalesce(p.started_at, now()), finished_at = now(), available_at = least(p.available_at, now()),
+      attempt = 1, started_at = coalesce(p.started_at, now()), finished_at = now(),
       result = jsonb_build_object('batch_id', n.id, 'total', n.total, 'succeeded', n.succeeded, 'failed', n.failed,
         'cancelled', n.cancelled, 'results', '/v1/batches/' || n.id || '/results')
     FROM counted n WHERE p.id = n.id AND p.finished_at IS NULL
@@ -109,7 +116,7 @@ export const closeFinishedBatches = `WITH done AS (
 
 /** Ends the unfinished batches of $1, and their unfinished chunks, as cancelled. */
 export const cancelBatches = `WITH parent AS (
-    UPDATE tasks SET state = 'cancelled', finished_at = now(), available_at = least(available_at, now()),
+    UPDATE tasks SET state = 'cancelled', finished_at = now(),
       revoke_requested_at = now(), error_code = 'TASK_REVOKED', error_message = '${endWords.revoked}'
     WHERE id IN (SELECT id FROM batches WHERE id = ANY($1::uuid[])) AND state IN (${sourceList('cancelled')})
     RETURNING id

@@ -16,6 +16,7 @@ import { TaskAttemptEntity } from '../tasks/task-attempt.entity.js'
 import { TaskEntity } from '../tasks/task.entity.js'
 import { WorkerEntity } from '../workers/worker.entity.js'
 import { AuditOfPeople1764000011000 } from '../migrations/1764000011000-audit-of-people.js'
+import { ChunkTasks1764000012000 } from '../migrations/1764000012000-chunk-tasks.js'
 import { AuditChain1764000008000 } from '../migrations/1764000008000-audit-chain.js'
 import { FirstTables1764000000000 } from '../migrations/1764000000000-first-tables.js'
 import { Batches1764000004000 } from '../migrations/1764000004000-batches.js'
@@ -74,6 +75,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
       BootstrapKey1764000008500,
       IndexesOfLists1764000010000,
       AuditOfPeople1764000011000,
+      ChunkTasks1764000012000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

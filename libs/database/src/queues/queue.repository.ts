@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { queueNames, type QueueName } from '#libs/platform'
-import type { TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, storedNames, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { endWords, epochMs, finishedChannel, sourceList } from '../tasks/task-sql.js'
@@ -77,7 +77,7 @@ export class QueueRepository {
            AND NOT EXISTS (SELECT FROM paused_queues p WHERE p.queue = t.queue)
          LIMIT ${dueSample}
        ) due GROUP BY queue`,
-      [queues, except, olderThanSeconds],
+      [queues, [batchPredictions.name, ...except.flatMap(storedNames)], olderThanSeconds],
     )
     return new Map(rows.map(({ queue, count }) => [queue, count]))
   }
@@ -163,9 +163,10 @@ export class QueueRepository {
   }
 }
 
-/** The tasks of queue `$1` that wait, due from `$2` on and before `$3`, with a priority or without (`$4`). */
+/** The tasks of queue `$1` that wait and have a job: not a batch, whose chunks have, due from `$2` on and before `$3`, with a priority or without (`$4`). */
 const fromWaiting = `FROM tasks
   WHERE finished_at IS NULL AND queue = $1 AND state IN (${sourceList('running')}) AND (priority > 0) = $4
+    AND name <> '${batchPredictions.name}'
     AND greatest(available_at, created_at) >= to_timestamp($2 / 1000.0)
     AND greatest(available_at, created_at) < to_timestamp($3 / 1000.0)
     AND available_at < to_timestamp($3 / 1000.0)`

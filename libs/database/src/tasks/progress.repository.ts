@@ -33,10 +33,6 @@ interface ProgressRow {
   eta_seconds: number | null
 }
 
-/** Whether a task stands for a batch, rather than for one of its chunks. */
-export const isBatchTask = ({ name, args }: Pick<TaskEntity, 'name' | 'args'>): boolean =>
-  name === batchPredictions.name && !('chunk' in args)
-
 /** How far tasks are that say so, and batches, which need not. */
 @Injectable()
 export class ProgressRepository {
@@ -84,9 +80,9 @@ export class ProgressRepository {
   }
 
   /** Null if the task has never told. */
-  async find(task: Pick<TaskEntity, 'id' | 'state' | 'name' | 'args'>): Promise<TaskProgress | null> {
-    const found = await this.list([{ id: task.id, state: task.state, isBatch: isBatchTask(task) }])
-    return found.get(task.id) ?? null
+  async find({ id, state, name }: Pick<TaskEntity, 'id' | 'state' | 'name'>): Promise<TaskProgress | null> {
+    const found = await this.list([{ id, state, isBatch: name === batchPredictions.name }])
+    return found.get(id) ?? null
   }
 }
 

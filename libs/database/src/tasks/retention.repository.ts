@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { batchPredictions } from '#libs/tasks/contracts'
+import { computeBatchChunk } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { commitSoon } from './task-sql.js'
 import { readDatabaseTime } from '../connection/database-time.js'
@@ -58,7 +58,7 @@ export class RetentionRepository {
        ), past AS (
          SELECT s.id, s.prediction_id FROM seen s
          WHERE s.finished_at < now() - make_interval(secs => $1)
-           AND NOT (s.name = '${batchPredictions.name}' AND EXISTS (SELECT 1 FROM batch_chunks c
+           AND NOT (s.name = '${computeBatchChunk.name}' AND EXISTS (SELECT 1 FROM batch_chunks c
              WHERE c.batch_id = (s.args ->> 'batch_id')::uuid AND c.chunk = (s.args ->> 'chunk')::integer
                AND c.task_id = s.id))
        ), gone AS (

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
-import { batchPredictions, terminalStates, type TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, storedNames, terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
@@ -169,7 +169,7 @@ export class TaskCallRepository {
          SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
            o.id, $3::uuid
          FROM input i JOIN tasks o ON o.id = i.original
-         WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> '${batchPredictions.name}'
+         WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> ALL($4)
          -- One that is being erased is not done again.
          FOR KEY SHARE OF o
          ON CONFLICT (replay_of) WHERE replay_of IS NOT NULL DO NOTHING
@@ -181,7 +181,7 @@ export class TaskCallRepository {
        )
        SELECT ${dispatchColumns}, replay_of AS original, true AS is_new FROM t
        UNION ALL SELECT ${dispatchColumns}, replay_of AS original, false AS is_new FROM known`,
-      [JSON.stringify(input), replayableStates, submittedBy],
+      [JSON.stringify(input), replayableStates, submittedBy, storedNames(batchPredictions.name)],
     )
     return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toDispatchable(row) }))
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
-import { batchPredictions, type TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, shownName, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from './task-attempt.entity.js'
 import { epochMs } from './task-sql.js'
@@ -43,7 +43,6 @@ interface HistoryRow {
   user_id: string | null
   prediction_id: string | null
   error_code: string | null
-  is_batch: boolean
   attempt: number
   worker: string | null
   created_at: number
@@ -63,7 +62,6 @@ interface AttemptRow {
 
 /** A task with its attempts, both of one moment: read apart, they might contradict each other. */
 const historyColumns = `t.id, t.name, t.queue, t.state, t.user_id, t.prediction_id, t.error_code, t.attempt, t.worker,
-  t.name = '${batchPredictions.name}' AND NOT t.args ? 'chunk' AS is_batch,
   ${epochMs('t.eta')} AS eta, ${epochMs('t.created_at')} AS created_at,
   ${epochMs('t.started_at')} AS started_at, ${epochMs('t.finished_at')} AS finished_at,
   (SELECT jsonb_agg(jsonb_build_object('attempt', a.attempt, 'outcome', a.outcome, 'worker', a.worker,
@@ -134,13 +132,13 @@ const toDate = (ms: number | null): Date | null => (ms === null ? null : new Dat
 
 const toHistory = (row: HistoryRow): TaskHistory => ({
   id: row.id,
-  name: row.name,
+  name: shownName(row.name),
   queue: row.queue,
   state: row.state,
   userId: row.user_id === null ? null : Number(row.user_id),
   predictionId: row.prediction_id === null ? null : Number(row.prediction_id),
   errorCode: row.error_code,
-  isBatch: row.is_batch,
+  isBatch: row.name === batchPredictions.name,
   timeline: timelineOf(
     {
       state: row.state,

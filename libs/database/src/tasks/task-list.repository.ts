@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { batchPredictions, processPrediction, type TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, processPrediction, storedNames, type TaskState } from '#libs/tasks/contracts'
 import { DataSource, In } from 'typeorm'
 import { mergePages, stepRows, walk, type ListPage, type WalkStep } from '../lists/bounded-walk.js'
 import { TaskEntity } from './task.entity.js'
@@ -126,6 +126,8 @@ const stretchOf = (
   before: string,
 ): { readonly from: string; readonly values: readonly unknown[] } => {
   const conditions = new Conditions().add('id < ?', before)
+  // A batch has two stored names, which no index holds together; its queue holds hardly anything else.
+  const narrow = queue ?? (name === batchPredictions.name ? batchPredictions.queue : undefined)
   // An id has the time of the process that made it, whose clock may be wrong.
   if (since) conditions.add('id >= ?', firstIdOf(new Date(since.getTime() - clockErrorMs)))
   if (ids) conditions.add('id = ANY(?)', ids)
@@ -135,10 +137,10 @@ const stretchOf = (
     else conditions.add(`error_code IS NOT NULL AND ${endKind} = ?`, source.state)
   } else if (userId === undefined) {
     if (errorCode !== undefined) conditions.add('error_code = ?', errorCode)
-    else if (name !== undefined && name !== processPrediction.name)
+    else if (name !== undefined && name !== processPrediction.name && name !== batchPredictions.name)
       conditions.add(`name <> '${processPrediction.name}' AND name = ?`, name)
-    else if (queue !== undefined && queue !== processPrediction.queue)
-      conditions.add(`queue <> '${processPrediction.queue}' AND queue = ?`, queue)
+    else if (narrow !== undefined && narrow !== processPrediction.queue)
+      conditions.add(`queue <> '${processPrediction.queue}' AND queue = ?`, narrow)
   }
   return { from: `FROM tasks WHERE ${conditions.text} ORDER BY id DESC`, values: conditions.values }
 }
@@ -149,7 +151,7 @@ const addFilter = (
   states: readonly TaskState[] | undefined,
 ): void => {
   if (ids) conditions.add('id = ANY(?)', ids)
-  if (name !== undefined) conditions.add('name = ?', name)
+  if (name !== undefined) conditions.add('name = ANY(?)', storedNames(name))
   if (queue !== undefined) conditions.add('queue = ?', queue)
   if (worker !== undefined) conditions.add('worker = ?', worker)
   if (errorCode !== undefined) conditions.add('error_code = ?', errorCode)
@@ -158,6 +160,6 @@ const addFilter = (
   if (states) conditions.add('state = ANY(?)', states)
   if (mayReplay) {
     conditions.add('NOT EXISTS (SELECT 1 FROM tasks r WHERE r.replay_of = t.id)')
-    conditions.add('name <> ?', batchPredictions.name)
+    conditions.add('name <> ALL(?)', storedNames(batchPredictions.name))
   }
 }

@@ -29,9 +29,10 @@ export interface ClaimedTask {
   readonly args: Record<string, unknown>
   readonly limits: TaskLimits | null
   readonly userId: string | null
+  readonly predictionId: string | null
   /** Time between being due and this claim, in milliseconds. */
   readonly waitMs: number
-  /** The input snapshot, for tasks about a prediction. */
+  /** The input snapshot, for tasks about a prediction; null if it was erased. */
   readonly prediction: { id: string; model: string; healthMetrics: Record<string, number> } | null
 }
 
@@ -126,6 +127,7 @@ export class TaskRepository {
       args: row.args,
       limits: row.limits,
       userId: row.user_id,
+      predictionId: row.prediction_id,
       waitMs: Math.round(row.wait_ms),
       prediction:
         row.prediction_id !== null && row.model !== null && row.health_metrics !== null

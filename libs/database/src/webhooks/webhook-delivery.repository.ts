@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { batchPredictions, terminalStates } from '#libs/tasks/contracts'
+import { batchPredictions, computeBatchChunk, terminalStates } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { switchOffGone } from './gone-receiver.js'
@@ -142,7 +142,7 @@ export class WebhookDeliveryRepository {
            'batch_id', CASE WHEN t.name = '${batchPredictions.name}' THEN t.id END)
          FROM tasks t JOIN webhooks w ON w.is_active AND 'task.' || t.state = ANY(w.events)
            AND (w.task_names IS NULL OR t.name = ANY(w.task_names)) AND t.finished_at >= w.active_since
-         WHERE t.finished_at >= $1 AND NOT t.args ? 'chunk' ${finished ? 'AND t.id = ANY($3::uuid[])' : ''}
+         WHERE t.finished_at >= $1 AND t.name <> '${computeBatchChunk.name}' ${finished ? 'AND t.id = ANY($3::uuid[])' : ''}
          ORDER BY t.finished_at
          ON CONFLICT DO NOTHING
        )

@@ -4,8 +4,8 @@ import { longList } from './long-list.js'
 import { entityId, healthMetrics } from './process-prediction.task.js'
 
 /**
- * Risks of many people, of the metrics in `health_metrics_list` or else of those that are recorded. One task stands for
- * the batch; it is done in chunks, each a task of the same name and a child of it.
+ * Risks of many people, of the metrics in `health_metrics_list` or else of those that are recorded. No worker runs this
+ * task: it stands for the batch and ends when its children, one task for each chunk, have ended.
  */
 export const batchPredictions = defineTask({
   name: 'ml.batch_predictions',
@@ -30,6 +30,3 @@ export const batchPredictions = defineTask({
     results: z.string().describe('Path of the outcome of each row'),
   }),
 })
-
-/** What the row of a chunk's task holds: where its people stand. */
-export const batchChunkArgs = z.strictObject({ batch_id: z.uuid(), chunk: z.int().nonnegative() })

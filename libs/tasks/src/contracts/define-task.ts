@@ -4,7 +4,7 @@ import type { z } from 'zod'
 /** What is declared of a task, once: everything that calls, routes, validates or shows it derives from here. */
 export interface TaskContract<
   Name extends string = string,
-  Args extends z.ZodType = z.ZodType,
+  Args extends z.ZodObject = z.ZodObject,
   Result extends z.ZodType = z.ZodType,
 > {
   readonly name: Name
@@ -15,6 +15,9 @@ export interface TaskContract<
   readonly result: Result
 }
 
-export const defineTask = <Name extends string, Args extends z.ZodType, Result extends z.ZodType>(
+export type ArgsOf<Contract extends TaskContract> = z.output<Contract['args']>
+export type ResultOf<Contract extends TaskContract> = z.output<Contract['result']>
+
+export const defineTask = <Name extends string, Args extends z.ZodObject, Result extends z.ZodType>(
   contract: TaskContract<Name, Args, Result>,
 ): TaskContract<Name, Args, Result> => contract

@@ -1,6 +1,15 @@
-export { batchChunkArgs, batchPredictions } from './batch-predictions.task.js'
-export { catalogue, isTaskName, type Catalogue, type TaskName } from './catalogue.js'
-export type { TaskContract } from './define-task.js'
+export { batchPredictions } from './batch-predictions.task.js'
+export {
+  catalogue,
+  isTaskName,
+  runnable,
+  shownName,
+  storedNames,
+  type Runnable,
+  type RunnableName,
+} from './catalogue.js'
+export { computeBatchChunk } from './compute-batch-chunk.task.js'
+export type { ArgsOf, ResultOf, TaskContract } from './define-task.js'
 export { generateExplanation } from './generate-explanation.task.js'
 export { healthCheck } from './health-check.task.js'
 export { entityId, healthMetrics, processPrediction } from './process-prediction.task.js'

@@ -1,11 +1,13 @@
-import { BatchRepository, isDatabaseUnavailable, type StoredChunk, type ClaimedTask } from '#libs/database'
+import { BatchRepository, isDatabaseUnavailable, type StoredChunk } from '#libs/database'
 import { ModelRegistry } from '#libs/ml'
 import { LOGGER, MemoryGuardError, type Logger, type Settled } from '#libs/platform'
-import { batchChunkArgs, batchPredictions } from '#libs/tasks/contracts'
+import { computeBatchChunk, type ArgsOf } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Answered, TaskContext, TaskHandler } from '../execution/task-handler.js'
+import type { Computed, StartedTask, TaskContext, TaskHandler } from '../execution/task-handler.js'
 
-/** The answers of a chunk, without what names its attempt. */
+type Chunk = typeof computeBatchChunk
+
+/** The results of a chunk, without what names its attempt. */
 type ChunkRisks = Omit<StoredChunk, 'taskId' | 'attempt'>
 
 const gone = 'The rows of this chunk no longer exist.'
@@ -13,8 +15,8 @@ const revoked = 'The batch was cancelled before this row.'
 
 /** Computes the people of a chunk in one inference call. One person without an answer leaves the others alone. */
 @Injectable()
-export class BatchPredictionsHandler implements TaskHandler<typeof batchPredictions, ChunkRisks> {
-  readonly contract = batchPredictions
+export class ComputeBatchChunkHandler implements TaskHandler<Chunk, ChunkRisks> {
+  readonly contract = computeBatchChunk
 
   constructor(
     private readonly models: ModelRegistry,
@@ -22,11 +24,11 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  compute(tasks: readonly ClaimedTask[], context: TaskContext): Promise<readonly Settled<ChunkRisks>[]> {
+  compute(tasks: readonly StartedTask<Chunk>[], context: TaskContext): Promise<readonly Settled<ChunkRisks>[]> {
     return Promise.all(
-      tasks.map(async (task) => {
+      tasks.map(async ({ args }) => {
         try {
-          return { value: await this.computeChunk(task, context) }
+          return { value: await this.computeChunk(args, context) }
         } catch (error) {
           return { error }
         }
@@ -34,16 +36,18 @@ export class BatchPredictionsHandler implements TaskHandler<typeof batchPredicti
     )
   }
 
-  async store(answers: readonly Answered<ChunkRisks>[]): Promise<ReadonlySet<string>> {
+  async store(computed: readonly Computed<ChunkRisks>[]): Promise<ReadonlySet<string>> {
     const stored = await this.batches.storeChunks(
-      answers.map(({ task, answer }) => ({ taskId: task.id, attempt: task.attempt, ...answer })),
+      computed.map(({ task, output }) => ({ taskId: task.id, attempt: task.attempt, ...output })),
     )
-    await this.close([...new Set(answers.map(({ answer }) => answer.batchId))])
+    await this.close([...new Set(computed.map(({ output }) => output.batchId))])
     return stored
   }
 
-  private async computeChunk({ args }: ClaimedTask, { hardLimitMs }: TaskContext): Promise<ChunkRisks> {
-    const { batch_id: batchId, chunk } = batchChunkArgs.parse(args)
+  private async computeChunk(
+    { batch_id: batchId, chunk }: ArgsOf<Chunk>,
+    { hardLimitMs }: TaskContext,
+  ): Promise<ChunkRisks> {
     const found = await this.batches.startChunk(batchId, chunk)
     if (!found) throw new MemoryGuardError('RESOURCE_GONE', gone)
     if (found.isCancelled) throw new MemoryGuardError('TASK_REVOKED', revoked)
