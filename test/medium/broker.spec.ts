@@ -182,8 +182,6 @@ describeOnBothBrokers('the broker', (kind) => {
     const submit = async (count: number) => {
       const rows = Array.from({ length: count }, () => ({
         taskId: uuidv7(),
-        taskName: 'ml.process_prediction',
-        queue: 'predictions' as const,
         userId: 7,
         model: 'impairment-screen@1',
         healthMetrics: { mmse_score: canary },

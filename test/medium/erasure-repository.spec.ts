@@ -42,8 +42,6 @@ const submit = async (userId: number, more: object = {}) => {
   const [made] = await predictions.submit([
     {
       taskId: uuidv7(),
-      taskName: 'ml.process_prediction',
-      queue: 'predictions',
       userId,
       model: 'impairment-screen@1',
       healthMetrics: { mmse_score: 24 },
@@ -100,8 +98,6 @@ describe('an erasure', () => {
     const forecasts = new ForecastRepository(database.dataSource, tasks)
     const { taskId } = await forecasts.request({
       taskId: uuidv7(),
-      taskName: 'ml.update_forecasts',
-      queue: 'forecasts',
       userId: person,
       horizonsMonths: [6],
     })
@@ -163,10 +159,10 @@ describe('an erasure', () => {
 
     const explanations = new ExplanationRepository(database.dataSource, tasks)
     const request = { taskId: uuidv7(), predictionId: id, userId: person, outputName: 'impairment' }
-    expect(await explanations.request({ ...request, failedTaskId: undefined })).toBe(false)
+    expect(await explanations.request(request)).toBeNull()
     const calls = new TaskCallRepository(database.dataSource)
     const again = {
-      id: uuidv7(),
+      taskId: uuidv7(),
       name: 'ml.process_prediction',
       queue: 'predictions',
       args: {},
@@ -174,7 +170,7 @@ describe('an erasure', () => {
       predictionId: id,
       priority: 0,
     } as const
-    expect(await calls.create([again])).toEqual([{ kind: 'gone' }])
+    expect(await calls.create([again])).toMatchObject([{ error: { code: 'RESOURCE_GONE' } }])
     expect(await count('tasks', 'user_id = $1', person)).toBe(0)
   })
 
@@ -214,7 +210,7 @@ describe('an erasure', () => {
       warnings: { 1: ['of the neighbour'] },
       errors: [{ line: 5, user_id: person, code: 'REQUEST_INVALID', message: 'refused' }],
     })
-    await batches.accept({ id: batchId, userId: null })
+    await batches.accept({ taskId: batchId, userId: null })
     await claim(taskId)
     await batches.startChunk(batchId, 0)
     const { counts, restarted } = await erasures.erase(person, entryOf)
@@ -267,7 +263,7 @@ describe('an erasure', () => {
     expect((await erasures.erase(person, entryOf)).counts.batch_rows).toBe(1)
     // What comes now is about a new person.
     await add(1)
-    expect(await batches.accept({ id: batchId, userId: null })).toHaveLength(2)
+    expect((await batches.accept({ taskId: batchId, userId: null })).tasks).toHaveLength(2)
     expect(await batches.find(batchId)).toMatchObject({ total: 3 })
   })
 })

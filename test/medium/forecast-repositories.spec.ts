@@ -23,7 +23,7 @@ const at = (text: string) => new Date(text)
 const record = (userId: number, time: string, metrics: Record<string, number>) =>
   measurements.record({ userId, recordedAt: at(time), metrics })
 const request = (userId: number, horizonsMonths: readonly number[] = [6, 12, 24]) =>
-  forecasts.request({ taskId: uuidv7(), taskName: 'ml.update_forecasts', queue: 'forecasts', userId, horizonsMonths })
+  forecasts.request({ taskId: uuidv7(), userId, horizonsMonths })
 const claim = (taskId: string, attempt = 1) => tasks.claim([{ taskId, attempt }], 'worker@test', 15)
 const made = (taskId: string, userId: number, more: Partial<MadeForecast> = {}): MadeForecast => ({
   taskId,
@@ -125,7 +125,7 @@ describe('forecasts', () => {
     await claim(first.taskId)
     const second = await request(user)
     expect(second).toMatchObject({ isNew: true })
-    expect(await request(user)).toEqual({ taskId: second.taskId, isNew: false, hash: null })
+    expect(await request(user)).toEqual({ taskId: second.taskId, isNew: false, tasks: [] })
   })
 
   it('are joined while they wait to be tried again', async () => {
@@ -133,7 +133,7 @@ describe('forecasts', () => {
     const { taskId } = await request(user)
     await claim(taskId)
     await tasks.settle([{ id: taskId, attempt: 1, state: 'retrying', outcome: 'retried' }])
-    expect(await request(user)).toEqual({ taskId, isNew: false, hash: null })
+    expect(await request(user)).toEqual({ taskId, isNew: false, tasks: [] })
   })
 
   it('are stored once, with the success of the attempt that holds the task', async () => {

@@ -19,7 +19,7 @@ it('the progress of any number of batches is read at once', async () => {
     const userIds = Array.from({ length: index + 1 }, (_, user) => user + 1)
     const rest = { lines: userIds, metrics: userIds.map(() => ({})), warnings: {}, errors: [] }
     await batches.addChunk(id, { chunk: 0, taskId: uuidv7(), userIds, ...rest })
-    await batches.accept({ id, userId: null })
+    await batches.accept({ taskId: id, userId: null })
   }
   const asked = vi.spyOn(dataSource, 'query')
   const found = await progress.list([...ids, uuidv7()].map((id) => ({ id, state: 'queued', isBatch: true })))

@@ -1,25 +1,21 @@
 import { NestFactory } from '@nestjs/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
-  BatchRepository,
-  ProgressRepository,
   createDataSource,
   DatabaseModule,
   PredictionRepository,
   runMigrations,
-  TaskCallRepository,
   TaskListRepository,
   TaskRepository,
 } from '#libs/database'
 import { createLogger, loadConfig, MemoryGuardError, PlatformModule } from '#libs/platform'
-import { Broker, Dispatcher, FinishedTasks, migrateBroker, TaskClient, TasksModule } from '#libs/tasks'
+import { FinishedTasks, migrateBroker, ResultParts, Submissions, TaskClient, TasksModule } from '#libs/tasks'
 import * as contracts from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
 import { startTemporaryPostgres } from '#libs/embedded-postgres'
 
 let client: TaskClient
 let tasks: TaskRepository
-let calls: TaskCallRepository
 let history: TaskListRepository
 const closing: (() => Promise<unknown>)[] = []
 
@@ -41,18 +37,12 @@ beforeAll(async () => {
   const finished = app.get(FinishedTasks)
   await finished.start()
   tasks = app.get(TaskRepository)
-  calls = app.get(TaskCallRepository)
   history = app.get(TaskListRepository)
   client = new TaskClient({
-    tasks,
-    calls,
-    batches: app.get(BatchRepository),
-    sendBatch: () => Promise.reject(new Error('No batch is sent here')),
-    progress: app.get(ProgressRepository),
-    finished,
+    results: app.get(ResultParts),
+    submissions: app.get(Submissions),
     predictions: app.get(PredictionRepository),
-    broker: app.get(Broker),
-    dispatcher: app.get(Dispatcher),
+    submitBatch: () => Promise.reject(new Error('No batch is sent here')),
     readResult: async ({ result }) => result,
     checkPrediction: (metrics) => ({ model: 'any@1', healthMetrics: metrics as Record<string, number>, warnings: [] }),
   })

@@ -31,8 +31,6 @@ describe('task repository', () => {
 
   const newPrediction = (more: Partial<NewPrediction> = {}): NewPrediction => ({
     taskId: uuidv7(),
-    taskName: 'ml.process_prediction',
-    queue: 'predictions',
     userId: 7,
     model: 'impairment-screen@1',
     healthMetrics: { mmse_score: 24 },

@@ -98,8 +98,6 @@ describe('task runner', () => {
   const submit = async (count: number): Promise<string[]> => {
     const rows = Array.from({ length: count }, () => ({
       taskId: uuidv7(),
-      taskName: 'ml.process_prediction',
-      queue: 'predictions' as const,
       userId: 7,
       model: 'impairment-screen@1',
       healthMetrics: { mmse_score: 24 },

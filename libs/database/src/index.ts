@@ -27,10 +27,10 @@ export { PreparedStatements } from './connection/prepared-statements.js'
 export { ApiKeyRepository } from './access/api-key.repository.js'
 export { BootstrapKeyRepository } from './access/bootstrap-key.repository.js'
 export { BatchRepository } from './batches/batch.repository.js'
-export type { StoredChunk, BatchResultRow, BatchRowError, BatchView } from './batches/batch-types.js'
+export type { BatchAcceptance, BatchResultRow, BatchRowError, BatchView, StoredChunk } from './batches/batch-types.js'
 export { AuditRepository, type AuditEntry, type CountedAuditEntry } from './access/audit.repository.js'
 export { ErasureRepository, erasedKinds } from './users/erasure.repository.js'
-export { ForecastRepository, type MadeForecast } from './forecasts/forecast.repository.js'
+export { ForecastRepository, type MadeForecast, type WantedForecast } from './forecasts/forecast.repository.js'
 export {
   HealthMetricsRepository,
   type MeasuredHistory,
@@ -40,6 +40,7 @@ export {
   ExplanationRepository,
   type StoredExplanation,
   type ExplanationView,
+  type WantedExplanation,
 } from './explanations/explanation.repository.js'
 export { ModelActivationRepository, type ShadowDifferences } from './models/model-activation.repository.js'
 export {
@@ -63,7 +64,6 @@ export { RetentionRepository, firstTaskId } from './tasks/retention.repository.j
 export {
   TaskCallRepository,
   replayableStates,
-  type CreatedTask,
   type NewTask,
   type ReplayedTask,
   type RevokedTask,
@@ -72,6 +72,7 @@ export { TaskListRepository, type TaskFilter } from './tasks/task-list.repositor
 export { TaskEventRepository, type EventClock, type TaskHistory } from './tasks/task-event.repository.js'
 export { TaskRepository, type AttemptEnd, type ClaimedTask, type RevokeRequest } from './tasks/task.repository.js'
 export { type DispatchableTask, type TaskJob } from './tasks/dispatch-row.js'
+export { storedBefore, type StoredSubmission, type Submission } from './tasks/submission.js'
 export {
   WebhookDeliveryRepository,
   webhookEvents,

@@ -6,6 +6,35 @@ import { isTerminal } from './contracts/task-states.js'
 /** A notification may be lost with its connection: waiting tasks are looked at this often all the same. */
 const lookIntervalMs = 1_000
 
+/** A wait for the end of one task. */
+export class ExpectedEnd {
+  private hasEnded = false
+  private onEnd: () => void = () => undefined
+
+  constructor(readonly forget: () => void) {}
+
+  /** Called when the task has finished. */
+  readonly tell = (): void => {
+    this.hasEnded = true
+    this.onEnd()
+  }
+
+  /** As `FinishedTasks.wait`, without a look at the database. */
+  within(seconds: number, signal?: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', end)
+        resolve(this.hasEnded)
+      }
+      const timer = setTimeout(end, seconds * 1000)
+      this.onEnd = end
+      if (this.hasEnded || signal?.aborted) end()
+      else signal?.addEventListener('abort', end)
+    })
+  }
+}
+
 /** Waits for tasks to finish: told by the database, on one connection for the whole process. */
 @Injectable()
 export class FinishedTasks implements OnApplicationShutdown {
@@ -50,40 +79,30 @@ export class FinishedTasks implements OnApplicationShutdown {
     return this.listener.catchUp()
   }
 
-  /** Resolves when the task has finished, or after `seconds`. Ask for the state afterwards. */
-  async wait(taskId: string, seconds: number, signal?: AbortSignal): Promise<void> {
-    const told = this.expect(taskId)
-    let timer: NodeJS.Timeout | undefined
+  /**
+   * Resolves with true when the task has finished, or with false after `seconds` or when `signal` is aborted. At the end
+   * of the process every wait ends with true, so read the state afterwards.
+   */
+  async wait(taskId: string, seconds: number, signal?: AbortSignal): Promise<boolean> {
+    const expected = this.expect(taskId)
     try {
       const task = await this.tasks.find(taskId)
-      if (!task || isTerminal(task.state)) return
-      const limit = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, seconds * 1000)
-        signal?.addEventListener('abort', () => resolve(), { once: true })
-      })
-      await Promise.race([told.promise, limit])
+      return !task || isTerminal(task.state) || (await expected.within(seconds, signal))
     } finally {
-      clearTimeout(timer)
-      told.forget()
+      expected.forget()
     }
   }
 
   /** Begins to wait before a task can have finished, so that no notification is missed. */
-  expect(taskId: string): { readonly promise: Promise<void>; readonly forget: () => void } {
-    let tell: () => void = () => undefined
-    const promise = new Promise<void>((resolve) => {
-      tell = resolve
-    })
+  expect(taskId: string): ExpectedEnd {
     const waiters = this.waiting.get(taskId) ?? new Set()
-    waiters.add(tell)
     this.waiting.set(taskId, waiters)
-    return {
-      promise,
-      forget: () => {
-        waiters.delete(tell)
-        if (waiters.size === 0) this.waiting.delete(taskId)
-      },
-    }
+    const expected = new ExpectedEnd(() => {
+      waiters.delete(expected.tell)
+      if (waiters.size === 0) this.waiting.delete(taskId)
+    })
+    waiters.add(expected.tell)
+    return expected
   }
 
   /** Ends every wait now, finished or not, so that callers are answered before the process ends. */

@@ -7,9 +7,11 @@ import { Broker } from './broker/broker.js'
 import { Dispatcher } from './dispatcher.js'
 import { FinishedTasks } from './finished-tasks.js'
 import { Reconciler } from './reconciler.js'
+import { ResultParts } from './submission/async-result.js'
+import { Submissions } from './submission/submissions.js'
 import { UnrunLines } from './unrun-lines.js'
 
-const services = [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler, UnrunLines]
+const services = [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler, ResultParts, Submissions, UnrunLines]
 
 /** The queues of every process and what adds jobs to them; the worker's processors consume them. */
 @Module({})

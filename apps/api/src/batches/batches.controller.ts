@@ -17,6 +17,7 @@ import { faultsOf, problemSchema } from '../http/problem.js'
 import { allowUpload } from '../http/slow-bodies.js'
 import { Bodies } from '../openapi/documented-bodies.js'
 import { uploadSource } from './batch-source.js'
+import { BatchSubmitter } from './batch-submitter.js'
 import {
   batchResponse,
   batchId,
@@ -46,7 +47,10 @@ const idleUploadMs = 60_000
 @ApiResponse({ status: '4XX', description: 'What is wrong, and what would be accepted', standardSchema: problemSchema })
 @Controller('v1/batches')
 export class BatchesController {
-  constructor(private readonly batches: BatchesService) {}
+  constructor(
+    private readonly batches: BatchesService,
+    private readonly submitter: BatchSubmitter,
+  ) {}
 
   @Post()
   @RequireRole('submitter')
@@ -83,13 +87,16 @@ export class BatchesController {
     const waitSeconds = waitSecondsOf(headers.prefer)
     const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
     const missing = new MissingValues(query.missing_values)
-    const submission = { model: query.model, principal: principalOf(request), idempotencyKey, waitSeconds }
+    const principal = principalOf(request)
+    const { id, userId: boundTo } = principal
+    const submission = { model: query.model, boundTo, submittedBy: id, scope: id, idempotencyKey, waitSeconds }
     raw.setTimeout(idleUploadMs, () => raw.destroy())
     allowUpload(request)
     try {
-      const answer = await (body instanceof Readable
-        ? this.batches.submit(uploadSource(await openUpload(body, request), missing), submission)
-        : this.batches.submitPeople(toRequest(body), submission))
+      const { taskId } = await (body instanceof Readable
+        ? this.submitter.submit(uploadSource(await openUpload(body, request), missing), submission)
+        : this.submitter.submitPeople(toRequest(body), submission))
+      const answer = await this.batches.get(taskId, principal)
       answerSubmission(reply, {
         location: `/v1/batches/${answer.id}`,
         taskId: answer.task_id,

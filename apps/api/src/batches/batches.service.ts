@@ -1,95 +1,27 @@
-import {
-  batchProgress,
-  BatchRepository,
-  HealthMetricsRepository,
-  TaskRepository,
-  type BatchView,
-  type Database,
-} from '#libs/database'
-import { ModelCatalogue, referenceOf, type RiskManifest } from '#libs/ml/manifest'
-import { LOGGER, MemoryGuardError, Slices, type Logger } from '#libs/platform'
-import { Dispatcher, FinishedTasks } from '#libs/tasks'
+import { batchProgress, BatchRepository, TaskRepository, type BatchView, type Database } from '#libs/database'
+import { ModelCatalogue } from '#libs/ml/manifest'
+import { MemoryGuardError } from '#libs/platform'
 import { celeryStateOf } from '#libs/tasks/contracts'
-import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidv7 } from 'uuid'
-import { reaches, type Principal } from '../access/access.js'
+import { Injectable } from '@nestjs/common'
+import type { Principal } from '../access/access.js'
 import { AuditTrail } from '../access/audit-trail.js'
 import { ReachableRows } from '../access/reachable-rows.js'
-import { BatchIntake } from './batch-intake.js'
 import { writeResults } from './batch-results.js'
-import { jsonSource, recordedSource, type BatchSource } from './batch-source.js'
-import type { BatchResponse, BatchPage, BatchQuery, BatchRequest, ResultFormat } from './batches.schemas.js'
-import { checkRow, isRowError } from './check-row.js'
+import type { BatchResponse, BatchPage, BatchQuery, ResultFormat } from './batches.schemas.js'
 
 /** Most errors in the answer about a batch. */
 const maxErrors = 100
 
-/** Who submits a batch, and how. */
-export interface BatchSubmission {
-  readonly model: string | undefined
-  readonly principal: Principal
-  readonly idempotencyKey: string | undefined
-  /** How long to wait for the end; 0: not at all. */
-  readonly waitSeconds: number
-}
-
-/** Takes batches in, tells of them, and cancels them. */
+/** Tells of batches and cancels them. */
 @Injectable()
 export class BatchesService {
   constructor(
     private readonly batches: BatchRepository,
     private readonly tasks: TaskRepository,
-    private readonly measurements: HealthMetricsRepository,
     private readonly catalogue: ModelCatalogue,
-    private readonly dispatcher: Dispatcher,
-    private readonly finished: FinishedTasks,
     private readonly reachable: ReachableRows,
     private readonly audit: AuditTrail,
-    @Inject(LOGGER) private readonly log: Logger,
   ) {}
-
-  /** A batch that is given as a whole; people without metrics are computed from what is recorded. See `submit`. */
-  submitPeople(request: BatchRequest, submission: BatchSubmission): Promise<BatchResponse> {
-    const { user_ids: userIds, health_metrics_list: metrics } = request
-    const source = userIds && !metrics ? recordedSource(userIds, this.measurements) : jsonSource(request)
-    return this.submit(source, { ...submission, model: submission.model ?? request.model })
-  }
-
-  /**
-   * Stores a batch, row by row as it comes, and then has it queued. Rows that do not fit fail alone.
-   * @throws MemoryGuardError REQUEST_INVALID, REQUEST_MALFORMED, REQUEST_TOO_LARGE, MODEL_UNKNOWN, ACCESS_ROLE_MISSING,
-   * IDEMPOTENCY_KEY_REUSED; then nothing was kept.
-   */
-  async submit(source: BatchSource, submission: BatchSubmission): Promise<BatchResponse> {
-    const { principal, idempotencyKey: key, waitSeconds } = submission
-    const { manifest } = this.catalogue.getRiskModel(submission.model)
-    const hashOf = async () => `batch ${submission.model ?? ''} ${await source.digest()}`
-    if (key !== undefined && (await this.batches.findByKey(principal.id, key))) {
-      await source.drain()
-      return this.answerAgain(key, await hashOf(), submission)
-    }
-    const intake = new BatchIntake(this.batches, uuidv7())
-    const told = waitSeconds > 0 ? this.finished.expect(intake.id) : undefined
-    try {
-      await this.receive(intake, source, manifest, principal)
-      const tasks = await this.batches.accept({
-        id: intake.id,
-        userId: principal.userId,
-        // A batch that is called as a task has the caller's scope, which may be empty, for a principal.
-        submittedBy: principal.id || undefined,
-        idempotency: key === undefined ? undefined : { scope: principal.id, key, hash: await hashOf() },
-      })
-      if (key !== undefined && tasks.length === 0) {
-        await this.batches.discard(intake.id)
-        return await this.answerAgain(key, await hashOf(), submission)
-      }
-      for (const task of tasks) void this.dispatcher.dispatch(task)
-      if (told) await this.finished.wait(intake.id, waitSeconds)
-      return await this.get(intake.id, principal)
-    } finally {
-      told?.forget()
-    }
-  }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach. */
   async get(id: string, principal: Principal): Promise<BatchResponse> {
@@ -134,59 +66,6 @@ export class BatchesService {
       format,
       manifest: manifest?.kind === 'risk' ? manifest : undefined,
     })
-  }
-
-  private async receive(
-    intake: BatchIntake,
-    source: BatchSource,
-    manifest: RiskManifest,
-    principal: Principal,
-  ): Promise<void> {
-    try {
-      await this.batches.begin(intake.id, referenceOf(manifest), principal.userId)
-      const slices = new Slices()
-      for await (const rows of source.rows(manifest, this.catalogue)) {
-        for (const raw of rows) {
-          if (slices.isOver()) await slices.next()
-          const row = checkRow(raw, manifest, this.catalogue)
-          const subject = isRowError(row) ? row.user_id : row.userId
-          if (subject !== null && !reaches(principal, subject)) {
-            throw new MemoryGuardError('ACCESS_ROLE_MISSING', `Line ${row.line}: this key is bound to another person.`)
-          }
-          if (intake.add(row)) await intake.flush()
-        }
-      }
-      await intake.finish()
-      if (intake.total === 0) {
-        throw new MemoryGuardError('REQUEST_INVALID', 'The batch has no rows.')
-      }
-      await this.tasks.makeDurable()
-    } catch (error) {
-      await intake.settle()
-      await this.discard(intake.id)
-      throw error
-    }
-  }
-
-  /** What is left by a failure here is discarded by maintenance. */
-  private async discard(id: string): Promise<void> {
-    try {
-      await this.batches.discard(id)
-    } catch (error) {
-      this.log.warn({ err: error, batch: id }, 'rows of a rejected batch not discarded yet')
-    }
-  }
-
-  private async answerAgain(key: string, hash: string, { principal, waitSeconds }: BatchSubmission) {
-    const first = await this.batches.findByKey(principal.id, key)
-    if (!first || first.hash !== hash) {
-      throw new MemoryGuardError(
-        'IDEMPOTENCY_KEY_REUSED',
-        'This Idempotency-Key was used with another request. Use a new key for a new batch.',
-      )
-    }
-    if (waitSeconds > 0) await this.finished.wait(first.id, waitSeconds)
-    return this.get(first.id, principal)
   }
 
   private async getView(id: string, principal: Principal): Promise<BatchView> {

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { ProgressRepository, TaskEventRepository, type TaskHistory, type TaskProgress } from '#libs/database'
 import { MicroBatcher } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
@@ -74,15 +73,11 @@ export class TaskFollower {
           told = JSON.stringify(data)
           yield { event: 'task.progress', data }
         }
-        await Promise.race([ended.promise, untilNextLook(signal)])
+        await ended.within((lookIntervalMs - (Date.now() % lookIntervalMs)) / 1_000, signal)
         if (signal.aborted) return
       }
     } finally {
       ended.forget()
     }
   }
-}
-
-const untilNextLook = async (signal: AbortSignal): Promise<void> => {
-  await pause(lookIntervalMs - (Date.now() % lookIntervalMs), undefined, { signal }).catch(() => undefined)
 }

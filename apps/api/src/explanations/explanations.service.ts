@@ -1,8 +1,16 @@
-import { ExplanationRepository, PredictionRepository, type ExplanationView, type PredictionView } from '#libs/database'
+import {
+  ExplanationRepository,
+  PredictionRepository,
+  storedBefore,
+  type ExplanationView,
+  type PredictionView,
+  type StoredSubmission,
+  type Submission,
+} from '#libs/database'
 import { findOutput, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { Dispatcher, FinishedTasks } from '#libs/tasks'
-import { celeryStateOf, generateExplanation, isTerminal } from '#libs/tasks/contracts'
+import { Submissions } from '#libs/tasks'
+import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import type { Principal } from '../access/access.js'
@@ -16,8 +24,7 @@ export class ExplanationsService {
     private readonly explanations: ExplanationRepository,
     private readonly predictions: PredictionRepository,
     private readonly catalogue: ModelCatalogue,
-    private readonly dispatcher: Dispatcher,
-    private readonly finished: FinishedTasks,
+    private readonly submissions: Submissions,
     private readonly reachable: ReachableRows,
   ) {}
 
@@ -36,12 +43,8 @@ export class ExplanationsService {
   ): Promise<ExplanationResponse> {
     const prediction = await this.getPrediction(predictionId, principal)
     const outputName = this.outputNameOf(prediction, output)
-    const known = await this.explanations.find(predictionId, outputName)
-    const mayStand = known && (!isTerminal(known.state) || known.state === 'succeeded')
-    if (!mayStand) await this.create(prediction, outputName, known?.taskId, principal.id)
-    const view = await this.getView(predictionId, outputName)
-    if (isTerminal(view.state) || waitSeconds === 0) return this.toResponse(view, prediction)
-    await this.finished.wait(view.taskId, waitSeconds)
+    const row = { taskId: uuidv7(), submittedBy: principal.id }
+    await this.submissions.submit(() => this.store(prediction, outputName, row), row, waitSeconds)
     return this.toResponse(await this.getView(predictionId, outputName), prediction)
   }
 
@@ -51,29 +54,18 @@ export class ExplanationsService {
     return this.toResponse(await this.getView(predictionId, this.outputNameOf(prediction, output)), prediction)
   }
 
-  private async create(
-    prediction: PredictionView,
-    outputName: string,
-    failedTaskId: string | undefined,
-    submittedBy: string,
-  ): Promise<void> {
-    if (isTerminal(prediction.state) && prediction.state !== 'succeeded') {
-      const why = `The prediction has ended as ${prediction.state}: there is no answer to explain.`
+  private async store(prediction: PredictionView, outputName: string, row: Submission): Promise<StoredSubmission> {
+    const { id: predictionId, userId, state } = prediction
+    const known = await this.explanations.find(predictionId, outputName)
+    if (known && (!isTerminal(known.state) || known.state === 'succeeded')) return storedBefore(known.taskId)
+    if (isTerminal(state) && state !== 'succeeded') {
+      const why = `The prediction has ended as ${state}: there is no answer to explain.`
       throw new MemoryGuardError('TASK_STATE_CONFLICT', why)
     }
-    const taskId = uuidv7()
-    const { id, userId } = prediction
-    const isNew = await this.explanations.request({
-      taskId,
-      predictionId: id,
-      userId,
-      outputName,
-      failedTaskId,
-      submittedBy,
-    })
-    if (!isNew) return
-    const { name } = generateExplanation
-    void this.dispatcher.dispatch({ taskId, attempt: 1, name, queue: 'explanations', priority: 0, delayMs: 0 })
+    const failedTaskId = known?.taskId
+    const wanted = { ...row, predictionId, userId, outputName, failedTaskId }
+    const stored = await this.explanations.request(wanted)
+    return stored ?? storedBefore((await this.getView(predictionId, outputName)).taskId)
   }
 
   private async getPrediction(id: number, principal: Principal): Promise<PredictionView> {

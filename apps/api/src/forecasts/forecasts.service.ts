@@ -1,9 +1,14 @@
-import { createHash } from 'node:crypto'
-import { ForecastRepository, TaskRepository, type ForecastEntity, type TaskEntity } from '#libs/database'
+import {
+  ForecastRepository,
+  TaskRepository,
+  type ForecastEntity,
+  type TaskEntity,
+  type WantedForecast,
+} from '#libs/database'
 import { ModelCatalogue, type ForecastManifest, type Manifest } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
-import { Dispatcher, FinishedTasks } from '#libs/tasks'
-import { celeryStateOf, isTerminal, updateForecasts } from '#libs/tasks/contracts'
+import { requestHash, Submissions } from '#libs/tasks'
+import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { toForecastResult } from '../tasks/forecast-result.js'
@@ -12,18 +17,19 @@ import type { ForecastResponse } from './forecasts.schemas.js'
 /** Has forecasts made and tells of them. */
 @Injectable()
 export class ForecastsService {
+  private readonly store = (wanted: WantedForecast) => this.forecasts.request(wanted)
+
   constructor(
     private readonly forecasts: ForecastRepository,
     private readonly tasks: TaskRepository,
     private readonly catalogue: ModelCatalogue,
-    private readonly dispatcher: Dispatcher,
-    private readonly finished: FinishedTasks,
+    private readonly submissions: Submissions,
   ) {}
 
   /**
    * Has a person's forecast made, unless the same one already waits; waits up to `waitSeconds` for it. `submittedBy` is
    * the API key that asks, in whose scope the idempotency key counts.
-   * @throws MemoryGuardError MODEL_NOT_READY if there is no forecast model; IDEMPOTENCY_KEY_REUSED; then nothing was stored.
+   * @throws {MemoryGuardError} MODEL_NOT_READY when there is no forecast model; IDEMPOTENCY_KEY_REUSED.
    */
   async request(
     userId: number,
@@ -35,29 +41,16 @@ export class ForecastsService {
     const manifest = this.getManifest()
     // The same horizons in another order are the same forecast.
     const horizons = [...new Set(horizonsMonths ?? manifest.horizons_months)].sort((a, b) => a - b)
-    const { name: taskName } = updateForecasts
-    const hash = createHash('sha256').update(`forecast ${userId} ${horizons.join()}`).digest('hex')
-    const row = {
+    const hash = requestHash(`forecast ${userId} ${horizons.join()}`)
+    const wanted: WantedForecast = {
       taskId: uuidv7(),
-      taskName,
-      queue: 'forecasts',
       userId,
       horizonsMonths: horizons,
       submittedBy,
       idempotency: idempotencyKey === undefined ? undefined : { scope: submittedBy, key: idempotencyKey, hash },
-    } as const
-    const { taskId, isNew, hash: firstHash } = await this.forecasts.request(row)
-    if (idempotencyKey !== undefined && firstHash !== hash) {
-      throw new MemoryGuardError(
-        'IDEMPOTENCY_KEY_REUSED',
-        'This Idempotency-Key was used with another request. Use a new key for a new request.',
-      )
     }
-    if (isNew) {
-      const { queue } = row
-      void this.dispatcher.dispatch({ taskId, attempt: 1, name: taskName, queue, priority: 0, delayMs: 0 })
-    }
-    if (waitSeconds > 0) await this.finished.wait(taskId, waitSeconds)
+    const { stored } = await this.submissions.submit(this.store, wanted, waitSeconds)
+    const { taskId } = stored
     const task = await this.tasks.find(taskId)
     if (!task) throw new MemoryGuardError('RESOURCE_GONE', 'The forecast was erased.')
     const forecast = await this.forecasts.findByTask(taskId)

@@ -1,22 +1,14 @@
-import { createHash } from 'node:crypto'
 import {
   PredictionListRepository,
   PredictionRepository,
-  TaskRepository,
   type NewPrediction,
   type PredictionView,
   type SubmittedPrediction,
 } from '#libs/database'
 import { extrapolatedFeatures, intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
-import { MemoryGuardError, MicroBatcher, withinTime } from '#libs/platform'
-import { Dispatcher, FinishedTasks } from '#libs/tasks'
-import {
-  celeryStateOf,
-  generateExplanation,
-  isTerminal,
-  processPrediction,
-  type TaskState,
-} from '#libs/tasks/contracts'
+import { MicroBatcher } from '#libs/platform'
+import { requestHash, Submissions } from '#libs/tasks'
+import { celeryStateOf, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { mustReach, type Principal } from '../access/access.js'
@@ -26,31 +18,26 @@ import type { PredictionResponse, PredictionQuery, PredictionRequest } from './p
 
 /** Most predictions of one INSERT, and the longest wait for company while others are under way. */
 const insertBatch = { maxSize: 128, maxInFlight: 2, maxWaitMs: 2 }
-/** One flush of the server's log serves every submission that came before it. */
-const flushBatch = { maxSize: 1024, maxInFlight: 2, maxWaitMs: 1 }
 
 /** Takes predictions in and tells of them. */
 @Injectable()
 export class PredictionsService {
   private readonly inserts: MicroBatcher<NewPrediction, SubmittedPrediction>
-  private readonly flushes: MicroBatcher<undefined, undefined>
+  private readonly store = (row: NewPrediction) => this.inserts.add(row)
 
   constructor(
     private readonly predictions: PredictionRepository,
     private readonly history: PredictionListRepository,
     private readonly catalogue: ModelCatalogue,
-    private readonly dispatcher: Dispatcher,
-    private readonly finished: FinishedTasks,
-    private readonly tasks: TaskRepository,
+    private readonly submissions: Submissions,
     private readonly reachable: ReachableRows,
   ) {
     this.inserts = new MicroBatcher({ ...insertBatch, flush: (rows) => this.insert(rows) })
-    this.flushes = new MicroBatcher({ ...flushBatch, flush: (waiting) => this.flush(waiting) })
   }
 
   /**
-   * Stores a prediction and then has it queued; waits up to `waitSeconds` for its result.
-   * @throws MemoryGuardError MODEL_UNKNOWN, MODEL_INPUT_INVALID, ACCESS_ROLE_MISSING, IDEMPOTENCY_KEY_REUSED; then
+   * Submits a prediction; waits up to `waitSeconds` for its result.
+   * @throws {MemoryGuardError} MODEL_UNKNOWN, MODEL_INPUT_INVALID, ACCESS_ROLE_MISSING or IDEMPOTENCY_KEY_REUSED when
    * nothing was stored.
    */
   async submit(
@@ -67,8 +54,6 @@ export class PredictionsService {
     )
     const row: NewPrediction = {
       taskId: uuidv7(),
-      taskName: processPrediction.name,
-      queue: 'predictions',
       userId: request.user_id,
       model,
       healthMetrics,
@@ -78,44 +63,9 @@ export class PredictionsService {
       idempotency:
         idempotencyKey === undefined ? undefined : { scope: principal.id, key: idempotencyKey, hash: hashOf(request) },
     }
-    const told = waitSeconds > 0 ? this.finished.expect(row.taskId) : undefined
-    try {
-      const submitted = await this.inserts.add(row)
-      if (!submitted.isNew) return await this.answerAgain(submitted, row, principal, waitSeconds)
-      void this.dispatcher.dispatch({
-        taskId: row.taskId,
-        attempt: 1,
-        name: row.taskName,
-        queue: row.queue,
-        priority: 0,
-        delayMs: 0,
-      })
-      if (row.explanation) {
-        void this.dispatcher.dispatch({
-          taskId: row.explanation.taskId,
-          attempt: 1,
-          name: generateExplanation.name,
-          queue: 'explanations',
-          priority: 0,
-          delayMs: 0,
-        })
-      }
-      const [isFinished] = await Promise.all([
-        told
-          ? withinTime(
-              told.promise.then(() => true),
-              waitSeconds * 1000,
-              false,
-            )
-          : false,
-        // It is dispatched while the log is flushed: a job without a row is skipped, a 202 without one would be a lie.
-        this.flushes.add(undefined),
-      ])
-      if (isFinished) return await this.get(submitted.id, principal)
-      return toResponse(freshView(row, submitted), manifest)
-    } finally {
-      told?.forget()
-    }
+    const { stored, hasEnded } = await this.submissions.submit(this.store, row, waitSeconds)
+    // A row that was stored a moment ago need not be read again.
+    return hasEnded || !stored.isNew ? this.get(stored.id, principal) : toResponse(freshView(row, stored), manifest)
   }
 
   /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; RESOURCE_GONE. */
@@ -137,28 +87,6 @@ export class PredictionsService {
   private async insert(rows: readonly NewPrediction[]) {
     const submitted = await this.predictions.submit(rows)
     return submitted.map((value) => ({ value }))
-  }
-
-  private async flush(waiting: readonly undefined[]) {
-    await this.tasks.makeDurable()
-    return waiting.map((value) => ({ value }))
-  }
-
-  /** The same key again: the same answer, if it is the same request. */
-  private async answerAgain(
-    first: SubmittedPrediction,
-    row: NewPrediction,
-    principal: Principal,
-    waitSeconds: number,
-  ): Promise<PredictionResponse> {
-    if (first.hash !== row.idempotency?.hash) {
-      throw new MemoryGuardError(
-        'IDEMPOTENCY_KEY_REUSED',
-        'This Idempotency-Key was used with another body. Use a new key for a new request.',
-      )
-    }
-    await Promise.all([waitSeconds > 0 && this.finished.wait(first.taskId, waitSeconds), this.flushes.add(undefined)])
-    return this.get(first.id, principal)
   }
 
   private toResponse(view: PredictionView): PredictionResponse {
@@ -215,14 +143,7 @@ const toResponse = (view: PredictionView, manifest: RiskManifest | undefined): P
 }
 
 /** The same request gives the same hash, whatever the order of its metrics. */
-const hashOf = ({ user_id, health_metrics, model, explain }: PredictionRequest): string =>
-  createHash('sha256')
-    .update(
-      JSON.stringify([
-        user_id,
-        Object.entries(health_metrics).sort(([a], [b]) => (a < b ? -1 : 1)),
-        model ?? null,
-        ...(explain ? ['explain'] : []),
-      ]),
-    )
-    .digest('hex')
+const hashOf = ({ user_id, health_metrics, model, explain }: PredictionRequest): string => {
+  const metrics = Object.entries(health_metrics).sort(([a], [b]) => (a < b ? -1 : 1))
+  return requestHash(JSON.stringify([user_id, metrics, model ?? null, ...(explain ? ['explain'] : [])]))
+}

@@ -118,8 +118,9 @@ export class SchedulesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SentTask> {
     const waitSeconds = waitSecondsOf(prefer)
-    const taskId = await this.schedules.run(key, principal, request.id)
-    const task = await this.tasks.waitFor(taskId, principal, waitSeconds, closedSignal(request))
+    const caller = { principal, requestId: request.id }
+    const taskId = await this.schedules.run(key, caller, waitSeconds, closedSignal(request))
+    const task = await this.tasks.get(taskId, principal)
     answerSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
     return toSent(task, await this.results.read(task))
   }

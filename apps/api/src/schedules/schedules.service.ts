@@ -1,8 +1,9 @@
 import { ScheduleRepository, type Database, type ScheduleEntity, type ScheduleSettings } from '#libs/database'
 import { MemoryGuardError, type InputFault } from '#libs/platform'
-import { checkTiming, Dispatcher, TaskClient, ticksAfter, toNewTask, type Timing } from '#libs/tasks'
+import { checkTiming, Submissions, TaskClient, ticksAfter, toNewTask, type Timing } from '#libs/tasks'
 import { batchPredictions, celeryStateOf } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
+import { v7 as uuidv7 } from 'uuid'
 import { reaches, type Principal } from '../access/access.js'
 import { AuditTrail, type Caller } from '../access/audit-trail.js'
 import { toPage } from '../http/paging.js'
@@ -27,7 +28,7 @@ export class SchedulesService {
   constructor(
     private readonly schedules: ScheduleRepository,
     private readonly client: TaskClient,
-    private readonly dispatcher: Dispatcher,
+    private readonly submissions: Submissions,
     private readonly audit: AuditTrail,
   ) {}
 
@@ -109,16 +110,21 @@ export class SchedulesService {
     }))
   }
 
-  /** Sends its task now, apart from its times; answers the id. @throws MemoryGuardError RESOURCE_NOT_FOUND */
-  async run(key: string, principal: Principal, requestId: string): Promise<string> {
+  /**
+   * Sends its task now, apart from its times, and waits up to `waitSeconds` for its end. Returns the task's id.
+   * @throws {MemoryGuardError} RESOURCE_NOT_FOUND when there is no such schedule.
+   */
+  async run(key: string, caller: Caller, waitSeconds: number, signal: AbortSignal): Promise<string> {
     const schedule = mustExist(await this.schedules.find(key))
-    const task = await this.audit.change(
-      { principal, requestId },
-      async (database) => mustExist(await new ScheduleRepository(database).runNow(schedule)),
-      ({ taskId }) => ({ action: 'schedule.run', target: schedule.id, details: { task_id: taskId } }),
-    )
-    void this.dispatcher.dispatch(task)
-    return task.taskId
+    const row = { taskId: uuidv7() }
+    const store = () =>
+      this.audit.change(
+        caller,
+        async (database) => mustExist(await new ScheduleRepository(database).runNow(schedule, row.taskId)),
+        ({ taskId }) => ({ action: 'schedule.run', target: schedule.id, details: { task_id: taskId } }),
+      )
+    await this.submissions.submit(store, row, waitSeconds, signal)
+    return row.taskId
   }
 
   private change(

@@ -1,14 +1,8 @@
-import {
-  BatchRepository,
-  PredictionRepository,
-  ProgressRepository,
-  TaskCallRepository,
-  TaskRepository,
-} from '#libs/database'
+import { PredictionRepository } from '#libs/database'
 import { ModelCatalogue } from '#libs/ml/manifest'
-import { Broker, Dispatcher, FinishedTasks, TaskClient } from '#libs/tasks'
+import { ResultParts, Submissions, TaskClient } from '#libs/tasks'
 import type { FactoryProvider } from '@nestjs/common'
-import { BatchesService } from '../batches/batches.service.js'
+import { BatchSubmitter } from '../batches/batch-submitter.js'
 import { SlicedList } from '../http/sliced-list.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import { TaskResults } from './task-results.js'
@@ -16,55 +10,32 @@ import { TaskResults } from './task-results.js'
 /** The client by which this process calls tasks; health metrics are checked against the models here. */
 export const taskClientProvider: FactoryProvider<TaskClient> = {
   provide: TaskClient,
-  inject: [
-    TaskRepository,
-    TaskCallRepository,
-    BatchRepository,
-    PredictionRepository,
-    Broker,
-    Dispatcher,
-    FinishedTasks,
-    ProgressRepository,
-    ModelCatalogue,
-    TaskResults,
-    BatchesService,
-  ],
+  inject: [ResultParts, Submissions, PredictionRepository, ModelCatalogue, TaskResults, BatchSubmitter],
   useFactory: (
-    tasks: TaskRepository,
-    calls: TaskCallRepository,
-    batches: BatchRepository,
+    results: ResultParts,
+    submissions: Submissions,
     predictions: PredictionRepository,
-    broker: Broker,
-    dispatcher: Dispatcher,
-    finished: FinishedTasks,
-    progress: ProgressRepository,
     catalogue: ModelCatalogue,
-    results: TaskResults,
-    batchesService: BatchesService,
+    taskResults: TaskResults,
+    batchSubmitter: BatchSubmitter,
   ) =>
     new TaskClient({
-      tasks,
-      calls,
-      batches,
+      results,
+      submissions,
       predictions,
-      broker,
-      dispatcher,
-      finished,
-      progress,
-      readResult: (task) => results.read(task),
+      readResult: (task) => taskResults.read(task),
       checkPrediction: (healthMetrics, model) => {
         const { manifest: _, ...checked } = checkPrediction(catalogue, healthMetrics, model)
         return checked
       },
-      sendBatch: async (call, { idempotencyKey, idempotencyScope = '' }) => {
-        // Who is bound to a person was refused before: a batch is about nobody in particular.
-        const principal = { id: idempotencyScope, role: 'submitter', userId: null } as const
-        const submission = { model: call.model, principal, idempotencyKey, waitSeconds: 0 }
+      submitBatch: (call, { submittedBy, idempotencyKey, idempotencyScope: scope = '' }, wait) => {
         const request = {
           user_ids: SlicedList.from(call.user_ids),
           health_metrics_list: call.health_metrics_list && SlicedList.from(call.health_metrics_list),
         }
-        return (await batchesService.submitPeople(request, submission)).id
+        // A call is checked by the reach of its caller before: a batch is about nobody in particular.
+        const submission = { model: call.model, boundTo: null, submittedBy, idempotencyKey, scope, ...wait }
+        return batchSubmitter.submitPeople(request, submission)
       },
     }),
 }

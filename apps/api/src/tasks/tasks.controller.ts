@@ -10,6 +10,9 @@ import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { routeOptions } from '../http/route-options.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
+import { TaskChanges } from './task-changes.js'
+import { TaskDescriptions } from './task-descriptions.js'
+import { TaskReplays } from './task-replays.js'
 import { TaskResults } from './task-results.js'
 import { toResult, toSent } from './task-responses.js'
 import {
@@ -43,6 +46,9 @@ import { TasksService } from './tasks.service.js'
 export class TasksController {
   constructor(
     private readonly tasks: TasksService,
+    private readonly descriptions: TaskDescriptions,
+    private readonly changes: TaskChanges,
+    private readonly replays: TaskReplays,
     private readonly results: TaskResults,
   ) {}
 
@@ -88,7 +94,7 @@ export class TasksController {
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
   ): Promise<ReplayResponse> {
-    return this.tasks.replayMany(request, principal, requestId)
+    return this.replays.replayMany(request, principal, requestId)
   }
 
   @Get(':id')
@@ -99,7 +105,7 @@ export class TasksController {
     @Param('id', { schema: taskId }) id: string,
     @CurrentPrincipal() principal: Principal,
   ): Promise<TaskResponse> {
-    return this.tasks.describe(await this.tasks.get(id, principal))
+    return this.descriptions.describe(await this.tasks.get(id, principal))
   }
 
   @Get(':id/result')
@@ -128,7 +134,7 @@ export class TasksController {
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
   ): Promise<void> {
-    await this.tasks.forget(id, principal, requestId)
+    await this.changes.forget(id, principal, requestId)
   }
 
   @Post(':id/revoke')
@@ -147,7 +153,8 @@ export class TasksController {
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
   ): Promise<TaskResponse> {
-    return this.tasks.describe(await this.tasks.revoke(id, request?.terminate ?? false, principal, requestId))
+    const task = await this.changes.revoke(id, request?.terminate ?? false, principal, requestId)
+    return this.descriptions.describe(task)
   }
 
   @Post(':id/retry')
@@ -161,7 +168,7 @@ export class TasksController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SentTask> {
-    const task = await this.tasks.replay(id, principal, request.id)
+    const task = await this.replays.replay(id, principal, request.id)
     request.submittedTask = task.id
     void reply.header('location', `/v1/tasks/${task.id}`)
     return toSent(task, null)

@@ -1,6 +1,6 @@
-import { BatchRepository, ErasureRepository, TaskCallRepository } from '#libs/database'
+import { ErasureRepository } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
-import { Broker, Dispatcher, revokeTasks } from '#libs/tasks'
+import { Dispatcher, ResultParts, revokeTasks } from '#libs/tasks'
 import { Injectable } from '@nestjs/common'
 import { mayActAs, mustReach, type Principal } from '../access/access.js'
 import { AuditTrail, toEntry } from '../access/audit-trail.js'
@@ -12,9 +12,7 @@ import type { ErasureResponse } from './users.schemas.js'
 export class UsersService {
   constructor(
     private readonly erasures: ErasureRepository,
-    private readonly calls: TaskCallRepository,
-    private readonly batches: BatchRepository,
-    private readonly broker: Broker,
+    private readonly results: ResultParts,
     private readonly dispatcher: Dispatcher,
     private readonly keys: KeyCache,
     private readonly audit: AuditTrail,
@@ -36,13 +34,12 @@ export class UsersService {
     const pseudonym = await this.audit.pseudonymOf(userId)
     // An erasure is many transactions: one that is cut off between them leaves this entry without `user.erase`.
     await this.audit.record(caller, { action: 'user.erase_begin', target: pseudonym })
-    const { calls, batches, broker } = this
-    await revokeTasks({ calls, batches, broker }, await this.erasures.listUnfinished(userId), false)
+    await revokeTasks(this.results, await this.erasures.listUnfinished(userId), false)
     const { counts, jobs, restarted } = await this.erasures.erase(userId, (erased) =>
       toEntry(caller, { action: 'user.erase', target: pseudonym, details: { erased } }),
     )
     for (const task of restarted) void this.dispatcher.dispatch(task)
-    await broker.removeIfThere(jobs)
+    await this.results.broker.removeIfThere(jobs)
     this.keys.clear()
     return { pseudonym, erased: counts, remaining: 0 }
   }

@@ -1,6 +1,6 @@
 import { isDatabaseUnavailable, ScheduleRepository, type Firing, type ScheduleEntity } from '#libs/database'
 import { LOGGER, PeriodicLoop, type Logger } from '#libs/platform'
-import { Dispatcher, planFiring } from '#libs/tasks'
+import { planFiring, Submissions } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 
 /** A schedule that was made or changed elsewhere is seen after this long at the latest. */
@@ -18,7 +18,7 @@ export class Schedules {
 
   constructor(
     private readonly schedules: ScheduleRepository,
-    private readonly dispatcher: Dispatcher,
+    private readonly submissions: Submissions,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.loop = new PeriodicLoop({ name: 'schedules', intervalMs: lookMs, run: () => this.run() }, log)
@@ -37,7 +37,7 @@ export class Schedules {
     try {
       const dueInMs = (await this.schedules.findDueInMs()) ?? lookMs
       if (dueInMs > 0) return Math.min(lookMs, Math.ceil(dueInMs))
-      for (const task of await this.schedules.fireDue(this.plan)) void this.dispatcher.dispatch(task)
+      this.submissions.enqueue(await this.schedules.fireDue(this.plan))
       return shortestMs
     } catch (error) {
       this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'schedules not run; trying again')

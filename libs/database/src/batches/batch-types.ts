@@ -1,6 +1,7 @@
 import type { ErrorCode } from '#libs/platform'
 import type { TaskState } from '#libs/tasks/contracts'
 import type { StoredOutput } from '../predictions/prediction.entity.js'
+import type { Submission } from '../tasks/submission.js'
 
 /** Why one row of a batch has no result. The words never hold a value of the row. */
 export interface BatchRowError {
@@ -26,12 +27,9 @@ export interface NewBatchChunk {
   readonly errors: readonly BatchRowError[]
 }
 
-export interface BatchAcceptance {
-  readonly id: string
+/** A received batch; its id is that of its task. */
+export interface BatchAcceptance extends Submission {
   readonly userId: number | null
-  /** Id of the API key that asks for it. */
-  readonly submittedBy?: string | undefined
-  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
 
 /** People of a chunk for the worker. */

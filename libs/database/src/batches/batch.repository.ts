@@ -4,7 +4,8 @@ import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import type { StoredOutput } from '../predictions/prediction.entity.js'
 import { TaskRepository } from '../tasks/task.repository.js'
-import { type DispatchableTask } from '../tasks/dispatch-row.js'
+import { firstAttempt } from '../tasks/dispatch-row.js'
+import { findByKey, storedBefore, type IdempotencyKey, type StoredSubmission } from '../tasks/submission.js'
 import type {
   BatchAcceptance,
   StoredChunk,
@@ -23,7 +24,6 @@ import {
   insertChunk,
   selectAbandoned,
   selectBatches,
-  selectByKey,
   selectErrors,
   selectResults,
   startChunk,
@@ -97,25 +97,21 @@ export class BatchRepository {
 
   /**
    * Makes a received batch a task, and each of its chunks one, in one statement. With an idempotency key that has been
-   * used meanwhile, nothing happens. Answers the tasks of the chunks, to be dispatched; none if nothing happened.
+   * used meanwhile, the batch is discarded and the first one is returned.
    */
-  async accept({ id, userId, submittedBy, idempotency }: BatchAcceptance): Promise<readonly DispatchableTask[]> {
+  async accept({ taskId, userId, submittedBy, idempotency }: BatchAcceptance): Promise<StoredSubmission> {
     const rows: { id: string }[] = await this.database.query(acceptBatch, [
-      id,
+      taskId,
       userId,
       submittedBy ?? null,
       idempotency?.scope ?? null,
       idempotency?.key ?? null,
       idempotency?.hash ?? null,
     ])
-    return rows.map((row) => ({
-      taskId: row.id,
-      attempt: 1,
-      name: computeBatchChunk.name,
-      queue: 'batch',
-      priority: 0,
-      delayMs: 0,
-    }))
+    const known = rows.length === 0 && idempotency ? await this.findByKey(idempotency) : null
+    if (known) await this.discard(taskId)
+    const tasks = rows.map(({ id }) => firstAttempt(id, computeBatchChunk.name, 'batch'))
+    return known ?? { taskId, isNew: true, tasks }
   }
 
   /** Forgets a batch that was not accepted. */
@@ -130,10 +126,10 @@ export class BatchRepository {
     return rows.length
   }
 
-  /** The batch that an idempotency key made, if it was one, and the hash of the request that made it. */
-  async findByKey(scope: string, key: string): Promise<{ readonly id: string; readonly hash: string } | null> {
-    const [row]: { id: string; hash: string }[] = await this.database.query(selectByKey, [scope, key])
-    return row ?? null
+  /** What an idempotency key has made. */
+  async findByKey(key: Pick<IdempotencyKey, 'scope' | 'key'>): Promise<StoredSubmission | null> {
+    const known = await findByKey(this.database, key)
+    return known && storedBefore(known.id, known.hash)
   }
 
   /**

@@ -68,9 +68,6 @@ export const selectAbandoned = `SELECT b.id FROM batches b WHERE b.accepted_at I
       WHERE c.batch_id = b.id AND c.created_at >= now() - make_interval(secs => $1))
   LIMIT 100`
 
-/** $1 scope, $2 idempotency key. */
-export const selectByKey = `SELECT id, idempotency_hash AS hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2`
-
 /** Reads chunk $2 of batch $1 for its worker; the first one marks the batch as running. */
 export const startChunk = `WITH started AS (
     UPDATE tasks SET state = 'running', attempt = 1, started_at = now(),

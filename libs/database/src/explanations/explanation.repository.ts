@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common'
 import { generateExplanation, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredContribution } from './explanation.entity.js'
+import { firstAttempt } from '../tasks/dispatch-row.js'
+import type { StoredSubmission, Submission } from '../tasks/submission.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 
 /** An explanation to be stored with the success of its task. */
@@ -35,6 +37,15 @@ export interface ExplanationView {
 
 /** The part of an explanation that is there once its task has succeeded. */
 export type ExplanationContent = Omit<StoredExplanation, 'taskId' | 'attempt' | 'predictionId' | 'outputName'>
+
+/** An explanation that is to be computed. */
+export interface WantedExplanation extends Submission {
+  readonly predictionId: number
+  readonly userId: number
+  readonly outputName: string
+  /** The task that has failed to explain it. */
+  readonly failedTaskId?: string | undefined
+}
 
 interface ViewRow {
   prediction_id: string
@@ -94,16 +105,11 @@ export class ExplanationRepository {
 
   /**
    * Stores that an explanation is wanted together with its task, in place of `failedTaskId` if that was tried before.
-   * Answers whether it was stored: of several callers at once it is one, and none if the prediction is gone.
+   * Returns null if it was not stored: of several callers at once one stores it, and none if the prediction is gone.
    */
-  async request(request: {
-    readonly taskId: string
-    readonly predictionId: number
-    readonly userId: number
-    readonly outputName: string
-    readonly failedTaskId: string | undefined
-    readonly submittedBy?: string | undefined
-  }): Promise<boolean> {
+  async request(wanted: WantedExplanation): Promise<StoredSubmission | null> {
+    const { taskId, predictionId, userId, outputName, failedTaskId = null, submittedBy = null } = wanted
+    const { name, queue } = generateExplanation
     const rows: unknown[] = await this.dataSource.query(
       `WITH held AS (
          -- A person who is being erased leaves no explanation behind.
@@ -114,21 +120,14 @@ export class ExplanationRepository {
          RETURNING e.task_id
        ), created AS (
          INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
-         SELECT task_id, '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
-           jsonb_build_object('output', $2::text), $5::bigint, $1, $6::uuid
+         SELECT task_id, '${name}', '${queue}', 'queued', jsonb_build_object('output', $2::text), $5::bigint, $1, $6::uuid
          FROM wanted
        )
        SELECT task_id FROM wanted`,
-      [
-        request.predictionId,
-        request.outputName,
-        request.taskId,
-        request.failedTaskId ?? null,
-        request.userId,
-        request.submittedBy ?? null,
-      ],
+      [predictionId, outputName, taskId, failedTaskId, userId, submittedBy],
     )
-    return rows.length > 0
+    if (rows.length === 0) return null
+    return { taskId, isNew: true, tasks: [firstAttempt(taskId, name, 'explanations')] }
   }
 
   /** Those of the given predictions whose task has ended without an answer: there is nothing to explain. */

@@ -1,18 +1,15 @@
 import { Injectable } from '@nestjs/common'
-import type { QueueName } from '#libs/platform'
-import { generateExplanation, isTerminal, type TaskState } from '#libs/tasks/contracts'
+import { generateExplanation, isTerminal, processPrediction, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from './prediction.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
+import { firstAttempt, type DispatchableTask } from '../tasks/dispatch-row.js'
+import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
 import { commitSoon } from '../tasks/task-sql.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 
 /** A prediction to be stored with its task, before anything is queued. */
-export interface NewPrediction {
-  /** UUID version 7 of its task. */
-  readonly taskId: string
-  readonly taskName: string
-  readonly queue: QueueName
+export interface NewPrediction extends Submission {
   readonly userId: number
   /** `name@version` */
   readonly model: string
@@ -20,19 +17,12 @@ export interface NewPrediction {
   readonly warnings: readonly string[]
   /** Task that explains an output of it, if that is wanted too: it is stored in the same statement. */
   readonly explanation?: { readonly taskId: string; readonly outputName: string } | undefined
-  /** Id of the API key that submits it. */
-  readonly submittedBy?: string | undefined
-  /** With a key of the caller, one submission however often it is sent; `hash` tells another body apart. */
-  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string } | undefined
 }
 
-/** What was stored. `isNew` is false where the idempotency key had been used before, then `hash` is the first body's. */
-export interface SubmittedPrediction {
+/** What was stored, with the id and time of the prediction. */
+export interface SubmittedPrediction extends StoredSubmission {
   readonly id: number
-  readonly taskId: string
   readonly createdAt: Date
-  readonly isNew: boolean
-  readonly hash: string | null
 }
 
 /** The answer of a model for one prediction. */
@@ -118,6 +108,11 @@ export const toPredictionView = (row: PredictionViewRow): PredictionView => ({
   finishedAt: isTerminal(row.state) ? row.finished_at : null,
 })
 
+const tasksOf = ({ taskId, explanation }: NewPrediction): readonly DispatchableTask[] => {
+  const task = firstAttempt(taskId, processPrediction.name, 'predictions')
+  return explanation ? [task, firstAttempt(explanation.taskId, generateExplanation.name, 'explanations')] : [task]
+}
+
 /** Predictions and, in the same statements, the tasks that compute them. */
 @Injectable()
 export class PredictionRepository {
@@ -128,9 +123,9 @@ export class PredictionRepository {
   ) {}
 
   /**
-   * Stores predictions with their tasks in one statement; answers in the order given. With an idempotency key that
-   * has been used, nothing is stored and the first submission is answered. They may be dispatched at once; a caller may
-   * be told only after `TaskRepository.makeDurable`.
+   * Stores predictions with their tasks in one statement; returns them in the order given. With an idempotency key that
+   * has been used, nothing is stored and the first submission is returned. Their tasks may be enqueued at once; a caller
+   * may be told only after `TaskRepository.makeDurable`.
    */
   async submit(predictions: readonly NewPrediction[]): Promise<readonly SubmittedPrediction[]> {
     const input = predictions.map(({ idempotency, explanation, ...prediction }) => ({
@@ -144,13 +139,13 @@ export class PredictionRepository {
     const rows = await this.prepared.query<{ task_id: string; prediction_id: string; created_at: Date }>(
       `WITH input AS MATERIALIZED (
          SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
-           "taskId" uuid, "taskName" text, queue text, "userId" bigint, model text, "healthMetrics" jsonb,
-           warnings jsonb, "submittedBy" uuid, scope text, key text, hash text, "explanationTaskId" uuid,
-           "explainedOutput" text)
+           "taskId" uuid, "userId" bigint, model text, "healthMetrics" jsonb, warnings jsonb, "submittedBy" uuid,
+           scope text, key text, hash text, "explanationTaskId" uuid, "explainedOutput" text)
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, submitted_by,
            idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT "taskId", "taskName", queue, 'queued', '{}', "userId", prediction_id, "submittedBy", scope, key, hash
+         SELECT "taskId", '${processPrediction.name}', '${processPrediction.queue}', 'queued', '{}', "userId",
+           prediction_id, "submittedBy", scope, key, hash
          FROM input
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
          RETURNING t.id, t.prediction_id, t.created_at
@@ -163,39 +158,30 @@ export class PredictionRepository {
       [JSON.stringify(input)],
     )
     const stored = new Map(rows.map((row) => [row.task_id, row]))
-    const answers: SubmittedPrediction[] = []
+    const submitted: SubmittedPrediction[] = []
     for (const prediction of predictions) {
       const row = stored.get(prediction.taskId)
-      answers.push(
+      submitted.push(
         row
           ? {
               id: Number(row.prediction_id),
               taskId: row.task_id,
               createdAt: row.created_at,
               isNew: true,
-              hash: prediction.idempotency?.hash ?? null,
+              tasks: tasksOf(prediction),
+              commitsSoon: true,
             }
           : await this.getSubmitted(prediction),
       )
     }
-    return answers
+    return submitted
   }
 
   private async getSubmitted({ taskId, idempotency }: NewPrediction): Promise<SubmittedPrediction> {
-    const [row]: { id: string; prediction_id: string; created_at: Date; idempotency_hash: string }[] =
-      await this.dataSource.query(
-        `SELECT id, prediction_id, created_at, idempotency_hash FROM tasks
-         WHERE idempotency_scope = $1 AND idempotency_key = $2`,
-        [idempotency?.scope, idempotency?.key],
-      )
-    if (!row) throw new Error(`Task ${taskId} was neither stored nor found by its idempotency key`)
-    return {
-      id: Number(row.prediction_id),
-      taskId: row.id,
-      createdAt: row.created_at,
-      isNew: false,
-      hash: row.idempotency_hash,
-    }
+    const known = idempotency && (await findByKey(this.dataSource, idempotency))
+    if (!known) throw new Error(`Task ${taskId} was neither stored nor found by its idempotency key`)
+    const { createdAt, predictionId } = known
+    return { ...storedBefore(known.id, known.hash), id: Number(predictionId), createdAt, commitsSoon: true }
   }
 
   /** Stores answers, each only if its attempt still holds the task; answers the task ids that were stored. */

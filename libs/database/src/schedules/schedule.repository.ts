@@ -7,6 +7,7 @@ import { v7 as uuidv7, validate as isUuid } from 'uuid'
 import { readDatabaseTime } from '../connection/database-time.js'
 import { ScheduleEntity } from './schedule.entity.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from '../tasks/dispatch-row.js'
+import type { StoredSubmission } from '../tasks/submission.js'
 
 /** What an operator decides of a schedule. */
 export type ScheduleSettings = Omit<
@@ -159,12 +160,11 @@ export class ScheduleRepository {
     })
   }
 
-  /** Stores a task of the schedule now, apart from its ticks; null if the schedule is gone. */
-  async runNow({ id }: ScheduleEntity): Promise<DispatchableTask | null> {
-    const taskId = uuidv7()
+  /** Stores a task of the schedule now, apart from its ticks; returns null if the schedule is gone. */
+  async runNow({ id }: ScheduleEntity, taskId: string): Promise<StoredSubmission | null> {
     const key = `${(await this.readTime()).toISOString()} ${taskId}`
-    const [task] = await storeTasks(this.database, [{ id: taskId, schedule: id, key }])
-    return task ?? null
+    const tasks = await storeTasks(this.database, [{ id: taskId, schedule: id, key }])
+    return tasks.length === 0 ? null : { taskId, isNew: true, tasks }
   }
 
   /** The last tasks of a schedule that the history still holds, newest first. */

@@ -15,6 +15,16 @@ export interface DispatchableTask extends TaskJob {
   readonly delayMs: number
 }
 
+/** The first start of a task that may start at once. */
+export const firstAttempt = (taskId: string, name: string, queue: QueueName): DispatchableTask => ({
+  taskId,
+  attempt: 1,
+  name,
+  queue,
+  priority: 0,
+  delayMs: 0,
+})
+
 /** Columns of a task that is to be dispatched. */
 export interface DispatchRow {
   id: string

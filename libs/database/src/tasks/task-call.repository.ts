@@ -1,16 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { QueueName } from '#libs/platform'
+import { MemoryGuardError, type QueueName, type Settled } from '#libs/platform'
 import { batchPredictions, storedNames, terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { controlChannel, endWords, finishedChannel } from './task-sql.js'
+import { findByKey, storedBefore, type StoredSubmission, type Submission } from './submission.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './dispatch-row.js'
 
 /** A task to be stored, before anything is queued. */
-export interface NewTask {
-  /** UUID version 7: the history is in the order of the ids. */
-  readonly id: string
+export interface NewTask extends Submission {
   readonly name: string
   readonly queue: QueueName
   /** Small options only; the ids of person and prediction stand in columns of their own. */
@@ -32,21 +31,7 @@ export interface NewTask {
   readonly expiresSeconds?: number
   readonly limits?: TaskLimits
   readonly parentId?: string
-  /** Id of the API key that calls it. */
-  readonly submittedBy?: string
-  /** With a key of the caller, one task however often it is sent; `hash` tells another call apart. */
-  readonly idempotency?: { readonly scope: string; readonly key: string; readonly hash: string }
 }
-
-/** What became of a task that was to be stored. */
-export type CreatedTask =
-  | { readonly kind: 'new'; readonly task: DispatchableTask }
-  /** Its idempotency key had been used; `hash` is the first call's. */
-  | { readonly kind: 'known'; readonly id: string; readonly hash: string | null }
-  /** Another task has its id. */
-  | { readonly kind: 'taken' }
-  /** The prediction that it is about is no longer there. */
-  | { readonly kind: 'gone' }
 
 /** A task that was ended or asked to end. */
 export interface RevokedTask {
@@ -76,14 +61,17 @@ const dispatchColumns = `id, name, queue, attempt, priority,
 export class TaskCallRepository {
   constructor(@Inject(DataSource) private readonly database: Database) {}
 
-  /** Stores tasks in one statement, each durable when it returns; answers in the order given. */
-  async create(tasks: readonly NewTask[]): Promise<readonly CreatedTask[]> {
+  /**
+   * Stores tasks in one statement, each durable when it returns. Returns an outcome for each, in the order given; an
+   * error is TASK_STATE_CONFLICT if another task has the id, or RESOURCE_GONE if the prediction is no longer there.
+   */
+  async create(tasks: readonly NewTask[]): Promise<readonly Settled<StoredSubmission>[]> {
     const rows: DispatchRow[] = await this.database.query(
       `WITH input AS MATERIALIZED (
          SELECT r.*, CASE WHEN prediction IS NULL THEN r."predictionId" ELSE nextval('predictions_id_seq') END AS prediction_id,
            coalesce("availableAt", now() + make_interval(secs => coalesce("delaySeconds", 0))) AS available_at
          FROM jsonb_to_recordset($1::jsonb) AS r(
-           id uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
+           "taskId" uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
            priority smallint, "availableAt" timestamptz, "delaySeconds" double precision, "expiresAt" timestamptz,
            "expiresSeconds" double precision, limits jsonb, "parentId" uuid, "submittedBy" uuid, idempotency jsonb)
        ), held AS (
@@ -92,7 +80,7 @@ export class TaskCallRepository {
        ), t AS (
          INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
            expires_at, limits, parent_id, submitted_by, eta, idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT id, name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
+         SELECT "taskId", name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
            "userId", prediction_id, priority, available_at,
            coalesce("expiresAt", now() + make_interval(secs => "expiresSeconds")), limits, "parentId",
            "submittedBy", CASE WHEN available_at > now() THEN available_at END,
@@ -105,16 +93,16 @@ export class TaskCallRepository {
          INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
          SELECT t.prediction_id, t.id, t.user_id, i.prediction->>'model', i.prediction->'healthMetrics',
            i.prediction->'warnings'
-         FROM t JOIN input i ON i.id = t.id WHERE i.prediction IS NOT NULL
+         FROM t JOIN input i ON i."taskId" = t.id WHERE i.prediction IS NOT NULL
        )
        SELECT ${dispatchColumns} FROM t`,
       [JSON.stringify(tasks)],
     )
     const stored = new Map(rows.map((row) => [row.id, row]))
     return Promise.all(
-      tasks.map(async (task): Promise<CreatedTask> => {
-        const row = stored.get(task.id)
-        return row ? { kind: 'new', task: toDispatchable(row) } : this.findKnown(task)
+      tasks.map(async (task): Promise<Settled<StoredSubmission>> => {
+        const row = stored.get(task.taskId)
+        return row ? { value: { taskId: row.id, isNew: true, tasks: [toDispatchable(row)] } } : this.findKnown(task)
       }),
     )
   }
@@ -203,16 +191,14 @@ export class TaskCallRepository {
     return this.database.getRepository(TaskEntity).find({ where: { parentId }, order: { id: 'ASC' } })
   }
 
-  private async findKnown({ id, idempotency, predictionId }: NewTask): Promise<CreatedTask> {
+  private async findKnown({ taskId, idempotency, predictionId }: NewTask): Promise<Settled<StoredSubmission>> {
     if (predictionId !== null) {
       const found: unknown[] = await this.database.query('SELECT 1 FROM predictions WHERE id = $1', [predictionId])
-      if (found.length === 0) return { kind: 'gone' }
+      if (found.length === 0) return { error: new MemoryGuardError('RESOURCE_GONE', 'The prediction was erased.') }
     }
-    if (!idempotency) return { kind: 'taken' }
-    const [row]: { id: string; idempotency_hash: string | null }[] = await this.database.query(
-      'SELECT id, idempotency_hash FROM tasks WHERE idempotency_scope = $1 AND idempotency_key = $2',
-      [idempotency.scope, idempotency.key],
-    )
-    return row && row.id !== id ? { kind: 'known', id: row.id, hash: row.idempotency_hash } : { kind: 'taken' }
+    const known = idempotency && (await findByKey(this.database, idempotency))
+    return known && known.id !== taskId
+      ? { value: storedBefore(known.id, known.hash) }
+      : { error: new MemoryGuardError('TASK_STATE_CONFLICT', 'There is a task with this id already.') }
   }
 }

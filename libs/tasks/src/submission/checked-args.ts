@@ -1,8 +1,8 @@
 import { Slices } from '#libs/platform'
 import type { z } from 'zod'
-import { batchPredictions } from './contracts/batch-predictions.task.js'
-import type { TaskContract } from './contracts/define-task.js'
-import { enoughFaults } from './contracts/long-list.js'
+import { batchPredictions } from '../contracts/batch-predictions.task.js'
+import type { TaskContract } from '../contracts/define-task.js'
+import { enoughFaults } from '../contracts/long-list.js'
 
 /** People of a batch that are checked at one time. */
 const pieceSize = 32

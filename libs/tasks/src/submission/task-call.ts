@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { NewTask, TaskLimits } from '#libs/database'
 import { MemoryGuardError, queueNames, type InputFault, type QueueName } from '#libs/platform'
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
-import type { TaskContract } from './contracts/define-task.js'
+import type { TaskContract } from '../contracts/define-task.js'
+import { requestHash } from './request-hash.js'
 
 /** Longest time ahead that a task may be planned, in seconds. */
 export const maxAheadSeconds = 31_536_000
@@ -76,7 +76,7 @@ export const toNewTask = (
   }
   if (faults.length > 0) throw invalid(faults)
   return {
-    id: taskId ?? uuidv7(),
+    taskId: taskId ?? uuidv7(),
     name: contract.name,
     queue,
     args,
@@ -93,7 +93,7 @@ export const toNewTask = (
       idempotency: {
         scope: idempotencyScope,
         key: idempotencyKey,
-        hash: hashOf([
+        hash: requestHash([
           contract.name,
           args,
           userId,
@@ -165,15 +165,3 @@ const queueOf = ({ queue: own }: TaskContract, asked: string | undefined, faults
 /** A call that must not be stored. */
 export const invalid = (faults: readonly InputFault[]): MemoryGuardError =>
   new MemoryGuardError('REQUEST_INVALID', 'The task cannot be called like this; see `errors`.', { faults })
-
-/** The same call gives the same hash, whatever the order of its members. */
-const hashOf = (call: unknown): string =>
-  createHash('sha256')
-    .update(
-      JSON.stringify(call, (_, value: unknown) =>
-        typeof value === 'object' && value !== null && !Array.isArray(value)
-          ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-          : value,
-      ),
-    )
-    .digest('hex')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { checkArgs } from './checked-args.js'
-import { batchPredictions } from './contracts/batch-predictions.task.js'
+import { batchPredictions } from '../contracts/batch-predictions.task.js'
 
 const count = 1_000
 const user_ids = Array.from({ length: count }, (_, index) => index + 1)

@@ -8,23 +8,28 @@ import {
   type TaskProgress,
 } from '#libs/database'
 import { errorCodes, MemoryGuardError, type ErrorCode } from '#libs/platform'
+import { Injectable } from '@nestjs/common'
 import type { z } from 'zod'
-import { Broker } from './broker/broker.js'
-import type { TaskContract } from './contracts/define-task.js'
-import { celeryStateOf, isTerminal, type CeleryState, type TaskState } from './contracts/task-states.js'
-import { FinishedTasks } from './finished-tasks.js'
+import { Broker } from '../broker/broker.js'
+import type { ResultOf, TaskContract } from '../contracts/define-task.js'
+import { celeryStateOf, isTerminal, type CeleryState, type TaskState } from '../contracts/task-states.js'
+import { FinishedTasks } from '../finished-tasks.js'
 
-/** What a result asks of the system. */
-export interface ResultParts {
-  readonly tasks: TaskRepository
-  readonly calls: TaskCallRepository
-  readonly batches: BatchRepository
-  readonly broker: Broker
-  readonly finished: FinishedTasks
-  readonly progress: ProgressRepository
-  /** The result of a task that has succeeded; that of a prediction stands with the prediction. */
-  readonly readResult: (task: TaskEntity) => Promise<unknown>
+/** What results are read from, and revoked with. */
+@Injectable()
+export class ResultParts {
+  constructor(
+    readonly tasks: TaskRepository,
+    readonly calls: TaskCallRepository,
+    readonly batches: BatchRepository,
+    readonly progress: ProgressRepository,
+    readonly broker: Broker,
+    readonly finished: FinishedTasks,
+  ) {}
 }
+
+/** Reads the result of a task that has succeeded, wherever it stands: that of a prediction stands with the prediction. */
+export type ReadResult = (task: TaskEntity) => Promise<unknown>
 
 /** Longest single wait, in seconds: longer ones are made of several. */
 const defaultTimeoutSeconds = 3600
@@ -40,6 +45,7 @@ export class AsyncResult<Result = unknown> {
   constructor(
     readonly id: string,
     private readonly parts: ResultParts,
+    private readonly readResult: ReadResult,
     /** State when it was called. */
     private readonly firstState: TaskState,
     private readonly schema?: z.ZodType<Result>,
@@ -69,7 +75,7 @@ export class AsyncResult<Result = unknown> {
     if (!task) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     this.seen = task
     const isThere = task.state === 'succeeded' && !task.resultForgottenAt
-    this.answer = isThere ? await this.parts.readResult(task) : null
+    this.answer = isThere ? await this.readResult(task) : null
     return this
   }
 
@@ -127,7 +133,7 @@ export class AsyncResult<Result = unknown> {
   /** The tasks that this one has called. */
   async children(): Promise<readonly AsyncResult[]> {
     const children = await this.parts.calls.listChildren(this.id)
-    return children.map(({ id, state }) => new AsyncResult(id, this.parts, state))
+    return children.map(({ id, state }) => new AsyncResult(id, this.parts, this.readResult, state))
   }
 
   private parse(result: unknown): Result {
@@ -137,17 +143,14 @@ export class AsyncResult<Result = unknown> {
 }
 
 /** The result of a call of a contract. */
-export type ResultOf<Contract extends TaskContract> = AsyncResult<z.output<Contract['result']>>
+export type AsyncResultOf<Contract extends TaskContract> = AsyncResult<ResultOf<Contract>>
 
 /**
  * Revokes tasks; those that waited are taken out of the broker too, as far as it answers: what it still holds finds
  * nothing to start. A batch is cancelled with its chunks.
  */
-export const revokeTasks = async (
-  { broker, ...repositories }: Pick<ResultParts, 'calls' | 'batches' | 'broker'>,
-  ids: readonly string[],
-  terminate: boolean,
-): Promise<void> => removeRevoked(broker, await storeRevokes(repositories, ids, terminate))
+export const revokeTasks = async (parts: ResultParts, ids: readonly string[], terminate: boolean): Promise<void> =>
+  removeRevoked(parts.broker, await storeRevokes(parts, ids, terminate))
 
 /** The half of `revokeTasks` that the database decides; returns the tasks whose jobs `removeRevoked` takes out. */
 export const storeRevokes = async (

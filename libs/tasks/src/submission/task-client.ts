@@ -1,13 +1,13 @@
-import { PredictionRepository, type CreatedTask, type NewTask } from '#libs/database'
+import { PredictionRepository, type NewTask, type StoredSubmission } from '#libs/database'
 import { MemoryGuardError, MicroBatcher, type InputFault } from '#libs/platform'
 import { z } from 'zod'
-import { AsyncResult, type ResultOf, type ResultParts } from './async-result.js'
+import { AsyncResult, type AsyncResultOf, type ReadResult, type ResultParts } from './async-result.js'
 import { checkArgs } from './checked-args.js'
-import { batchPredictions } from './contracts/batch-predictions.task.js'
-import { catalogue, isTaskName } from './contracts/catalogue.js'
-import type { TaskContract } from './contracts/define-task.js'
-import { processPrediction } from './contracts/process-prediction.task.js'
-import { Dispatcher } from './dispatcher.js'
+import { batchPredictions } from '../contracts/batch-predictions.task.js'
+import { catalogue, isTaskName } from '../contracts/catalogue.js'
+import type { ArgsOf, ResultOf, TaskContract } from '../contracts/define-task.js'
+import { processPrediction } from '../contracts/process-prediction.task.js'
+import type { Submissions } from './submissions.js'
 import {
   invalid,
   mustStartNow,
@@ -24,17 +24,29 @@ export type PredictionCheck = (
 ) => CheckedPrediction
 
 /** People of a batch, as the contract has them. */
-export type BatchCall = z.output<typeof batchPredictions.args>
+export type BatchCall = ArgsOf<typeof batchPredictions>
 
-/** Stores a batch, which is no single row, and has it queued; answers the id of its task. */
-export type BatchSender = (call: BatchCall, options: CallOptions) => Promise<string>
+/** A submission that may be waited for. */
+interface Wait {
+  readonly waitSeconds?: number
+  readonly signal?: AbortSignal
+}
+
+/** Submits a batch, whose rows are more than its task. */
+export type BatchSubmit = (
+  call: BatchCall,
+  caller: Pick<CallOptions, 'submittedBy' | 'idempotencyKey' | 'idempotencyScope'>,
+  wait: Wait,
+) => Promise<StoredSubmission>
 
 /** What the client needs. */
-export interface TaskClientParts extends ResultParts {
+export interface TaskClientParts {
+  readonly results: ResultParts
+  readonly readResult: ReadResult
   readonly predictions: PredictionRepository
-  readonly dispatcher: Dispatcher
+  readonly submissions: Submissions
   readonly checkPrediction: PredictionCheck
-  readonly sendBatch: BatchSender
+  readonly submitBatch: BatchSubmit
 }
 
 type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
@@ -50,8 +62,8 @@ export type CallArgs<Contract extends TaskContract> = {
 /** A task that can be called. */
 export interface CallableTask<Contract extends TaskContract> {
   readonly contract: Contract
-  readonly delay: (args: CallArgs<Contract>) => Promise<ResultOf<Contract>>
-  readonly applyAsync: (args: CallArgs<Contract>, options?: CallOptions) => Promise<ResultOf<Contract>>
+  readonly delay: (args: CallArgs<Contract>) => Promise<AsyncResultOf<Contract>>
+  readonly applyAsync: (args: CallArgs<Contract>, options?: CallOptions) => Promise<AsyncResultOf<Contract>>
 }
 
 /**
@@ -63,14 +75,15 @@ export interface CallableTask<Contract extends TaskContract> {
  *     await result.get({ timeoutSeconds: 10 })
  */
 export class TaskClient {
-  private readonly inserts: MicroBatcher<NewTask, CreatedTask>
+  private readonly inserts: MicroBatcher<NewTask, StoredSubmission>
+  private readonly store = (task: NewTask) => this.inserts.add(task)
 
   constructor(private readonly parts: TaskClientParts) {
     this.inserts = new MicroBatcher({
       maxSize: 128,
       maxInFlight: 2,
       maxWaitMs: 2,
-      flush: async (tasks) => (await parts.calls.create(tasks)).map((value) => ({ value })),
+      flush: (tasks) => parts.results.calls.create(tasks),
     })
   }
 
@@ -125,38 +138,28 @@ export class TaskClient {
   }
 
   /**
-   * Stores a checked call and has it queued.
-   * @throws MemoryGuardError REQUEST_INVALID for the options, with pointers in the words of the REST API;
-   * TASK_STATE_CONFLICT if another task has the id; IDEMPOTENCY_KEY_REUSED.
+   * Submits a checked call, and waits for its end if asked to.
+   * @throws {MemoryGuardError} REQUEST_INVALID for the options, with pointers in the words of the REST API;
+   * TASK_STATE_CONFLICT when another task has the id; IDEMPOTENCY_KEY_REUSED.
    */
-  async send<Contract extends TaskContract>(
-    call: PreparedCall<Contract>,
-    options: CallOptions = {},
-  ): Promise<ResultOf<Contract>> {
+  async submit(call: PreparedCall, options: CallOptions, wait: Wait = {}): Promise<StoredSubmission> {
+    const { submissions, submitBatch } = this.parts
     if (call.contract.name === batchPredictions.name) {
       mustStartNow(options)
-      const id = await this.parts.sendBatch(call.args as BatchCall, options)
-      return this.result(call.contract, id).refresh()
+      return submitBatch(call.args as BatchCall, options, wait)
     }
-    const task = toNewTask(call, options)
-    const created = await this.inserts.add(task)
-    switch (created.kind) {
-      case 'taken':
-        throw new MemoryGuardError('TASK_STATE_CONFLICT', 'There is a task with this id already.')
-      case 'gone':
-        throw new MemoryGuardError('RESOURCE_GONE', 'The prediction was erased.')
-      case 'known':
-        if (created.hash !== task.idempotency?.hash) {
-          throw new MemoryGuardError(
-            'IDEMPOTENCY_KEY_REUSED',
-            'This idempotency key was used with another call. Use a new key for a new call.',
-          )
-        }
-        return this.result(call.contract, created.id).refresh()
-      case 'new':
-        void this.parts.dispatcher.dispatch(created.task)
-        return this.result(call.contract, task.id, created.task.delayMs > 0 ? 'scheduled' : 'queued')
-    }
+    const { waitSeconds, signal } = wait
+    return (await submissions.submit(this.store, toNewTask(call, options), waitSeconds, signal)).stored
+  }
+
+  private async send<Contract extends TaskContract>(
+    call: PreparedCall<Contract>,
+    options: CallOptions,
+  ): Promise<AsyncResultOf<Contract>> {
+    const { taskId, isNew, tasks } = await this.submit(call, options)
+    const isLater = tasks.some(({ delayMs }) => delayMs > 0)
+    const result = this.result(call.contract, taskId, isLater ? 'scheduled' : 'queued')
+    return isNew ? result : result.refresh()
   }
 
   /** The result of a task that was called before. */
@@ -164,9 +167,9 @@ export class TaskClient {
     contract: Contract,
     id: string,
     state: AsyncResult['state'] = 'queued',
-  ): ResultOf<Contract> {
-    const schema = contract.result as z.ZodType<z.output<Contract['result']>>
-    return new AsyncResult(id, this.parts, state, schema)
+  ): AsyncResultOf<Contract> {
+    const schema = contract.result as z.ZodType<ResultOf<Contract>>
+    return new AsyncResult(id, this.parts.results, this.parts.readResult, state, schema)
   }
 
   private check(healthMetrics: Record<string, number | string>, model: string | undefined): CheckedPrediction {

@@ -1,0 +1,75 @@
+import { TaskRepository, type DispatchableTask, type StoredSubmission, type Submission } from '#libs/database'
+import { MemoryGuardError, MicroBatcher } from '#libs/platform'
+import { Injectable } from '@nestjs/common'
+import { Dispatcher } from '../dispatcher.js'
+import { FinishedTasks } from '../finished-tasks.js'
+
+/** One flush of the server's log serves every submission that came before it. */
+const flushBatch = { maxSize: 1024, maxInFlight: 2, maxWaitMs: 1 }
+
+/** Stores a submission: the rows of its feature and its tasks, in one statement or transaction. */
+export type Store<Row extends Submission, Stored extends StoredSubmission> = (row: Row) => Promise<Stored>
+
+/**
+ * The one way in. Every submission is stored, then its tasks are enqueued, then the caller may wait for its end. Who may
+ * submit what is decided before; a feature supplies its statement and reads its response afterwards.
+ */
+@Injectable()
+export class Submissions {
+  private readonly flushes: MicroBatcher<undefined, undefined>
+
+  constructor(
+    private readonly repository: TaskRepository,
+    private readonly dispatcher: Dispatcher,
+    private readonly finished: FinishedTasks,
+  ) {
+    this.flushes = new MicroBatcher({ ...flushBatch, flush: (waiting) => this.flush(waiting) })
+  }
+
+  /**
+   * Stores a submission and enqueues its tasks. Waits up to `waitSeconds` for its end, or until `signal` is aborted;
+   * `hasEnded` tells whether it may have ended by then.
+   * @throws {MemoryGuardError} IDEMPOTENCY_KEY_REUSED when the key was used with another request.
+   */
+  async submit<Row extends Submission, Stored extends StoredSubmission>(
+    store: Store<Row, Stored>,
+    row: Row,
+    waitSeconds = 0,
+    signal?: AbortSignal,
+  ): Promise<{ readonly stored: Stored; readonly hasEnded: boolean }> {
+    const expected = waitSeconds > 0 ? this.finished.expect(row.taskId) : undefined
+    try {
+      const stored = await store(row)
+      if (stored.isNew) this.enqueue(stored.tasks)
+      else if (row.idempotency && row.idempotency.hash !== stored.hash) throw keyReused()
+      // It is enqueued while the log is flushed: a job without a row is skipped, a 202 without one would be a lie.
+      const flushed = stored.commitsSoon ? this.flushes.add(undefined) : undefined
+      if (!expected) {
+        await flushed
+        return { stored, hasEnded: false }
+      }
+      const { taskId, isNew } = stored
+      const ended = isNew ? expected.within(waitSeconds, signal) : this.finished.wait(taskId, waitSeconds, signal)
+      const [hasEnded] = await Promise.all([ended, flushed])
+      return { stored, hasEnded }
+    } finally {
+      expected?.forget()
+    }
+  }
+
+  /** Enqueues stored tasks; what the broker does not take, the reconciler enqueues later. */
+  enqueue(tasks: readonly DispatchableTask[]): void {
+    for (const task of tasks) void this.dispatcher.dispatch(task)
+  }
+
+  private async flush(waiting: readonly undefined[]) {
+    await this.repository.makeDurable()
+    return waiting.map((value) => ({ value }))
+  }
+}
+
+const keyReused = (): MemoryGuardError =>
+  new MemoryGuardError(
+    'IDEMPOTENCY_KEY_REUSED',
+    'This Idempotency-Key was used with another request. Use a new key for a new request.',
+  )
