@@ -6,8 +6,7 @@ import {
   type SubmittedPrediction,
 } from '#libs/database'
 import { extrapolatedFeatures, intervalOf, missingFeatures, ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
-import { MicroBatcher } from '#libs/platform'
-import { requestHash, Submissions } from '#libs/tasks'
+import { groupedStore, requestHash, Submissions } from '#libs/tasks'
 import { celeryStateOf, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
@@ -16,14 +15,12 @@ import { ReachableRows } from '../access/reachable-rows.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionResponse, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
-/** Most predictions of one INSERT, and the longest wait for company while others are under way. */
-const insertBatch = { maxSize: 128, maxInFlight: 2, maxWaitMs: 2 }
-
 /** Takes predictions in and tells of them. */
 @Injectable()
 export class PredictionsService {
-  private readonly inserts: MicroBatcher<NewPrediction, SubmittedPrediction>
-  private readonly store = (row: NewPrediction) => this.inserts.add(row)
+  private readonly store = groupedStore(async (rows: readonly NewPrediction[]) =>
+    (await this.predictions.submit(rows)).map((value) => ({ value })),
+  )
 
   constructor(
     private readonly predictions: PredictionRepository,
@@ -31,9 +28,7 @@ export class PredictionsService {
     private readonly catalogue: ModelCatalogue,
     private readonly submissions: Submissions,
     private readonly reachable: ReachableRows,
-  ) {
-    this.inserts = new MicroBatcher({ ...insertBatch, flush: (rows) => this.insert(rows) })
-  }
+  ) {}
 
   /**
    * Submits a prediction; waits up to `waitSeconds` for its result.
@@ -82,11 +77,6 @@ export class PredictionsService {
     const before = cursor === undefined ? undefined : Number(cursor)
     const { rows, next } = await this.history.list({ userId, state, batchId: batch_id, before }, limit)
     return { items: rows.map((view) => this.toResponse(view)), next_cursor: next }
-  }
-
-  private async insert(rows: readonly NewPrediction[]) {
-    const submitted = await this.predictions.submit(rows)
-    return submitted.map((value) => ({ value }))
   }
 
   private toResponse(view: PredictionView): PredictionResponse {

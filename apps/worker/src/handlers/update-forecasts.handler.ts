@@ -41,10 +41,9 @@ export class UpdateForecastsHandler implements TaskHandler<typeof updateForecast
     const userIds = tasks.map(({ args }) => args.user_id)
     const names = metricsOfForecast(model.manifest.metric)
     const histories = await this.measurements.readHistories(userIds, names, maxMeasurements)
-    const historyOf = new Map(userIds.map((userId, index) => [userId, histories[index]]))
     const outcomes: Settled<Forecast>[] = []
-    for (const { args } of tasks) {
-      outcomes.push(settle(model, args, historyOf.get(args.user_id)))
+    for (const [index, { args }] of tasks.entries()) {
+      outcomes.push(settle(model, args, histories[index]))
       // A long history takes 20 ms: others have their turn in between.
       signal.throwIfAborted()
       await nextTurn()

@@ -1,14 +1,24 @@
 import { TaskRepository, type DispatchableTask, type StoredSubmission, type Submission } from '#libs/database'
-import { MemoryGuardError, MicroBatcher } from '#libs/platform'
+import { MemoryGuardError, MicroBatcher, type Settled } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
 import { Dispatcher } from '../dispatcher.js'
 import { FinishedTasks } from '../finished-tasks.js'
 
+/** Most submissions of one INSERT, and the longest wait for company while others are under way. */
+const insertBatch = { maxSize: 128, maxInFlight: 2, maxWaitMs: 2 }
 /** One flush of the server's log serves every submission that came before it. */
 const flushBatch = { maxSize: 1024, maxInFlight: 2, maxWaitMs: 1 }
 
 /** Stores a submission: the rows of its feature and its tasks, in one statement or transaction. */
 export type Store<Row extends Submission, Stored extends StoredSubmission> = (row: Row) => Promise<Stored>
+
+/** A store that inserts submissions that come together by one statement; `insert` returns an outcome for each. */
+export const groupedStore = <Row extends Submission, Stored extends StoredSubmission>(
+  insert: (rows: readonly Row[]) => Promise<readonly Settled<Stored>[]>,
+): Store<Row, Stored> => {
+  const batcher = new MicroBatcher({ ...insertBatch, flush: insert })
+  return (row) => batcher.add(row)
+}
 
 /**
  * The one way in. Every submission is stored, then its tasks are enqueued, then the caller may wait for its end. Who may

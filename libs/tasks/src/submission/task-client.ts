@@ -1,5 +1,5 @@
-import { PredictionRepository, type NewTask, type StoredSubmission } from '#libs/database'
-import { MemoryGuardError, MicroBatcher, type InputFault } from '#libs/platform'
+import type { NewTask, PredictionRepository, StoredSubmission } from '#libs/database'
+import { MemoryGuardError, type InputFault } from '#libs/platform'
 import { z } from 'zod'
 import { AsyncResult, type AsyncResultOf, type ReadResult, type ResultParts } from './async-result.js'
 import { checkArgs } from './checked-args.js'
@@ -7,7 +7,7 @@ import { batchPredictions } from '../contracts/batch-predictions.task.js'
 import { catalogue, isTaskName } from '../contracts/catalogue.js'
 import type { ArgsOf, ResultOf, TaskContract } from '../contracts/define-task.js'
 import { processPrediction } from '../contracts/process-prediction.task.js'
-import type { Submissions } from './submissions.js'
+import { groupedStore, type Submissions } from './submissions.js'
 import {
   invalid,
   mustStartNow,
@@ -75,17 +75,9 @@ export interface CallableTask<Contract extends TaskContract> {
  *     await result.get({ timeoutSeconds: 10 })
  */
 export class TaskClient {
-  private readonly inserts: MicroBatcher<NewTask, StoredSubmission>
-  private readonly store = (task: NewTask) => this.inserts.add(task)
+  private readonly store = groupedStore((tasks: readonly NewTask[]) => this.parts.results.calls.create(tasks))
 
-  constructor(private readonly parts: TaskClientParts) {
-    this.inserts = new MicroBatcher({
-      maxSize: 128,
-      maxInFlight: 2,
-      maxWaitMs: 2,
-      flush: (tasks) => parts.results.calls.create(tasks),
-    })
-  }
+  constructor(private readonly parts: TaskClientParts) {}
 
   of<Contract extends TaskContract>(contract: Contract): CallableTask<Contract> {
     const applyAsync = async (args: CallArgs<Contract>, options: CallOptions = {}) =>
