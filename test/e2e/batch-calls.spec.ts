@@ -213,7 +213,14 @@ describeOnBothBrokers('a batch as a task', (broker) => {
       for (const user of [21, 23]) {
         expect((await post('/v1/batches', { user_ids: [user] }, headers)).status).toBe(403)
       }
-      expect((await post('/v1/batches', { user_ids: [24] }, { ...waiting, ...headers })).body['succeeded']).toBe(1)
+      const keyed = { ...waiting, ...headers, 'idempotency-key': 'of-a-bound-key' }
+      const [first, second] = [
+        await post('/v1/batches', { user_ids: [24] }, keyed),
+        await post('/v1/batches', { user_ids: [24] }, keyed),
+      ]
+      expect([first.body['succeeded'], second.body['id']]).toEqual([1, first.body['id']])
+      // Nor is anything of it compared with what the key has stored.
+      expect((await post('/v1/batches', { user_ids: [21] }, keyed)).status).toBe(403)
     })
   })
 

@@ -59,7 +59,8 @@ export class BatchSubmitter {
   async submit(source: BatchSource, submission: BatchSubmission): Promise<StoredSubmission> {
     const { model = '', boundTo, submittedBy, idempotencyKey: key, scope, waitSeconds, signal } = submission
     const { manifest } = this.catalogue.getRiskModel(submission.model)
-    const known = key === undefined ? null : await this.batches.findByKey({ scope, key })
+    // To a key that is bound to a person, no stored request is compared before the rows are known to be that person's.
+    const known = key === undefined || boundTo !== null ? null : await this.batches.findByKey({ scope, key })
     const intake = new BatchIntake(this.batches, uuidv7())
     if (known) await source.drain()
     else await this.receive(intake, source, manifest, boundTo)
