@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { handleInTurn } from './request-turns.js'
+import { Connections } from './connections.js'
 
 describe('requests that come over one connection', () => {
   let server: Server
@@ -14,7 +14,7 @@ describe('requests that come over one connection', () => {
     handled.length = 0
     received = ''
     server = createServer((request, response) => handled.push([request, response]))
-    handleInTurn(server)
+    new Connections(server, 100)
     await once(server.listen(0, '127.0.0.1'), 'listening')
     socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined)
     socket.on('data', (data) => (received += String(data)))
