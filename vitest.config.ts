@@ -16,8 +16,11 @@ const alias = [
 const project = (name: string, include: string[], more: object = {}) => ({
   plugins: [decorators()],
   resolve: { alias },
-  test: { name, include, setupFiles: [`${root}test/support/clean-environment.ts`], ...more },
+  test: { name, include, setupFiles: [`${root}test/support/clean-environment.ts`], maxWorkers: 3, ...more },
 })
+
+/** Global set-up of the projects whose tests run the built product. */
+const stacks = `${root}test/support/stack-templates.ts`
 
 export default defineConfig({
   test: {
@@ -30,21 +33,24 @@ export default defineConfig({
         hookTimeout: 60_000,
       }),
       project('e2e', ['test/e2e/**/*.spec.ts'], {
+        globalSetup: stacks,
         testTimeout: 120_000,
         hookTimeout: 120_000,
-        // Much of such a test is waiting: two files share two cores well.
-        maxWorkers: 2,
+        // Much of such a test is waiting: three files share two cores well.
+        maxWorkers: 3,
         sequence: { groupOrder: 1 },
       }),
       project('chaos', ['test/chaos/*.spec.ts'], {
+        globalSetup: stacks,
         testTimeout: 180_000,
         hookTimeout: 120_000,
         // They wait even more; what they check does not depend on how fast the machine is.
-        maxWorkers: 2,
+        maxWorkers: 3,
         sequence: { groupOrder: 2 },
       }),
       // Outages of production's length: too long for each build.
       project('chaos-long', ['test/chaos/long/*.spec.ts'], {
+        globalSetup: stacks,
         testTimeout: 180_000,
         hookTimeout: 120_000,
         fileParallelism: false,

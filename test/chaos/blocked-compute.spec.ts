@@ -1,7 +1,5 @@
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { query } from '../support/query.js'
 import { startStack, type BrokerKind, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
@@ -62,28 +60,22 @@ const observe = async (stack: Stack, work: number): Promise<Observation> => {
 const isUnharmed = (seen: Observation): boolean =>
   seen.lagMaxMs < 1000 * lockSeconds && seen.attempt === 1 && seen.outcomes.join() === 'succeeded'
 
-const start = (broker: BrokerKind, models: string, env: Readonly<Record<string, string>>, workers: number) =>
+const start = (broker: BrokerKind, env: Readonly<Record<string, string>>, workers: number) =>
   startStack({
     broker,
     workers,
+    testModels: true,
     env: {
-      MODELS_DIR: models,
       TASK_LOCK_SECONDS: String(lockSeconds),
       WORKER_CONCURRENCY: '1',
       ...env,
     },
   })
 
-let models: string
-beforeAll(() => {
-  models = makeModelsFolder()
-})
-afterAll(() => rmSync(models, { recursive: true }))
-
 describeOnBothBrokers('a computation of ten seconds in a child', (broker) => {
   let stack: Stack
   beforeAll(async () => {
-    stack = await start(broker, models, { RECONCILE_INTERVAL_SECONDS: '0.5' }, 2)
+    stack = await start(broker, { RECONCILE_INTERVAL_SECONDS: '0.5' }, 2)
   })
   afterAll(() => stack.stop())
 
@@ -100,7 +92,7 @@ describeOnBothBrokers('a computation of ten seconds in a child', (broker) => {
 describe('the same computation in the worker itself (--pool solo)', () => {
   let stack: Stack
   beforeAll(async () => {
-    stack = await start('postgres', models, { WORKER_POOL: 'solo', TASK_LOCK_SECONDS: '1' }, 0)
+    stack = await start('postgres', { WORKER_POOL: 'solo', TASK_LOCK_SECONDS: '1' }, 0)
     // A process that stands still in the middle of its chores keeps them from the others for 15 s, longer than the task
     // takes. So the worker that computes does none here, and the one that does them computes nothing.
     await stack.startWorker({ WORKER_QUEUES: 'predictions', RECONCILE_INTERVAL_SECONDS: '600' })

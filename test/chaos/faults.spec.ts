@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readBroker } from '../support/broker-contents.js'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { isAlive, parentOf } from '../support/process-list.js'
 import { query, queryNumber } from '../support/query.js'
-import { startStack, type Stack, type WorkerProgram } from '../support/stack.js'
+import { quickRecovery, startStack, type Stack, type WorkerProgram } from '../support/stack.js'
 import { addThrowingModel } from '../support/throwing-model.js'
 import { waitFor } from '../support/wait-for.js'
 import { startReceiver } from '../support/webhook-receiver.js'
+import { readAttempts, runningWorkers, toAttempts, workerOf } from '../support/workers.js'
 
 /** `mmse_score` of the slow model: about a second and ten seconds of work. */
 const second = 3
@@ -22,62 +21,36 @@ const canaryWord = 'canary-word'
 const slowly = (work: number) => ({ user_id: 1, health_metrics: { mmse_score: work }, model: 'slow' })
 const quick = { user_id: 1, health_metrics: { mmse_score: 24, age: 72 } }
 
-interface Attempt {
-  readonly outcome: string
-  readonly started_at: string
-  readonly ended_at: string
-  readonly error: { readonly code: string; readonly message: string } | null
+const addThrowingModels = (folder: string): void => {
+  addThrowingModel(folder)
+  addThrowingModel(folder, 'unready', 0.25)
 }
 
 describeOnBothBrokers('chaos', (broker) => {
   let stack: Stack
-  const models = makeModelsFolder()
-  addThrowingModel(models)
-  addThrowingModel(models, 'unready', 0.25)
 
   beforeAll(async () => {
     stack = await startStack({
       broker,
       workers: 2,
       logs: 'keep',
+      testModels: addThrowingModels,
       env: {
-        MODELS_DIR: models,
+        ...quickRecovery,
         LOG_LEVEL: 'trace',
         WORKER_CONCURRENCY: '1',
-        TASK_LOCK_SECONDS: '2',
-        RECONCILE_INTERVAL_SECONDS: '0.5',
         TASK_RETRY_DELAY_SECONDS: '0.2',
         WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
       },
     })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true })
-  })
+  afterAll(() => stack.stop())
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
-  const get = async (path: string) => (await stack.request('GET', path)).body
+  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
+  const get = async (path: string) => (await stack.get(path)).body
   const submit = async (body: unknown) => String((await post('/v1/predictions', body)).body['task_id'])
-  const read = async (id: string) => {
-    const task = await get(`/v1/tasks/${id}`)
-    return { ...task, state: task['state'], attempts: task['attempts'] as Attempt[], worker: String(task['worker']) }
-  }
-  const untilState = (id: string, state: string) =>
-    waitFor(
-      async () => {
-        const task = await read(id)
-        return task.state === state && task
-      },
-      { what: `the task to be ${state}`, timeoutMs: 60_000 },
-    )
-  const running = () => stack.workers.filter(({ isRunning }) => isRunning)
-  const workerOf = (name: string): WorkerProgram => {
-    const worker = stack.workers[Number(/\d+/.exec(name)?.[0]) - 1]
-    if (!worker) throw new Error(`There is no worker ${name}`)
-    return worker
-  }
+  const read = (id: string) => readAttempts(stack, id)
+  const untilState = async (id: string, state: string) => toAttempts(await stack.untilTask(id, state, 60_000))
   const childrenOf = (worker: WorkerProgram) => stack.listProcesses().filter((pid) => parentOf(pid) === worker.pid)
   const metricsOf = async ({ healthUrl }: WorkerProgram) => (await fetch(`${healthUrl}/metrics`)).text()
 
@@ -104,7 +77,7 @@ describeOnBothBrokers('chaos', (broker) => {
       await post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 60, hard: hardSeconds })
     }
     const id = await submit(slowly(tenSeconds))
-    const worker = workerOf((await untilState(id, 'running')).worker)
+    const worker = workerOf(stack, (await untilState(id, 'running')).worker)
     const [child = 0] = childrenOf(worker)
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(child, signal)
     const next = await submit(quick)
@@ -123,7 +96,7 @@ describeOnBothBrokers('chaos', (broker) => {
 
   it('SIGSTOP past the lock then SIGCONT writes one result and the loser is fenced', async () => {
     const id = await submit(slowly(second))
-    const loser = workerOf((await untilState(id, 'running')).worker)
+    const loser = workerOf(stack, (await untilState(id, 'running')).worker)
     const counted = 'memoryguard_batch_run_seconds_count{task="ml.process_prediction"}'
     process.kill(loser.pid, 'SIGSTOP')
     let stored: object[]
@@ -137,7 +110,7 @@ describeOnBothBrokers('chaos', (broker) => {
     try {
       const task = await untilState(id, 'succeeded')
       expect(task.attempts.map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded'])
-      expect(workerOf(task.worker)).not.toBe(loser)
+      expect(workerOf(stack, task.worker)).not.toBe(loser)
       stored = await readStored()
     } finally {
       process.kill(loser.pid, 'SIGCONT')
@@ -191,121 +164,6 @@ describeOnBothBrokers('chaos', (broker) => {
     expect(await count()).toBe(before + 1)
   })
 
-  it('a batch of 1,000 with 7 % bad rows and two worker kills completes once with 70 errors listed', async () => {
-    const isBad = (index: number) => index % 100 < 7
-    const rows = Array.from({ length: 1_000 }, (_, index) => index)
-    // The first good row keeps the model busy for long enough to be killed twice.
-    const lines = rows.map((index) => `${index + 1},${isBad(index) ? 999 : index === 7 ? second : 0}`)
-    const csv = ['user_id,mmse_score', ...lines].join('\n')
-    const accepted = await post('/v1/batches?model=slow', csv, { 'content-type': 'text/csv' })
-    expect(accepted.body).toMatchObject({ total: 1_000, failed: 70, succeeded: 0, completed_at: null })
-    const id = String(accepted.body['id'])
-    const findChunk = async () => {
-      const [chunk] = await query<{ id: string; state: string; worker: string; attempt: number }>(
-        stack.databaseUrl,
-        'SELECT t.* FROM batch_chunks c JOIN tasks t ON t.id = c.task_id WHERE c.batch_id = $1',
-        [id],
-      )
-      return chunk
-    }
-    for (const attempt of [1, 2]) {
-      const chunk = await waitFor(
-        async () => {
-          const found = await findChunk()
-          return found?.state === 'running' && found.attempt === attempt && found
-        },
-        { what: `attempt ${attempt} of the chunk`, intervalMs: 20 },
-      )
-      await workerOf(chunk.worker).kill('SIGKILL')
-    }
-    await stack.startWorker()
-    await stack.startWorker()
-    const done = await waitFor(
-      async () => {
-        const batch = await get(`/v1/batches/${id}`)
-        return batch['completed_at'] !== null && batch
-      },
-      { what: 'the batch to end', timeoutMs: 60_000 },
-    )
-    expect(done).toMatchObject({ state: 'succeeded', total: 1_000, succeeded: 930, failed: 70, cancelled: 0 })
-    const badLines = rows.filter(isBad).map((index) => index + 2)
-    expect((done['errors'] as { line: number }[]).map(({ line }) => line)).toEqual(badLines)
-    const { text } = await stack.request('GET', `/v1/batches/${id}/results?format=ndjson`)
-    const results = text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { line: number; error: unknown })
-    expect(results.map(({ line }) => line)).toEqual(rows.map((index) => index + 2))
-    expect(results.filter(({ error }) => error !== null).map(({ line }) => line)).toEqual(badLines)
-    const attempts = await query(
-      stack.databaseUrl,
-      'SELECT task_id = $1 AS is_batch, attempt, outcome FROM task_attempts WHERE task_id IN ($1, $2) ORDER BY 1, 2',
-      [id, (await findChunk())?.id],
-    )
-    expect(attempts).toEqual([
-      { is_batch: false, attempt: 1, outcome: 'lost' },
-      { is_batch: false, attempt: 2, outcome: 'lost' },
-      { is_batch: false, attempt: 3, outcome: 'succeeded' },
-      { is_batch: true, attempt: 1, outcome: 'succeeded' },
-    ])
-    const stored = 'SELECT count(*)::int AS number FROM predictions WHERE batch_id = $1'
-    expect(await queryNumber(stack.databaseUrl, stored, [id])).toBe(930)
-  })
-
-  it('rolling restart under load: no failure, no duplicate, no retry used', async () => {
-    const [last] = await query<{ id: string }>(stack.databaseUrl, 'SELECT max(id::text) AS id FROM tasks')
-    const accepted: string[] = []
-    const over = new AbortController()
-    /** A client that tries again with the same key while the api is replaced. */
-    const send = async () => {
-      while (!over.signal.aborted) {
-        const key = { 'idempotency-key': randomUUID() }
-        const body = await waitFor(
-          async () => {
-            const answer = await post('/v1/predictions', slowly(0.1), key)
-            return answer.status < 300 && answer.body
-          },
-          { what: 'a submission to be accepted', timeoutMs: 60_000 },
-        )
-        accepted.push(String(body['task_id']))
-        // No more than the workers can do.
-        await waitFor(async () => (await read(accepted.at(-1) ?? '')).state === 'succeeded' || over.signal.aborted, {
-          what: 'its result',
-          timeoutMs: 60_000,
-          intervalMs: 200,
-        })
-      }
-    }
-    const restart = async () => {
-      try {
-        for (const worker of running()) {
-          await stack.startWorker()
-          expect(await worker.kill('SIGTERM')).toBe(0)
-        }
-        expect(await stack.api.kill('SIGTERM')).toBe(0)
-        await stack.startApi()
-        await waitFor(() => accepted.length >= 100, { what: 'a load worth the name', timeoutMs: 60_000 })
-      } finally {
-        over.abort()
-      }
-    }
-    await Promise.all([restart(), ...Array.from({ length: 8 }, send)])
-    const since = `FROM tasks WHERE id::text > '${last?.id ?? ''}'`
-    const countWhere = (condition: string) =>
-      queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number ${since} AND ${condition}`)
-    await waitFor(async () => (await countWhere('finished_at IS NULL')) === 0, { what: 'the rest', timeoutMs: 60_000 })
-    expect(await countWhere('true')).toBe(accepted.length)
-    expect(await countWhere(`state = 'succeeded' AND retries = 0 AND crashes = 0`)).toBe(accepted.length)
-    const outcomes = await query<{ outcome: string }>(
-      stack.databaseUrl,
-      `SELECT DISTINCT outcome FROM task_attempts WHERE task_id IN (SELECT id ${since}) AND outcome <> 'released'`,
-    )
-    expect(outcomes).toEqual([{ outcome: 'succeeded' }])
-    const results = `SELECT count(*)::int AS number FROM task_attempts
-      WHERE outcome = 'succeeded' AND task_id IN (SELECT id ${since})`
-    expect(await queryNumber(stack.databaseUrl, results)).toBe(accepted.length)
-  })
-
   it('a canary in the health metrics appears in no queue, log, metric, trace or error', async () => {
     const canaries = [String(canaryAge), String(canaryPoints), canaryWord]
     const metrics = { mmse_score: 24, age: canaryAge }
@@ -348,7 +206,7 @@ describeOnBothBrokers('chaos', (broker) => {
     for (const id of ids) for (const more of ['', '/result']) await keep(stack.request('GET', `/v1/tasks/${id}${more}`))
     await keep(stack.request('GET', `/v1/batches/${String(batch.body['id'])}`))
     await keep(stack.request('GET', '/metrics'))
-    for (const worker of running()) texts.push(await metricsOf(worker))
+    for (const worker of runningWorkers(stack)) texts.push(await metricsOf(worker))
     texts.push(stack.readLogs())
     const kept = await query<{ text: string }>(
       stack.databaseUrl,

@@ -1,34 +1,25 @@
-import { rmSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { query } from '../support/query.js'
+import { waiting } from '../support/requests.js'
 import { listChildrenOf } from '../support/process-list.js'
 import { hasRedis } from '../support/redis-server.js'
-import { startStack, type Answer, type BrokerKind, type Stack } from '../support/stack.js'
+import { quickRecovery, startStack, type Answer, type BrokerKind, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 /** A value that must stand in no log line. */
 const canary = 71.357913
 const request = { user_id: 123, health_metrics: { mmse_score: 24, age: canary } }
-const waiting = { prefer: 'wait=20' }
-
-let models: string
-beforeAll(() => {
-  models = makeModelsFolder()
-})
-afterAll(() => rmSync(models, { recursive: true }))
 
 const start = (broker: BrokerKind): Promise<Stack> =>
   startStack({
     broker,
     logs: 'keep',
+    testModels: true,
     env: {
+      ...quickRecovery,
       LOG_LEVEL: 'trace',
-      MODELS_DIR: models,
-      TASK_LOCK_SECONDS: '2',
-      RECONCILE_INTERVAL_SECONDS: '0.5',
       TASK_RETRY_DELAY_SECONDS: '0.5',
       DATABASE_SILENCE_SECONDS: '1',
     },
@@ -39,14 +30,7 @@ const submit = (stack: Stack, body: unknown = request, headers: Record<string, s
 
 const statusOf = async (url: string): Promise<number> => (await fetch(url)).status
 
-const untilSucceeded = (stack: Stack, taskId: unknown) =>
-  waitFor(
-    async () => {
-      const { body } = await stack.request('GET', `/v1/tasks/${String(taskId)}`)
-      return body['state'] === 'succeeded' && body
-    },
-    { what: 'the task to succeed', timeoutMs: 60_000, intervalMs: 100 },
-  )
+const untilSucceeded = (stack: Stack, taskId: unknown) => stack.untilTask(taskId, 'succeeded', 60_000)
 
 describeOnBothBrokers('while the database is down', (broker) => {
   let stack: Stack

@@ -1,10 +1,8 @@
-import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { query, queryNumber } from '../support/query.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { quickRecovery, startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const taskCount = 500
@@ -28,7 +26,6 @@ const randomFrom = (start: number) => {
 
 describeOnBothBrokers(`under load, with processes killed at random (seed ${seed})`, (broker) => {
   let stack: Stack
-  const models = makeModelsFolder()
   const random = randomFrom(seed)
   const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(random() * items.length)]
 
@@ -36,18 +33,11 @@ describeOnBothBrokers(`under load, with processes killed at random (seed ${seed}
     stack = await startStack({
       broker,
       workers: 2,
-      env: {
-        MODELS_DIR: models,
-        TASK_LOCK_SECONDS: '2',
-        RECONCILE_INTERVAL_SECONDS: '0.5',
-        TASK_RETRY_DELAY_SECONDS: '1',
-      },
+      testModels: true,
+      env: { ...quickRecovery, TASK_RETRY_DELAY_SECONDS: '1' },
     })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true })
-  })
+  afterAll(() => stack.stop())
 
   const countWhere = (condition: string) =>
     queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number FROM tasks WHERE ${condition}`)

@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { cpSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
+import { addForecastModel } from '../support/models-folder.js'
 import { query } from '../support/query.js'
+import { waiting } from '../support/requests.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 const metrics = { mmse_score: 24, age: 72 }
-const waiting = { prefer: 'wait=20' }
 const resultTables = [
   'tasks',
   'task_attempts',
@@ -25,23 +21,16 @@ const resultTables = [
 
 describeOnBothBrokers('retention', (broker) => {
   let stack: Stack
-  let models: string
 
   beforeAll(async () => {
-    models = makeModelsFolder()
-    cpSync(forecastModel, join(models, 'mmse-forecast'), { recursive: true })
     const env = {
-      MODELS_DIR: models,
       RECONCILE_INTERVAL_SECONDS: '0.2',
       RESULT_TTL_SECONDS: '2',
       AUDIT_TTL_SECONDS: '2',
     }
-    stack = await startStack({ broker, env })
+    stack = await startStack({ broker, env, testModels: addForecastModel })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true, force: true })
-  })
+  afterAll(() => stack.stop())
 
   const get = (path: string) => stack.request('GET', path)
   const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>

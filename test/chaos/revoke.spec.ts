@@ -1,19 +1,10 @@
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
-import { startStack, type Stack } from '../support/stack.js'
-import { waitFor } from '../support/wait-for.js'
+import { quickRecovery, startStack, type Stack } from '../support/stack.js'
 
 const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } } }
 /** About ten seconds of work. */
 const slow = { name: 'ml.process_prediction', args: { user_id: 7, health_metrics: { mmse_score: 30 }, model: 'slow' } }
-
-let models: string
-beforeAll(() => {
-  models = makeModelsFolder()
-})
-afterAll(() => rmSync(models, { recursive: true }))
 
 describeOnBothBrokers('with every worker down', (broker) => {
   let stack: Stack
@@ -21,15 +12,15 @@ describeOnBothBrokers('with every worker down', (broker) => {
     stack = await startStack({
       broker,
       workers: 0,
-      env: { MODELS_DIR: models, RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '2' },
+      testModels: true,
+      env: quickRecovery,
     })
   })
   afterAll(() => stack.stop())
 
   const send = async (body: unknown) => String((await stack.request('POST', '/v1/tasks', body)).body['id'])
-  const read = async (id: string) => (await stack.request('GET', `/v1/tasks/${id}`)).body
-  const untilState = (id: string, state: string) =>
-    waitFor(async () => (await read(id))['state'] === state, { what: `task to be ${state}` })
+  const read = (id: string) => stack.readTask(id)
+  const untilState = (id: string, state: string) => stack.untilTask(id, state)
 
   it('revoke with all workers down: a revoked task never runs, and one past its expiry ends as expired', async () => {
     const revoked = await send(predict)

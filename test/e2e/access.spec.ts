@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bearer } from '../support/requests.js'
+import { runAsAdmin } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
-
-const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 
 describe('keys, audit and the command line', () => {
   let stack: Stack
@@ -14,17 +11,9 @@ describe('keys, audit and the command line', () => {
   })
   afterAll(() => stack.stop())
 
-  const bearer = (key: unknown) => ({ authorization: `Bearer ${String(key)}` })
   const create = (body: unknown) => stack.request('POST', '/v1/api-keys', body)
   /** Runs the command line as a user does. */
-  const run = async (...args: string[]) => {
-    const child = spawn(process.execPath, [cli, ...args, '--url', stack.url, '--api-key', stack.key])
-    const [out, err]: [Buffer[], Buffer[]] = [[], []]
-    child.stdout.on('data', (data: Buffer) => out.push(data))
-    child.stderr.on('data', (data: Buffer) => err.push(data))
-    const [code] = (await once(child, 'close')) as [number]
-    return { code, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() }
-  }
+  const run = (...args: string[]) => runAsAdmin(stack, ...args)
   const json = async (...args: string[]) => JSON.parse((await run(...args, '--json')).out) as Record<string, unknown>
 
   describe('API keys', () => {

@@ -1,16 +1,13 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
+import { main, runAsAdmin } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const metrics = { mmse_score: 24, age: 72 }
 
 describe('A7: the audit trail', () => {
@@ -28,11 +25,8 @@ describe('A7: the audit trail', () => {
   const run = (sql: string) => query(stack.databaseUrl, sql)
   const count = (sql: string) => queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number FROM ${sql}`)
   const cliRun = async (...args: string[]) => {
-    const child = spawn(process.execPath, [cli, ...args, '--url', stack.url, '--api-key', stack.key])
-    const out: Buffer[] = []
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => out.push(data))
-    const [code] = (await once(child, 'close')) as [number]
-    return { code, text: Buffer.concat(out).toString() }
+    const { code, out, err } = await runAsAdmin(stack, ...args)
+    return { code, text: out + err }
   }
 
   it('and the change it tells of are stored together or not at all', async () => {
@@ -207,6 +201,6 @@ describe('A7: the audit trail', () => {
       is_intact: false,
       first_broken_id: 2,
     })
-    expect(await cliRun('audit', 'verify', '--checkpoint', cli)).toMatchObject({ code: 1 })
+    expect(await cliRun('audit', 'verify', '--checkpoint', main)).toMatchObject({ code: 1 })
   })
 })

@@ -1,25 +1,19 @@
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 describeOnBothBrokers('a worker with --autoscale 3,1', (broker) => {
   let stack: Stack
-  let models: string
 
   beforeAll(async () => {
-    models = makeModelsFolder()
     stack = await startStack({
       broker,
-      env: { MODELS_DIR: models, WORKER_AUTOSCALE: '3,1', WORKER_AUTOSCALE_IDLE_SECONDS: '1' },
+      testModels: true,
+      env: { WORKER_AUTOSCALE: '3,1', WORKER_AUTOSCALE_IDLE_SECONDS: '1' },
     })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true })
-  })
+  afterAll(() => stack.stop())
 
   const readWorker = async () => (await stack.request('GET', '/v1/workers/worker1@test')).body
   const countChildren = () => stack.listProcesses().length - 2

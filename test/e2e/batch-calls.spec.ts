@@ -1,14 +1,13 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
+import { waiting } from '../support/requests.js'
+import { runAsAdmin } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 import { startReceiver } from '../support/webhook-receiver.js'
 
 const name = 'ml.batch_predictions'
-const waiting = { prefer: 'wait=20' }
 const mild = { mmse_score: 29, age: 70 }
 const severe = { mmse_score: 12, age: 85 }
 
@@ -108,14 +107,8 @@ describeOnBothBrokers('a batch as a task', (broker) => {
 
   it('is called from the command line', async () => {
     const args = ['call', name, '--args', JSON.stringify({ user_ids: [1, 2], health_metrics_list: [mild, severe] })]
-    const child = spawn(
-      process.execPath,
-      ['dist/bin/memoryguard.js', ...args, '--wait', '20', '--json', '--url', stack.url, '--api-key', stack.key],
-      { env: stack.env },
-    )
-    let out = ''
-    child.stdout.on('data', (data: Buffer) => (out += data.toString()))
-    expect(await once(child, 'close')).toEqual([0, null])
+    const { code, out } = await runAsAdmin(stack, ...args, '--wait', '20', '--json')
+    expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({ state: 'succeeded', result: { total: 2, succeeded: 2 } })
   })
 

@@ -1,53 +1,33 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
-import { insertKey, query, queryNumber } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { batchIdOf, csvOf, csvHeader, goodRow, readResults, uploadCsv } from '../support/csv-batches.js'
+import { query, queryNumber } from '../support/query.js'
+import { waiting } from '../support/requests.js'
+import { runAsAdmin } from '../support/run-command.js'
+import { quickRecovery, startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
-
-const csvHeader = 'user_id,mmse_score,age\n'
-const csvOf = (count: number, rowOf: (index: number) => string) =>
-  csvHeader + Array.from({ length: count }, (_, index) => `${rowOf(index)}\n`).join('')
-const goodRow = (index: number) => `${index + 1},${index % 31},${60 + (index % 30)}`
 
 describeOnBothBrokers('a batch', (broker) => {
   let stack: Stack
-  let models: string
 
   beforeAll(async () => {
-    models = makeModelsFolder()
     stack = await startStack({
       broker,
       workers: 2,
-      env: {
-        MODELS_DIR: models,
-        TASK_LOCK_SECONDS: '2',
-        RECONCILE_INTERVAL_SECONDS: '0.5',
-        TASK_RETRY_DELAY_SECONDS: '1',
-      },
+      testModels: true,
+      env: { ...quickRecovery, TASK_RETRY_DELAY_SECONDS: '1' },
     })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true, force: true })
-  })
+  afterAll(() => stack.stop())
 
   const upload = (body: string, headers: Record<string, string> = {}, search = '') =>
-    stack.request('POST', `/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers })
-  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
-  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
-  const waiting = { prefer: 'wait=20' }
-  const idOf = ({ status, body, text }: Answer) => {
-    if (status !== 202 && status !== 200) throw new Error(text)
-    return String(body['id'])
-  }
+    uploadCsv(stack, body, headers, search)
+  const get = (path: string, headers: Record<string, string> = {}) => stack.get(path, headers)
+  const idOf = batchIdOf
+  const resultsOf = (id: string) => readResults(stack, id)
   const untilEnded = (id: string) =>
     waitFor(
       async () => {
@@ -56,13 +36,6 @@ describeOnBothBrokers('a batch', (broker) => {
       },
       { what: 'the batch to end', timeoutMs: 60_000, intervalMs: 100 },
     )
-  const resultsOf = async (id: string) => {
-    const { text } = await get(`/v1/batches/${id}/results?format=ndjson`)
-    return text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-  }
   const chunkTasks = (id: string) =>
     query<{ id: string; state: string; worker: string | null; attempt: number }>(
       stack.databaseUrl,
@@ -80,13 +53,6 @@ describeOnBothBrokers('a batch', (broker) => {
     await stack.workers[index]?.kill('SIGKILL')
     await stack.startWorker()
   }
-  const countKept = () =>
-    queryNumber(
-      stack.databaseUrl,
-      `SELECT (SELECT count(*) FROM batches)::int + (SELECT count(*) FROM batch_chunks)::int
-         + (SELECT count(*) FROM tasks)::int AS number`,
-    )
-
   it('comes back with a result or an error for each row, in the order of the input', async () => {
     const { status, headers, body } = await upload(
       `${csvHeader}11,24,72\n12,99,72\n13,,80\n\nx,24,72\n14,"24","72"\n15,24\n`,
@@ -251,75 +217,11 @@ describeOnBothBrokers('a batch', (broker) => {
     expect(await queryNumber(stack.databaseUrl, left)).toBe(0)
   })
 
-  it('that cannot be taken leaves nothing behind', async () => {
-    const before = await countKept()
-    const refused = async (answer: Promise<Answer>) => {
-      const { status, body } = await answer
-      return [status, body['code']]
-    }
-    const metrics = { mmse_score: 24 }
-    const post = (body: unknown) => refused(stack.request('POST', '/v1/batches', body))
-    expect(await post({ user_ids: [1, 2], health_metrics_list: [metrics] })).toEqual([422, 'REQUEST_INVALID'])
-    expect(await post({ items: [] })).toEqual([422, 'REQUEST_INVALID'])
-    expect(await post({ items: [1], user_ids: [1] })).toEqual([422, 'REQUEST_INVALID'])
-    expect(await post({})).toEqual([422, 'REQUEST_INVALID'])
-    expect(await refused(upload(csvHeader))).toEqual([422, 'REQUEST_INVALID'])
-    expect(await refused(upload('user_id,user_id\n'))).toEqual([422, 'REQUEST_INVALID'])
-    expect(await refused(upload(`${csvOf(2_500, goodRow)}1,"2`))).toEqual([400, 'REQUEST_MALFORMED'])
-    expect(await refused(upload('PK\u0003\u0004\u0000\u0000'))).toEqual([400, 'REQUEST_MALFORMED'])
-    expect(await refused(upload(csvOf(1, goodRow), {}, '?model=oracle'))).toEqual([422, 'MODEL_UNKNOWN'])
-    expect(await refused(stack.request('POST', '/v1/predictions', 'a', { 'content-type': 'text/csv' }))).toEqual([
-      415,
-      'REQUEST_MEDIA_TYPE_UNSUPPORTED',
-    ])
-    expect(await countKept()).toBe(before)
-  })
-
-  it('is discarded when its upload is cut off', async () => {
-    const before = await countKept()
-    const controller = new AbortController()
-    async function* pieces() {
-      yield csvOf(2_500, goodRow)
-      await waitFor(async () => (await countKept()) > before, { what: 'the first chunk to be stored' })
-      controller.abort()
-      await pause(0)
-    }
-    const sent = fetch(`${stack.url}/v1/batches`, {
-      method: 'POST',
-      headers: { ...bearer(stack.key), 'content-type': 'text/csv' },
-      body: Readable.from(pieces()),
-      duplex: 'half' as const,
-      signal: controller.signal,
-    })
-    await expect(sent).rejects.toThrow()
-    await waitFor(async () => (await countKept()) === before, { what: 'the rows to be discarded' })
-  })
-
-  it('of a bound key holds and shows nobody else', async () => {
-    const bound = await insertKey(stack.databaseUrl, { role: 'submitter', userId: 7 })
-    const own = await upload(`${csvHeader}7,24,70\n7,25,70\n`, { ...waiting, ...bearer(bound) })
-    expect(own.body).toMatchObject({ succeeded: 2 })
-    const foreign = await upload(`${csvHeader}7,24,70\n8,24,70\n`, bearer(bound))
-    expect(foreign.status).toBe(403)
-    const others = idOf(await upload(csvOf(2, goodRow), waiting))
-    for (const path of [`/v1/batches/${others}`, `/v1/batches/${others}/results`]) {
-      expect((await get(path, bearer(bound))).status).toBe(404)
-    }
-    const list = await get('/v1/batches', bearer(bound))
-    expect(list.body['items']).toMatchObject([{ id: own.body['id'] }])
-  })
-
   it('of a file is computed from the command line, which fails if rows failed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'memoryguard-batch-'))
     const runCli = async (file: string, text: string, ...more: readonly string[]) => {
       writeFileSync(join(folder, file), text)
-      const args = ['batch', join(folder, file), '--url', stack.url, '--api-key', stack.key, ...more]
-      const child = spawn(process.execPath, ['dist/bin/memoryguard.js', ...args], { env: stack.env })
-      const printed = { out: '', err: '' }
-      child.stdout.on('data', (data: Buffer) => (printed.out += data.toString()))
-      child.stderr.on('data', (data: Buffer) => (printed.err += data.toString()))
-      const [code] = (await once(child, 'close')) as [number]
-      return { code, ...printed }
+      return runAsAdmin(stack, 'batch', join(folder, file), ...more)
     }
     try {
       const out = join(folder, 'results.csv')
@@ -354,34 +256,5 @@ describeOnBothBrokers('a batch', (broker) => {
     const more = second.body['items'] as Record<string, unknown>[]
     expect(more).toHaveLength(2)
     expect(String(more[0]?.['id']) < String(items[1]?.['id'])).toBe(true)
-  })
-})
-
-describe('a batch of 1,000,001 rows', () => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres', workers: 0 })
-  })
-  afterAll(() => stack.stop())
-
-  it('is refused, and nothing of it is kept', async () => {
-    function* pieces() {
-      yield csvHeader
-      const row = '1,24,70\n'
-      for (let thousand = 0; thousand < 1_000; thousand += 1) yield row.repeat(1_000)
-      yield row
-    }
-    const response = await fetch(`${stack.url}/v1/batches`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'text/csv' },
-      body: Readable.from(pieces()),
-      duplex: 'half' as const,
-    })
-    expect(response.status).toBe(413)
-    expect(await response.json()).toMatchObject({ code: 'REQUEST_TOO_LARGE' })
-    for (const table of ['batches', 'batch_chunks', 'tasks', 'predictions']) {
-      expect(await queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number FROM ${table}`)).toBe(0)
-    }
   })
 })

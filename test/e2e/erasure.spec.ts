@@ -1,51 +1,40 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { cpSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { listBroker } from '../support/broker-contents.js'
 import { describeOnBothBrokers } from '../support/brokers.js'
+import { readResults } from '../support/csv-batches.js'
 import { findInDatabase } from '../support/find-text.js'
-import { makeModelsFolder } from '../support/models-folder.js'
+import { addForecastModel } from '../support/models-folder.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
+import { bearer, waiting } from '../support/requests.js'
+import { runAsAdmin } from '../support/run-command.js'
 import { startStack, type Answer, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 /** A value that stands nowhere but with this person. */
 const canaryOf = (person: number) => Number((1400.620519 + (person % 100)).toFixed(6))
 const metricsOf = (person: number) => ({ mmse_score: 24, age: 72, etiv: canaryOf(person) })
 const queues = ['batch', 'explanations', 'predictions']
-const waiting = { prefer: 'wait=20' }
 
 describeOnBothBrokers('erasure', (broker) => {
   let stack: Stack
-  let models: string
   let lastPerson = 7_402_918_355_610
 
   beforeAll(async () => {
-    models = makeModelsFolder()
-    cpSync(forecastModel, join(models, 'mmse-forecast'), { recursive: true })
     stack = await startStack({
       broker,
-      env: { MODELS_DIR: models, RECONCILE_INTERVAL_SECONDS: '0.5', TASK_REVOKE_GRACE_SECONDS: '1' },
+      testModels: addForecastModel,
+      env: { RECONCILE_INTERVAL_SECONDS: '0.5', TASK_REVOKE_GRACE_SECONDS: '1' },
     })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true, force: true })
-  })
+  afterAll(() => stack.stop())
 
   afterEach(async () => {
     for (const queue of queues) await post(`/v1/queues/${queue}/resume`)
   })
 
   const newPerson = () => (lastPerson += 1)
-  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
-  const get = (path: string) => stack.request('GET', path)
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
+  const get = (path: string) => stack.get(path)
+  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
   const accepted = ({ status, body, text }: Answer) => {
     if (status !== 200 && status !== 202) throw new Error(text)
     return body
@@ -56,9 +45,7 @@ describeOnBothBrokers('erasure', (broker) => {
     String(accepted(await post(`/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers }))['id'])
   const erase = (person: number, headers: Record<string, string> = {}) =>
     stack.request('DELETE', `/v1/users/${person}`, undefined, headers)
-  const stateOf = async (id: unknown) => (await get(`/v1/tasks/${String(id)}`)).body['state']
-  const untilState = (id: unknown, state: string) =>
-    waitFor(async () => (await stateOf(id)) === state, { what: `the task to be ${state}` })
+  const untilState = (id: unknown, state: string) => stack.untilTask(id, state)
   const find = async (...words: readonly unknown[]) => {
     const texts = words.map(String)
     const held = stack.redis ? await listBroker(stack) : []
@@ -67,13 +54,7 @@ describeOnBothBrokers('erasure', (broker) => {
       ...held.filter((text) => texts.some((word) => text.includes(word))),
     ]
   }
-  const resultsOf = async (id: string) => {
-    const { text } = await get(`/v1/batches/${id}/results`)
-    return text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-  }
+  const resultsOf = (id: string) => readResults(stack, id)
 
   it('leaves nothing of a person in any state of work, and everything of the others', async () => {
     const person = newPerson()
@@ -290,16 +271,8 @@ describeOnBothBrokers('erasure', (broker) => {
       const person = newPerson()
       await predict(person)
       const run = async (...args: readonly string[]) => {
-        const child = spawn(
-          process.execPath,
-          ['dist/bin/memoryguard.js', 'users', 'erase', ...args, '--url', stack.url, '--api-key', stack.key],
-          { env: stack.env, stdio: ['ignore', 'pipe', 'pipe'] },
-        )
-        let text = ''
-        for (const stream of [child.stdout, child.stderr])
-          stream.on('data', (data: Buffer) => (text += data.toString()))
-        const [code] = (await once(child, 'close')) as [number]
-        return { code, text }
+        const { code, out, err } = await runAsAdmin(stack, 'users', 'erase', ...args)
+        return { code, text: out + err }
       }
       expect(await run(String(person))).toMatchObject({ code: 1, text: expect.stringContaining('--yes') })
       const erased = await run(String(person), '--yes', '--json')

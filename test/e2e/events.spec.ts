@@ -1,8 +1,6 @@
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { readEvents, type EventReader } from '../support/event-stream.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { insertKey, query } from '../support/query.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
@@ -11,20 +9,14 @@ import { waitFor } from '../support/wait-for.js'
 const canary = 71.0625
 const unknownTask = '019a0000-0000-7000-8000-000000000000'
 
-let models: string
-beforeAll(() => {
-  models = makeModelsFolder()
-})
-afterAll(() => rmSync(models, { recursive: true }))
-
 describeOnBothBrokers('events', (broker) => {
   let stack: Stack
   const readers: EventReader[] = []
   beforeAll(async () => {
     stack = await startStack({
       broker,
+      testModels: true,
       env: {
-        MODELS_DIR: models,
         EVENTS_HEARTBEAT_SECONDS: '0.3',
         RECONCILE_INTERVAL_SECONDS: '0.5',
         TASK_RETRY_DELAY_SECONDS: '1',

@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto'
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
+import { countOfUsers, daysAgo, pathOfUser, recordMetrics } from '../support/people.js'
 import { insertKey, queryNumber } from '../support/query.js'
+import { bearer, waiting } from '../support/requests.js'
 import { startStack, type Answer, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -22,9 +19,7 @@ interface Point {
   readonly distribution: readonly number[]
 }
 
-const waiting = { prefer: 'wait=20' }
 const dayMs = 86_400_000
-const daysAgo = (days: number) => new Date(Date.now() - days * dayMs).toISOString().slice(0, 10)
 
 describeOnBothBrokers('forecasts', (broker) => {
   let stack: Stack
@@ -36,21 +31,15 @@ describeOnBothBrokers('forecasts', (broker) => {
   afterAll(() => stack.stop())
 
   const newUser = () => (lastUser += 1)
-  const of = (user: number | string) => `/v1/users/${user}`
-  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
+  const of = pathOfUser
+  const get = (path: string, headers: Record<string, string> = {}) => stack.get(path, headers)
   const record = (user: number, recorded_at: unknown, health_metrics: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', `${of(user)}/health-metrics`, { recorded_at, health_metrics }, headers)
+    recordMetrics(stack, user, { recorded_at, health_metrics }, headers)
   const forecast = (user: number, body: unknown = {}, headers: Record<string, string> = waiting) =>
-    stack.request('POST', `${of(user)}/forecasts`, body, headers)
+    stack.post(`${of(user)}/forecasts`, body, headers)
   const latest = (user: number) => get(`${of(user)}/forecasts/latest`)
   const pointsOf = ({ body }: Answer) => body['points'] as Point[]
-  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
-  const countRows = () =>
-    queryNumber(
-      stack.databaseUrl,
-      `SELECT (SELECT count(*) FROM tasks)::int + (SELECT count(*) FROM forecasts)::int
-         + (SELECT count(*) FROM health_metrics)::int AS number`,
-    )
+  const countRows = () => countOfUsers(stack)
 
   describe('of a person with visits', () => {
     it('follow from the history, with widening bands that never leave 0 to 30', async () => {
@@ -231,81 +220,6 @@ describeOnBothBrokers('forecasts', (broker) => {
     expect(result.body).toMatchObject({ state: 'succeeded', result: { visits_used: 2 } })
   })
 
-  describe('measurements', () => {
-    it('are recorded and stand in pages, newest first', async () => {
-      const user = newUser()
-      for (const days of [30, 400, 10, 200, 90]) await record(user, daysAgo(days), { mmse_score: 27 })
-      const seen: unknown[] = []
-      let path = `${of(user)}/health-metrics?limit=2`
-      for (let page = 0; page < 3; page += 1) {
-        const { status, body } = await get(path)
-        expect(status).toBe(200)
-        seen.push(...(body['items'] as { recorded_at: string }[]).map((item) => item.recorded_at.slice(0, 10)))
-        if (page === 2) expect(body['next_cursor']).toBeNull()
-        path = `${of(user)}/health-metrics?limit=2&cursor=${String(body['next_cursor'])}`
-      }
-      expect(seen).toEqual([10, 30, 90, 200, 400].map(daysAgo))
-    })
-
-    it('are answered as they are stored, and once more if they are sent again', async () => {
-      const user = newUser()
-      const first = await record(user, '2024-02-29T23:30:00+01:00', { mmse_score: 27, sex: 'Male' })
-      expect(first.status).toBe(201)
-      expect(first.body).toMatchObject({
-        user_id: user,
-        recorded_at: '2024-02-29T22:30:00.000Z',
-        health_metrics: { mmse_score: 27, sex: 1 },
-      })
-      const again = await record(user, '2024-02-29T22:30Z', { sex: 1, mmse_score: 27 })
-      expect(again.status).toBe(200)
-      expect(again.body).toEqual(first.body)
-    })
-
-    it('that contradict another are refused until it is deleted', async () => {
-      const user = newUser()
-      const first = await record(user, '2024-03-01', { mmse_score: 27 })
-      for (const time of ['2024-03-01', '2024-03-01T15:00:00Z']) {
-        const { status, body } = await record(user, time, { mmse_score: 26 })
-        expect([status, body['code']]).toEqual([409, 'MEASUREMENT_CONFLICT'])
-        expect(body['errors']).toEqual([{ pointer: '/recorded_at', message: expect.stringMatching(/delete/) }])
-      }
-      const path = `${of(user)}/health-metrics/${String(first.body['id'])}`
-      expect((await stack.request('DELETE', path.replace(of(user), of(newUser())))).status).toBe(404)
-      expect((await stack.request('DELETE', path)).status).toBe(204)
-      expect((await stack.request('DELETE', path)).status).toBe(404)
-      expect((await record(user, '2024-03-01T15:00:00Z', { mmse_score: 26 })).status).toBe(201)
-    })
-
-    it.each([
-      ['tomorrow', { recorded_at: daysAgo(-1), health_metrics: { mmse_score: 27 } }, '/recorded_at', /future/],
-      ['in an hour', { recorded_at: new Date(Date.now() + 3_600_000).toISOString() }, '/recorded_at', /future/],
-      ['on 30 February', { recorded_at: '2024-02-30' }, '/recorded_at', /a day such as/],
-      ['a time without its offset', { recorded_at: '2024-02-20T10:00:00' }, '/recorded_at', /offset/],
-      ['in the year 1899', { recorded_at: '1899-12-31' }, '/recorded_at', /1900/],
-      ['a number', { recorded_at: 1_700_000_000 }, '/recorded_at', /a day such as/],
-      ['no date', { recorded_at: undefined }, '/recorded_at', /a day such as/],
-      ['an unknown metric', { health_metrics: { mmse: 27 } }, '/health_metrics/mmse', /is no known metric/],
-      ['MMSE 31', { health_metrics: { mmse_score: 31 } }, '/health_metrics/mmse_score', /a whole number from 0 to 30/],
-      ['half a point', { health_metrics: { mmse_score: 24.5 } }, '/health_metrics/mmse_score', /a whole number/],
-      [
-        'mg/dL',
-        { health_metrics: { total_cholesterol: 200 } },
-        '/health_metrics/total_cholesterol',
-        /looks like mg\/dL/,
-      ],
-      ['nothing', { health_metrics: {} }, '/health_metrics', /at least one of/],
-      ['a note', { note: 'canary-note' }, '/note', /recorded_at, health_metrics/],
-    ])('of %s are refused, and nothing is stored', async (_, more, pointer, accepts) => {
-      const before = await countRows()
-      const body = { recorded_at: '2024-03-01', health_metrics: { mmse_score: 27 }, ...more }
-      const answer = await stack.request('POST', `${of(newUser())}/health-metrics`, body)
-      expect(answer.status).toBe(422)
-      expect(answer.body['errors']).toEqual([{ pointer, message: expect.stringMatching(accepts) }])
-      expect(answer.text).not.toContain('canary')
-      expect(await countRows()).toBe(before)
-    })
-  })
-
   it.each([
     ['0 months', [0], '/horizons_months/0'],
     ['-1 months', [12, -1], '/horizons_months/1'],
@@ -379,38 +293,5 @@ describeOnBothBrokers('forecasts', (broker) => {
     const logs = stack.readLogs()
     expect(logs).toContain('"msg":"ready"')
     for (const word of ['mmse_score":', 'health_metrics', 'distribution']) expect(logs).not.toContain(word)
-  })
-})
-
-describe('a forecast model that does not answer as its golden file says', () => {
-  const folder = makeModelsFolder()
-  let stack: Stack
-
-  beforeAll(async () => {
-    const model = join(folder, 'mmse-forecast', '1')
-    cpSync(fileURLToPath(new URL('../../models/mmse-forecast/1', import.meta.url)), model, { recursive: true })
-    const parameters = JSON.parse(readFileSync(join(model, 'parameters.json'), 'utf8')) as { noise_sd: number }
-    const text = JSON.stringify({ ...parameters, noise_sd: parameters.noise_sd * 2 })
-    const manifest = JSON.parse(readFileSync(join(model, 'manifest.json'), 'utf8')) as { files: Record<string, string> }
-    manifest.files['parameters.json'] = createHash('sha256').update(text).digest('hex')
-    writeFileSync(join(model, 'parameters.json'), text)
-    writeFileSync(join(model, 'manifest.json'), JSON.stringify(manifest))
-    stack = await startStack({ broker: 'postgres', env: { MODELS_DIR: folder, TASK_MAX_RETRIES: '0' } })
-  })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(folder, { recursive: true })
-  })
-
-  it('never forecasts and says why, while predictions go on', async () => {
-    const { status, body } = await stack.request('POST', '/v1/users/7/forecasts', {}, waiting)
-    expect([status, body['state']]).toEqual([200, 'failed'])
-    expect(body['error']).toEqual({
-      code: 'MODEL_NOT_READY',
-      message: expect.stringMatching(/mmse-forecast@1 .*golden\.json: .*expected/s),
-    })
-    const metrics = { user_id: 7, health_metrics: { mmse_score: 24, age: 72 } }
-    const prediction = await stack.request('POST', '/v1/predictions', metrics, waiting)
-    expect([prediction.status, prediction.body['state']]).toEqual([200, 'succeeded'])
   })
 })

@@ -1,42 +1,18 @@
-import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { example } from '../support/requests.js'
 import { startReverseProxy } from '../support/reverse-proxy.js'
+import { runCommand } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
 
-const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const origin = 'https://app.example.org'
-const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
-
-interface Schema {
-  readonly properties: Record<string, { readonly enum?: readonly string[] }>
-}
-interface DocumentedOperation {
-  readonly responses: Record<string, { readonly $ref?: string; readonly content?: Record<string, unknown> }>
-  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
-  readonly requestBody?: { readonly required: boolean }
-}
-type Document = {
-  readonly paths: Record<string, Record<string, DocumentedOperation>>
-  readonly components: {
-    readonly responses: Record<string, { readonly content: Record<string, unknown> }>
-    readonly schemas: Record<string, Schema>
-  }
-  readonly servers: readonly { readonly url: string }[]
-}
 
 const manyMembers = Array.from({ length: 60_000 }, (_, index) => `"a${index}":1`).join()
 
 describe('HTTP as clients and proxies expect it', () => {
   let stack: Stack
-  let document: Document
   beforeAll(async () => {
     const env = { TRUST_PROXY: 'loopback', CORS_ORIGINS: origin, RATE_LIMIT_WRONG_KEYS_PER_MINUTE: '0' }
     stack = await startStack({ broker: 'postgres', workers: 0, env })
-    document = JSON.parse((await stack.request('GET', '/openapi.json')).text) as Document
   })
   afterAll(() => stack.stop())
 
@@ -58,26 +34,6 @@ describe('HTTP as clients and proxies expect it', () => {
     const options = await fetch(`${stack.url}/v1/predictions`, { method: 'OPTIONS' })
     expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS, POST'])
     expect((await stack.request('HEAD', '/v1/events')).status).toBe(200)
-  })
-
-  it('E2: each path of the document has the documented methods, and Allow names exactly these', async () => {
-    const wrong: unknown[] = []
-    for (const [path, item] of Object.entries(document.paths)) {
-      const documented = Object.keys(item).map((method) => method.toUpperCase())
-      const allow = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ')
-      const filled = path.replaceAll(/\{\w+\}/g, '1')
-      const others = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
-        (method) => !allow.split(', ').includes(method),
-      )
-      for (const method of [...others, 'OPTIONS']) {
-        const answer = await stack.request(method, filled)
-        const seen = [method, path, answer.status, answer.headers.get('allow')]
-        const expected = [method, path, method === 'OPTIONS' ? 204 : 405, allow]
-        if (seen.join() !== expected.join()) wrong.push({ seen, expected })
-      }
-    }
-    expect(wrong).toEqual([])
-    expect(Object.keys(document.paths).length).toBeGreaterThan(40)
   })
 
   it.each([
@@ -114,24 +70,6 @@ describe('HTTP as clients and proxies expect it', () => {
     expect(body['errors']).toEqual([{ pointer: '/id', message: 'must be a positive integer' }])
   })
 
-  it('E2: no parameter of any query may be empty', async () => {
-    const wrong: unknown[] = []
-    let count = 0
-    for (const [path, item] of Object.entries(document.paths)) {
-      for (const [method, { parameters = [] }] of Object.entries(item)) {
-        for (const { name } of parameters.filter((each) => each.in === 'query')) {
-          const filled = path.replaceAll(/\{\w+\}/g, '1')
-          const answer = await stack.request(method.toUpperCase(), `${filled}?${name}=`)
-          const [fault] = (answer.body['errors'] ?? []) as readonly { readonly pointer: string }[]
-          if (answer.status !== 422 || fault?.pointer !== `/${name}`) wrong.push([method, path, name, answer.body])
-          count += 1
-        }
-      }
-    }
-    expect(wrong).toEqual([])
-    expect(count).toBeGreaterThan(20)
-  })
-
   it.each([
     ['checkpoint_id=0', 200],
     [`checkpoint_id=1&checkpoint_hash=${'0'.repeat(64)}`, 200],
@@ -140,48 +78,6 @@ describe('HTTP as clients and proxies expect it', () => {
     [`checkpoint_hash=${'0'.repeat(64)}`, 422],
   ])('E2: a checkpoint of the audit trail is whole: %s', async (search, status) => {
     expect((await stack.request('GET', `/v1/audit/verification?${search}`)).status).toBe(status)
-  })
-
-  it('E1: a body that the document requires is needed, and another is not', async () => {
-    const wrong: unknown[] = []
-    for (const [path, item] of Object.entries(document.paths)) {
-      for (const [method, { requestBody }] of Object.entries(item)) {
-        if (!requestBody) continue
-        const filled = path
-          .replace('{command}', 'ping')
-          .replace('{user_id}', '1')
-          .replaceAll(/\{\w+\}/g, randomUUID())
-        const { status } = await stack.request(method.toUpperCase(), filled)
-        if ([400, 415, 422].includes(status) !== requestBody.required) wrong.push([method, path, status])
-      }
-    }
-    expect(wrong).toEqual([])
-  })
-
-  it('E1: an event is as the document has it', async () => {
-    const { body } = await stack.request('POST', '/v1/predictions', example)
-    const response = await fetch(`${stack.url}/v1/tasks/${String(body['task_id'])}/events`, {
-      headers: { authorization: `Bearer ${stack.key}` },
-    })
-    let text = ''
-    for await (const piece of response.body ?? []) {
-      text += Buffer.from(piece).toString()
-      if (/data: .*\n\n/.test(text)) break
-    }
-    const [opening, first = ''] = text.split('\n\n')
-    expect(opening).toBe('retry: 1000')
-    const fields = Object.fromEntries(first.split('\n').map((line) => line.split(/: (.*)/s, 2))) as Record<
-      string,
-      string
-    >
-    const stream = document.paths['/v1/tasks/{id}/events']?.['get']?.responses['200']?.content?.['text/event-stream']
-    const { properties } = (stream as { readonly schema: Schema }).schema
-    expect(Object.keys(properties)).toEqual(expect.arrayContaining(Object.keys(fields)))
-    expect(properties['event']?.enum).toContain(fields['event'])
-    const data = JSON.parse(fields['data'] ?? '') as object
-    expect(Object.keys(data).sort()).toEqual(
-      Object.keys(document.components.schemas['TaskEvent']?.properties ?? {}).sort(),
-    )
   })
 
   it.each([
@@ -214,11 +110,11 @@ describe('HTTP as clients and proxies expect it', () => {
         body: JSON.stringify(example),
       })
       expect(response.headers.get('location')).toMatch(/^\/mg\/v1\/predictions\/\d+$/)
-      const { servers } = (await (await fetch(`${proxy.url}/openapi.json`)).json()) as Document
+      const { servers } = (await (await fetch(`${proxy.url}/openapi.json`)).json()) as { servers: unknown }
       expect(servers).toEqual([{ url: '/mg' }])
       expect(await (await fetch(`${proxy.url}/docs/swagger-ui-init.js`)).text()).toContain('"url": "/mg"')
-      const child = spawn(process.execPath, [cli, 'schedules', 'list', '--url', proxy.url, '--api-key', stack.key])
-      expect(await once(child, 'close')).toEqual([0, null])
+      const list = await runCommand(['schedules', 'list', '--url', proxy.url, '--api-key', stack.key])
+      expect(list.code).toBe(0)
     } finally {
       await proxy.stop()
     }
@@ -249,77 +145,5 @@ describe('HTTP as clients and proxies expect it', () => {
       'Origin',
       null,
     ])
-  })
-
-  it('E1: generated requests get only documented statuses and types, and never a 5xx', async () => {
-    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
-      Object.entries(item).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
-    )
-    // Its stream has no end.
-    const finite = operations.filter(
-      ({ path, method }) => path !== '/v1/events' && !(path === '/v1/batches' && method === 'POST'),
-    )
-    const value = fc.oneof(
-      fc.integer({ min: 0, max: 5 }).map(String),
-      fc.uuid(),
-      fc.constantFrom('', 'predictions', 'true', '-1', '1e9', '\0', '../x', 'x'.repeat(300)),
-      fc.string({ unit: 'binary', maxLength: 20 }),
-    )
-    const member = fc.constantFrom(
-      'user_id',
-      'health_metrics',
-      'name',
-      'args',
-      'items',
-      'filter',
-      'state',
-      'cron',
-      'task',
-      'url',
-    )
-    const body = fc.oneof(
-      fc.dictionary(member, fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constant(example.health_metrics))),
-      fc.jsonValue({ maxDepth: 3 }),
-      fc.constant(example),
-    )
-    const requests = fc.record({
-      target: fc.constantFrom(...finite),
-      values: fc.infiniteStream(value),
-      query: fc.boolean(),
-      body,
-    })
-    await fc.assert(
-      fc.asyncProperty(fc.array(requests, { minLength: 20, maxLength: 20, size: 'max' }), async (batch) => {
-        await Promise.all(
-          batch.map(async ({ target: { path, method, operation }, values, query, body: sent }) => {
-            const next = () => encodeURIComponent(String(values.next().value))
-            const names = query ? (operation.parameters ?? []).filter((each) => each.in === 'query') : []
-            const search = names.map(({ name }) => `${name}=${next()}`).join('&')
-            const filled = path.replaceAll(/\{\w+\}/g, next)
-            const answer = await stack.request(
-              method,
-              `${filled}${search && '?'}${search}`,
-              operation.requestBody === undefined ? undefined : JSON.stringify(sent),
-            )
-            const what = `${method} ${path} (${filled}?${search})`
-            // An empty or dotted part makes another path of it.
-            if (answer.status === 404 || answer.status === 405) return
-            expect([what, answer.status]).toEqual([what, expect.toSatisfy((status: number) => status < 500)])
-            const documented = operation.responses[String(answer.status)]
-            expect([what, answer.status, documented !== undefined]).toEqual([what, answer.status, true])
-            const name = documented?.$ref?.split('/').at(-1) ?? ''
-            const types = Object.keys(documented?.content ?? document.components.responses[name]?.content ?? {})
-            const type = answer.headers.get('content-type')?.split(';')[0]
-            expect([
-              what,
-              answer.status,
-              type === undefined || types.length === 0 || types.includes(type),
-              type,
-            ]).toEqual([what, answer.status, true, type])
-          }),
-        )
-      }),
-      { numRuns: 100 },
-    )
   })
 })

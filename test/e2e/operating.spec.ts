@@ -3,23 +3,13 @@ import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseLogLines, type LogLine } from '../support/log-lines.js'
 import { query } from '../support/query.js'
 import { hasRedis } from '../support/redis-server.js'
+import { main, runCommand } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
-
-const main = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
-
-type LogLine = Readonly<Record<string, unknown>>
-
-/** Every line of an output of servers, which must be JSON; the migration before them is a command for people. */
-const parseLines = (text: string): readonly LogLine[] =>
-  text
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('Applied '))
-    .map((line) => JSON.parse(line) as LogLine)
 
 describe.runIf(hasRedis())('what an operator sees', () => {
   let stack: Stack
@@ -34,17 +24,10 @@ describe.runIf(hasRedis())('what an operator sees', () => {
     rmSync(folder, { recursive: true })
   })
 
-  const run = async (...args: readonly string[]) => {
-    const env = { PATH: process.env['PATH'] ?? '', MEMORYGUARD_HOME: folder, MEMORYGUARD_API_KEY: stack.key }
-    const child = spawn(process.execPath, [main, ...args, '--url', stack.url], { env })
-    const output = { out: '', err: '' }
-    child.stdout.on('data', (data: Buffer) => (output.out += data.toString()))
-    child.stderr.on('data', (data: Buffer) => (output.err += data.toString()))
-    const [code] = (await once(child, 'close')) as [number | null]
-    return { code, ...output }
-  }
+  const userEnv = () => ({ PATH: process.env['PATH'], MEMORYGUARD_HOME: folder, MEMORYGUARD_API_KEY: stack.key })
+  const run = (...args: readonly string[]) => runCommand([...args, '--url', stack.url], userEnv())
   const lineOf = (find: (line: LogLine) => boolean) =>
-    waitFor(() => parseLines(stack.readLogs()).find(find), { what: 'the line of the log' })
+    waitFor(() => parseLogLines(stack.readLogs()).find(find), { what: 'the line of the log' })
 
   describe('E5: in the log', () => {
     it('a request_id leads to the request that was rejected, and to the task of one that was accepted', async () => {
@@ -138,7 +121,7 @@ describe.runIf(hasRedis())('what an operator sees', () => {
 
     it('B10: a worker whose broker is out of order says so once, and stops at once', async () => {
       const name = 'lonely@test'
-      const ofWorker = () => parseLines(stack.readLogs()).filter((line) => line['worker'] === name)
+      const ofWorker = () => parseLogLines(stack.readLogs()).filter((line) => line['worker'] === name)
       const env = { BROKER_URL: 'redis://127.0.0.1:1', WORKER_NAME: name, WORKER_HEALTH_PORT: '0' }
       const worker = stack.run('worker', env)
       await waitFor(() => ofWorker().some(({ msg }) => msg === 'started, not ready'), { what: 'the worker' })
@@ -193,8 +176,7 @@ describe.runIf(hasRedis())('what an operator sees', () => {
       async (...args) => {
         const options = args.includes('--help') || args[0] === 'config' ? [] : ['--url', stack.url]
         const command = args[0] === 'worker' ? ['worker', '--help'] : [...args, ...options]
-        const env = { PATH: process.env['PATH'] ?? '', MEMORYGUARD_HOME: folder, MEMORYGUARD_API_KEY: stack.key }
-        const child = spawn(process.execPath, [main, ...command], { env })
+        const child = spawn(process.execPath, [main, ...command], { env: userEnv() })
         child.stdout.destroy()
         let words = ''
         child.stderr.on('data', (data: Buffer) => (words += data.toString()))
@@ -291,7 +273,7 @@ describe.runIf(hasRedis())('what an operator sees', () => {
     for (const name of ['api', 'worker']) {
       const { status, stdout, stderr } = spawnSync(process.execPath, [main, name], { env, encoding: 'utf8' })
       expect(status).toBe(1)
-      const lines = parseLines(stdout + stderr)
+      const lines = parseLogLines(stdout + stderr)
       expect(lines.filter(({ level }) => level === 'fatal')).toMatchObject([
         {
           service: name,
@@ -305,7 +287,7 @@ describe.runIf(hasRedis())('what an operator sees', () => {
         'BROKER_ULR has no effect. Did you mean BROKER_URL?',
       ])
     }
-    const levels = new Set(parseLines(stack.readLogs()).map(({ level }) => level))
+    const levels = new Set(parseLogLines(stack.readLogs()).map(({ level }) => level))
     expect(levels).toContain('info')
     expect(stack.readLogs()).not.toContain('canary')
   })

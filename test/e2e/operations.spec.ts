@@ -1,19 +1,12 @@
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { insertKey, query } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { itemsOf } from '../support/requests.js'
+import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const check = { name: 'ml.health_check' }
 const slow = { name: 'ml.process_prediction', args: { user_id: 7, health_metrics: { mmse_score: 6 }, model: 'slow' } }
-
-let models: string
-beforeAll(() => {
-  models = makeModelsFolder()
-})
-afterAll(() => rmSync(models, { recursive: true }))
 
 describeOnBothBrokers('operating', (broker) => {
   let stack: Stack
@@ -21,19 +14,17 @@ describeOnBothBrokers('operating', (broker) => {
     stack = await startStack({
       broker,
       workers: 2,
-      env: { MODELS_DIR: models, RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '3' },
+      testModels: true,
+      env: { RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '3' },
     })
   })
   afterAll(() => stack.stop())
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
-  const get = (path: string) => stack.request('GET', path)
-  const itemsOf = (answer: Answer) => answer.body['items'] as Record<string, unknown>[]
+  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
+  const get = (path: string) => stack.get(path)
   const send = async (body: object) => String((await post('/v1/tasks', body)).body['id'])
-  const stateOf = async (id: string) => (await get(`/v1/tasks/${id}`)).body['state']
-  const untilState = (id: string, state: string) =>
-    waitFor(async () => (await stateOf(id)) === state, { what: `task to be ${state}` })
+  const stateOf = async (id: string) => (await stack.readTask(id))['state']
+  const untilState = (id: string, state: string) => stack.untilTask(id, state)
   const readQueue = async (name: string) => itemsOf(await get('/v1/queues')).find((queue) => queue['name'] === name)
 
   describe('queues', () => {

@@ -1,17 +1,14 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { findFreePort } from '#libs/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasRedis } from '../support/redis-server.js'
 import { query } from '../support/query.js'
+import { runCommand } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
-
-const main = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 
 /** What a section says if its part is not there. */
 interface Unavailable {
@@ -20,14 +17,7 @@ interface Unavailable {
 
 type Report = Readonly<Record<string, Record<string, unknown> & Partial<Unavailable>>>
 
-const runCommand = async (args: readonly string[], env: NodeJS.ProcessEnv) => {
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'], ...env } })
-  const output = { out: '', err: '' }
-  child.stdout.on('data', (data: Buffer) => (output.out += data.toString()))
-  child.stderr.on('data', (data: Buffer) => (output.err += data.toString()))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, ...output }
-}
+const run = (args: readonly string[], env: NodeJS.ProcessEnv) => runCommand(args, { PATH: process.env['PATH'], ...env })
 
 const reportOf = (out: string) => JSON.parse(out) as Report
 
@@ -167,7 +157,7 @@ describe('the report where little works', () => {
   it('says that nothing runs, with exit code 0', async () => {
     const home = mkdtempSync(join(tmpdir(), 'memoryguard-report-'))
     const env = { MEMORYGUARD_HOME: home, PORT: String(await findFreePort('127.0.0.1')) }
-    const { code, out } = await runCommand(['report', '--json'], env)
+    const { code, out } = await run(['report', '--json'], env)
     rmSync(home, { recursive: true })
     expect(code).toBe(0)
     const report = reportOf(out)
@@ -176,7 +166,7 @@ describe('the report where little works', () => {
   })
 
   it('says what is wrong with the configuration, and no value of it', async () => {
-    const { code, out } = await runCommand(['report', '--json'], { PORT: 'canary', DATABASE_URL: 'canary://x' })
+    const { code, out } = await run(['report', '--json'], { PORT: 'canary', DATABASE_URL: 'canary://x' })
     expect(code).toBe(0)
     expect(out).not.toContain('canary')
     const report = reportOf(out)
@@ -190,7 +180,7 @@ describe('the report where little works', () => {
     const silent = createServer().listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const { port } = silent.address() as { port: number }
-    const { code, out } = await runCommand(['report', '--json', '--url', `http://127.0.0.1:${port}`], {
+    const { code, out } = await run(['report', '--json', '--url', `http://127.0.0.1:${port}`], {
       DATABASE_URL: `postgresql://u:canary@127.0.0.1:${port}/d`,
       BROKER_URL: `redis://127.0.0.1:${port}`,
     })

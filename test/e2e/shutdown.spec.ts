@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
 import { queryNumber } from '../support/query.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { quickRecovery, startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 /** `mmse_score` of about one and of about four seconds of work. */
@@ -17,27 +15,17 @@ const fourSeconds = 12
 
 describeOnBothBrokers('a worker that is asked to stop', (broker) => {
   let stack: Stack
-  let models: string
 
   beforeAll(async () => {
-    models = makeModelsFolder()
     stack = await startStack({
       broker,
       workers: 0,
       logs: 'keep',
-      env: {
-        MODELS_DIR: models,
-        WORKER_CONCURRENCY: '1',
-        TASK_LOCK_SECONDS: '2',
-        RECONCILE_INTERVAL_SECONDS: '0.5',
-        WORKER_DRAIN_SECONDS: '1',
-      },
+      testModels: true,
+      env: { ...quickRecovery, WORKER_CONCURRENCY: '1', WORKER_DRAIN_SECONDS: '1' },
     })
   })
-  afterAll(async () => {
-    await stack.stop()
-    rmSync(models, { recursive: true })
-  })
+  afterAll(() => stack.stop())
   afterEach(async () => {
     await Promise.all(stack.workers.filter(({ isRunning }) => isRunning).map((worker) => worker.kill('SIGTERM')))
   })
@@ -50,9 +38,8 @@ describeOnBothBrokers('a worker that is asked to stop', (broker) => {
     })
     return String(body['task_id'])
   }
-  const readTask = async (id: string) => (await stack.request('GET', `/v1/tasks/${id}`)).body
-  const untilRunning = (id: string) =>
-    waitFor(async () => (await readTask(id))['state'] === 'running', { what: 'the task to start' })
+  const readTask = (id: string) => stack.readTask(id)
+  const untilRunning = (id: string) => stack.untilTask(id, 'running')
   const untilDone = (id: string) =>
     waitFor(
       async () => {

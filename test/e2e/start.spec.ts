@@ -2,12 +2,14 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startTemporaryPostgres } from '#libs/embedded-postgres'
+import { findFreePort } from '#libs/platform'
 import { blankSettings } from '../support/blank-settings.js'
+import { parseLogLines } from '../support/log-lines.js'
 import { query } from '../support/query.js'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
@@ -59,15 +61,6 @@ const killAll = (rows: readonly Row[]) => {
   }
 }
 
-const freePort = async () => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 describe('memoryguard start', () => {
   let home: string
   let port: number
@@ -115,12 +108,7 @@ describe('memoryguard start', () => {
     return (await response.json()) as { items: { state: string; risk_score: number }[] }
   }
 
-  const jsonLines = (run: Run) =>
-    run
-      .output()
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const jsonLines = (run: Run) => parseLogLines(run.output())
 
   const ended = async (run: Run) => {
     if (run.process.exitCode === null && run.process.signalCode === null) await once(run.process, 'exit')
@@ -129,7 +117,7 @@ describe('memoryguard start', () => {
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'memoryguard-start-'))
     await chmod(home, 0o711)
-    port = await freePort()
+    port = await findFreePort('127.0.0.1')
   })
 
   afterEach(async () => {
@@ -286,7 +274,7 @@ describe('memoryguard start', () => {
   })
 
   it('says in a few words that the broker of BROKER_URL does not answer', async () => {
-    const run = start({ BROKER_URL: `redis://user:canary@127.0.0.1:${await freePort()}` })
+    const run = start({ BROKER_URL: `redis://user:canary@127.0.0.1:${await findFreePort('127.0.0.1')}` })
     await ended(run)
     expect(run.process.exitCode).toBe(1)
     expect(run.output()).toMatch(/The broker at .* does not answer \(connect ECONNREFUSED .*BROKER_URL/)
@@ -294,7 +282,9 @@ describe('memoryguard start', () => {
   })
 
   it('says in a few words that the database of DATABASE_URL does not answer', async () => {
-    const run = start({ DATABASE_URL: `postgresql://user:canary@127.0.0.1:${await freePort()}/database` })
+    const run = start({
+      DATABASE_URL: `postgresql://user:canary@127.0.0.1:${await findFreePort('127.0.0.1')}/database`,
+    })
     await ended(run)
     expect(run.process.exitCode).toBe(1)
     expect(run.output()).toMatch(/The database does not answer \(connect ECONNREFUSED .*DATABASE_URL/)

@@ -1,25 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { makeModelsFolder } from '../support/models-folder.js'
-import { insertKey, query, queryNumber } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
-import { waitFor } from '../support/wait-for.js'
+import { query, queryNumber } from '../support/query.js'
+import { itemsOf, waiting } from '../support/requests.js'
+import { startStack, type Stack } from '../support/stack.js'
 
 const metrics = { mmse_score: 24, age: 72 }
 const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: metrics } }
-/** About ten seconds of work that nothing can interrupt but the death of its process. */
-const endless = {
-  name: 'ml.process_prediction',
-  args: { user_id: 7, health_metrics: { mmse_score: 30 }, model: 'slow' },
-}
-
-let models: string
-beforeAll(() => {
-  models = makeModelsFolder()
-})
-afterAll(() => rmSync(models, { recursive: true }))
 
 describeOnBothBrokers('calling tasks', (broker) => {
   let stack: Stack
@@ -27,26 +14,21 @@ describeOnBothBrokers('calling tasks', (broker) => {
     stack = await startStack({
       broker,
       env: {
-        MODELS_DIR: models,
         RECONCILE_INTERVAL_SECONDS: '0.5',
-        TASK_REVOKE_GRACE_SECONDS: '1',
         TASK_LOCK_SECONDS: '3',
       },
     })
   })
   afterAll(() => stack.stop())
 
-  const send = (body: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', '/v1/tasks', body, headers)
-  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
-  const itemsOf = (answer: Answer) => answer.body['items'] as Record<string, unknown>[]
+  const send = (body: unknown, headers: Record<string, string> = {}) => stack.post('/v1/tasks', body, headers)
+  const get = (path: string) => stack.get(path)
   const countTasks = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks')
-  const stateOf = async (id: unknown) => (await get(`/v1/tasks/${String(id)}`)).body['state']
-  const untilState = (id: unknown, state: string, timeoutMs = 20_000) =>
-    waitFor(async () => (await stateOf(id)) === state, { what: `task to be ${state}`, timeoutMs })
+  const stateOf = async (id: unknown) => (await stack.readTask(id))['state']
+  const untilState = (id: unknown, state: string, timeoutMs = 20_000) => stack.untilTask(id, state, timeoutMs)
 
   it('sends a task with health metrics: the prediction is stored with it, the metrics not in it', async () => {
-    const { status, headers, body } = await send(predict, { prefer: 'wait=20' })
+    const { status, headers, body } = await send(predict, waiting)
     expect(status).toBe(200)
     expect(headers.get('location')).toBe(`/v1/tasks/${String(body['id'])}`)
     expect(body).toMatchObject({
@@ -70,10 +52,10 @@ describeOnBothBrokers('calling tasks', (broker) => {
   })
 
   it('computes a stored prediction once more', async () => {
-    const first = await send(predict, { prefer: 'wait=20' })
+    const first = await send(predict, waiting)
     const args = { user_id: 123, prediction_id: first.body['prediction_id'] }
     for (const more of [{}, { health_metrics: metrics }]) {
-      const again = await send({ name: predict.name, args: { ...args, ...more } }, { prefer: 'wait=20' })
+      const again = await send({ name: predict.name, args: { ...args, ...more } }, waiting)
       expect(again.status).toBe(200)
       expect(again.body['id']).not.toBe(first.body['id'])
       expect(again.body['result']).toEqual(first.body['result'])
@@ -82,7 +64,7 @@ describeOnBothBrokers('calling tasks', (broker) => {
 
   it('sends a health check to any queue', async () => {
     for (const queue of ['batch', 'explanations', 'forecasts', 'predictions']) {
-      const { status, body } = await send({ name: 'ml.health_check', queue }, { prefer: 'wait=20' })
+      const { status, body } = await send({ name: 'ml.health_check', queue }, waiting)
       expect(status).toBe(200)
       expect(body).toMatchObject({ queue, state: 'succeeded', result: { worker: 'worker1@test' } })
     }
@@ -186,7 +168,7 @@ describeOnBothBrokers('calling tasks', (broker) => {
   it('lists the history newest first, in pages, by what is asked', async () => {
     const sent: unknown[] = []
     for (let index = 0; index < 5; index += 1) {
-      sent.unshift((await send({ name: 'ml.health_check', queue: 'batch' }, { prefer: 'wait=20' })).body['id'])
+      sent.unshift((await send({ name: 'ml.health_check', queue: 'batch' }, waiting)).body['id'])
     }
     const seen: unknown[] = []
     const path = '/v1/tasks?name=ml.health_check&state=succeeded,failed&queue=batch&worker=worker1@test&limit=2'
@@ -205,7 +187,7 @@ describeOnBothBrokers('calling tasks', (broker) => {
   })
 
   it('forgets a result, and says so afterwards', async () => {
-    const { body } = await send(predict, { prefer: 'wait=20' })
+    const { body } = await send(predict, waiting)
     const path = `/v1/tasks/${String(body['id'])}/result`
     expect((await stack.request('DELETE', path)).status).toBe(204)
     expect((await stack.request('DELETE', path)).status).toBe(204)
@@ -215,84 +197,6 @@ describeOnBothBrokers('calling tasks', (broker) => {
     const planned = await send({ ...predict, countdown: 600 })
     const refused = await stack.request('DELETE', `/v1/tasks/${String(planned.body['id'])}/result`)
     expect([refused.status, refused.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
-  })
-
-  describe('revoking', () => {
-    const revoke = (id: unknown, body: unknown = {}) => stack.request('POST', `/v1/tasks/${String(id)}/revoke`, body)
-
-    it('cancels what is scheduled at once, and it stays cancelled', async () => {
-      const { body } = await send({ ...predict, countdown: 1 })
-      const revoked = await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`)
-      expect(revoked.body).toMatchObject({
-        state: 'cancelled',
-        celery_state: 'REVOKED',
-        error: { code: 'TASK_REVOKED' },
-      })
-      const later = await send({ ...predict, countdown: 2 })
-      await untilState(later.body['id'], 'succeeded')
-      const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
-      expect(task).toMatchObject({ state: 'cancelled', attempt: 0, attempts: [] })
-      expect((await revoke(body['id'])).body['state']).toBe('cancelled')
-    })
-
-    it('ends a running task at once, and kills what computes it after the grace', async () => {
-      const { body } = await send(endless)
-      await untilState(body['id'], 'running')
-      const before = stack.listProcesses()
-      expect((await revoke(body['id'])).status).toBe(200)
-      await untilState(body['id'], 'cancelled')
-      await waitFor(() => before.some((pid) => !stack.listProcesses().includes(pid)), {
-        what: 'the child to be killed',
-      })
-      const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
-      expect(task).toMatchObject({ attempt: 1, retries: 0, attempts: [{ outcome: 'cancelled' }] })
-      // The pool is whole again.
-      expect((await send(predict, { prefer: 'wait=20' })).status).toBe(200)
-    })
-
-    it('terminates one of several that compute together: the others are done again without using a retry', async () => {
-      // As many as the worker has batches under way: what comes then waits, and is claimed together.
-      const blockers = [await send(endless), await send(endless), await send(endless)].map(({ body }) => body['id'])
-      for (const id of blockers) await untilState(id, 'running')
-      const args = { user_id: 8, health_metrics: { mmse_score: 6 }, model: 'slow' }
-      const sent = await Promise.all(Array.from({ length: 4 }, () => send({ ...endless, args })))
-      const [first, ...others] = sent.map(({ body }) => body['id'])
-      for (const id of blockers) await revoke(id, { terminate: true })
-      for (const id of [first, ...others]) await untilState(id, 'running')
-      await revoke(first, { terminate: true })
-      await untilState(first, 'cancelled', 2_000)
-      for (const id of others) await untilState(id, 'succeeded', 30_000)
-      for (const id of others) {
-        const { body: task } = await get(`/v1/tasks/${String(id)}`)
-        expect(task).toMatchObject({ state: 'succeeded', retries: 0, crashes: 0 })
-        // One that was claimed a moment apart computed by itself and was not touched.
-        const outcomes = (task['attempts'] as { outcome: string }[]).map(({ outcome }) => outcome)
-        expect(['succeeded', 'released,succeeded']).toContain(outcomes.join())
-      }
-    })
-
-    it('holds if the message to the worker is lost', async () => {
-      const { body } = await send(endless)
-      await untilState(body['id'], 'running')
-      // What a revoke leaves behind whose notification nobody heard.
-      await query(stack.databaseUrl, 'UPDATE tasks SET revoke_requested_at = now() WHERE id = $1', [body['id']])
-      await untilState(body['id'], 'cancelled', 5_000)
-    })
-
-    it('does not touch what has ended', async () => {
-      const { body } = await send(predict, { prefer: 'wait=20' })
-      const refused = await revoke(body['id'])
-      expect([refused.status, refused.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
-      expect(await stateOf(body['id'])).toBe('succeeded')
-    })
-
-    it('needs an operator', async () => {
-      const submitter = await insertKey(stack.databaseUrl, { role: 'submitter' })
-      const { body } = await send(predict)
-      const headers = { authorization: `Bearer ${submitter}` }
-      const refused = await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`, {}, headers)
-      expect([refused.status, refused.body['code']]).toEqual([403, 'ACCESS_ROLE_MISSING'])
-    })
   })
 
   describe('doing it again', () => {

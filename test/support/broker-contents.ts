@@ -9,7 +9,7 @@ export const readBroker = async (stack: Stack): Promise<string> => (await listBr
 export const listBroker = (stack: Stack): Promise<readonly string[]> =>
   stack.redis ? listRedis(stack.redis.url) : listSchema(stack.databaseUrl)
 
-const listSchema = async (url: string): Promise<readonly string[]> => {
+export const listSchema = async (url: string): Promise<readonly string[]> => {
   const tables = await query<{ name: string }>(
     url,
     `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
@@ -23,7 +23,7 @@ const listSchema = async (url: string): Promise<readonly string[]> => {
   return texts
 }
 
-const listRedis = async (url: string): Promise<readonly string[]> => {
+export const listRedis = async (url: string): Promise<readonly string[]> => {
   const client = new Redis(url)
   const read = async (key: string): Promise<unknown> => {
     switch (await client.type(key)) {

@@ -17,3 +17,7 @@ export const makeModelsFolder = ({ withSamples = false } = {}): string => {
   if (withSamples) cpSync(samples, folder, { recursive: true })
   return folder
 }
+
+/** Adds the shipped forecast model to a folder. */
+export const addForecastModel = (folder: string): void =>
+  cpSync(`${repository}/models/mmse-forecast`, join(folder, 'mmse-forecast'), { recursive: true })

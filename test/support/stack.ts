@@ -1,14 +1,19 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { findFreePort, serverFlags } from '#libs/platform'
-import { startEmbeddedPostgres } from '#libs/embedded-postgres'
+import { makeModelsFolder } from './models-folder.js'
 import { listProcessesOf } from './process-list.js'
 import { startRedis, type RedisServer } from './redis-server.js'
+import {
+  copyPostgres,
+  findTemplate,
+  makePostgresHome,
+  startPostgres,
+  type RestartablePostgres,
+} from './stack-postgres.js'
 import { waitFor } from './wait-for.js'
 
 /** The repository's folder, from the source of this file or from its build. */
@@ -23,6 +28,8 @@ export interface StackOptions {
   /** Number of worker processes. Default 1. */
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
+  /** Serves the models of the tests from a folder that is deleted in the end; a function adds others to it. */
+  readonly testModels?: boolean | ((folder: string) => void)
   /** Database with fsync, as in production. Default false. */
   readonly durable?: boolean
   /** Folder of the built product. Default: the repository. */
@@ -61,6 +68,11 @@ export interface Stack {
   /** Starts a worker; resolves when it is ready. */
   startWorker(env?: Readonly<Record<string, string>>): Promise<WorkerProgram>
   request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  readTask(id: unknown): Promise<Answer['body']>
+  /** Waits until a task is in a state, and returns it. */
+  untilTask(id: unknown, state: string, timeoutMs?: number): Promise<Answer['body']>
   /** Everything the processes have printed, with `logs: 'keep'`. */
   readLogs(): string
   /** Pids of every living process of api and workers, their compute children among them. */
@@ -79,6 +91,9 @@ export interface Answer {
 /** A worker with the address of its probes. */
 export type WorkerProgram = Program & { readonly healthUrl: string }
 
+/** Settings with which the work of a killed process is soon taken up by another. */
+export const quickRecovery = { TASK_LOCK_SECONDS: '2', RECONCILE_INTERVAL_SECONDS: '0.5' } as const
+
 /** Longest time that a process may take to stop when asked to. */
 const stopMs = 20_000
 
@@ -86,16 +101,22 @@ const key = 'mg_test-key-of-the-stack-0123456789'
 
 const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/readyz`)).ok
 
-/** Starts everything on free ports of 127.0.0.1 and migrates a new database. */
+/** Starts everything on free ports of 127.0.0.1, on a new database that is migrated or a copy of one that was. */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { broker, workers: workerCount = 1, logs = 'ignore', root = repository } = options
   const main = `${root}/dist/bin/memoryguard.js`
+  const isPlain = options.durable !== true && options.root === undefined
+  const template = isPlain ? findTemplate(broker) : undefined
+  const home = makePostgresHome()
+  if (template !== undefined) copyPostgres(template, home)
   const [postgres, redis] = await Promise.all([
-    startPostgres(options.durable ?? false),
+    startPostgres(home, options.durable ?? false),
     broker === 'redis' ? startRedis(options.redisArgs) : undefined,
   ])
   const port = await findFreePort('127.0.0.1')
   const url = `http://127.0.0.1:${port}`
+  const models = options.testModels ? makeModelsFolder() : undefined
+  if (models !== undefined && typeof options.testModels === 'function') options.testModels(models)
   // Compute children get the search path and nothing else, so that is where a mark reaches them.
   const mark = `/memoryguard-${randomUUID()}`
   const env: NodeJS.ProcessEnv = {
@@ -104,7 +125,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     ...(redis && { BROKER_URL: redis.url }),
     PORT: String(port),
     ADMIN_API_KEY: key,
-    MODELS_DIR: `${repository}/models`,
+    MODELS_DIR: models ?? `${repository}/models`,
     WORKER_CONCURRENCY: '2',
     LOG_LEVEL: 'warn',
     ...options.env,
@@ -122,7 +143,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     programs.push(program)
     return program
   }
-  const migration = await run('migrate', ['migrate']).exited
+  const migration = template === undefined ? await run('migrate', ['migrate']).exited : 0
   if (migration !== 0) throw new Error(`The migration ended with ${migration}`)
 
   const stack: Stack = {
@@ -146,6 +167,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     startWorker: async (more = {}) => {
       const healthPort = await findFreePort('127.0.0.1')
       const healthUrl = `http://127.0.0.1:${healthPort}`
+      // After the wait: workers that start at once must not share a name.
       const name = `worker${stack.workers.length + 1}@test`
       const worker = Object.assign(
         run('worker', ['worker'], { WORKER_HEALTH_PORT: String(healthPort), WORKER_NAME: name, ...more }),
@@ -175,60 +197,38 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         text,
       }
     },
+    get: (path, headers) => stack.request('GET', path, undefined, headers),
+    post: (path, body, headers) => stack.request('POST', path, body, headers),
+    readTask: async (id) => (await stack.get(`/v1/tasks/${String(id)}`)).body,
+    untilTask: (id, state, timeoutMs = 30_000) =>
+      waitFor(
+        async () => {
+          const task = await stack.readTask(id)
+          return task['state'] === state && task
+        },
+        { what: `task ${String(id)} to be ${state}`, timeoutMs },
+      ),
     readLogs: () => kept.join(''),
     listProcesses: () => listProcessesOf(mark),
     stop: async () => {
       const overdue = await Promise.all(programs.map(stopInTime))
       await redis?.stop()
       await postgres.stop()
+      if (models !== undefined) rmSync(models, { recursive: true })
       const late = overdue.filter((name) => name !== undefined)
       if (late.length > 0) throw new Error(`Did not stop within ${stopMs} ms: ${late.join(', ')}`)
     },
   }
   try {
-    await waitFor(() => isReady(url), { what: 'the api' })
-    for (let index = 0; index < workerCount; index += 1) await stack.startWorker()
+    await Promise.all([
+      waitFor(() => isReady(url), { what: 'the api' }),
+      ...Array.from({ length: workerCount }, () => stack.startWorker()),
+    ])
   } catch (error) {
     await stack.stop()
     throw error
   }
   return stack
-}
-
-/** The database of a stack: it can be killed and comes back on the same port with its data. */
-export interface RestartablePostgres {
-  readonly url: string
-  readonly pid: number
-  kill(): Promise<void>
-  restart(): Promise<void>
-  stop(): Promise<void>
-}
-
-const startPostgres = async (durable: boolean): Promise<RestartablePostgres> => {
-  const home = mkdtempSync(join(tmpdir(), 'memoryguard-stack-'))
-  // The account the server runs as must be able to enter.
-  chmodSync(home, 0o711)
-  const start = () => startEmbeddedPostgres({ home, durable, log: () => undefined })
-  let server = await start()
-  return {
-    url: server.url,
-    get pid() {
-      return server.pid
-    },
-    kill: async () => {
-      process.kill(server.pid, 'SIGKILL')
-      await server.exited
-      await server.stop()
-    },
-    restart: async () => {
-      server = await start()
-    },
-    stop: async () => {
-      await server.stop()
-      // The data is elsewhere if the temporary folder of this system is closed to the server's account.
-      for (const path of [realpathSync(join(home, 'postgres')), home]) rmSync(path, { recursive: true, force: true })
-    },
-  }
 }
 
 /** Ends a process; answers its name if it had to be killed. */
