@@ -30,38 +30,6 @@ import {
   storeChunkRisks,
 } from './batches.sql.js'
 
-interface BatchRow {
-  id: string
-  user_id: string | null
-  model: string
-  state: TaskState
-  total: number
-  succeeded: string
-  failed: string
-  cancelled: string
-  chunks: string
-  created_at: Date
-  started_at: Date | null
-  finished_at: Date | null
-  elapsed_seconds: number | null
-}
-
-const toView = (row: BatchRow): BatchView => ({
-  id: row.id,
-  userId: row.user_id === null ? null : Number(row.user_id),
-  model: row.model,
-  state: row.state,
-  total: row.total,
-  succeeded: Number(row.succeeded),
-  failed: Number(row.failed),
-  cancelled: Number(row.cancelled),
-  chunks: Number(row.chunks),
-  createdAt: row.created_at,
-  startedAt: row.started_at,
-  finishedAt: isTerminal(row.state) ? row.finished_at : null,
-  elapsedSeconds: row.elapsed_seconds,
-})
-
 /** A PostgreSQL array of numbers as text; the driver would quote each of them. */
 const arrayOf = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
@@ -189,8 +157,7 @@ export class BatchRepository {
 
   /** In no order; batches that are not there are missing. */
   async read(ids: readonly string[]): Promise<readonly BatchView[]> {
-    const rows: BatchRow[] = await this.database.query(`${selectBatches} WHERE b.id = ANY($1::uuid[])`, [ids])
-    return rows.map(toView)
+    return this.database.query(`${selectBatches} WHERE b.id = ANY($1::uuid[])`, [ids])
   }
 
   /** Newest first: ids are UUIDs of version 7. */
@@ -199,12 +166,11 @@ export class BatchRepository {
     readonly before?: string | undefined
     readonly limit: number
   }): Promise<readonly BatchView[]> {
-    const rows: BatchRow[] = await this.database.query(
+    return this.database.query(
       `${selectBatches} WHERE b.accepted_at IS NOT NULL AND ($1::bigint IS NULL OR b.user_id = $1)
          AND ($2::uuid IS NULL OR b.id < $2) ORDER BY b.id DESC LIMIT $3`,
       [filter.userId ?? null, filter.before ?? null, filter.limit],
     )
-    return rows.map(toView)
   }
 
   /** The first errors of rows, by line. */

@@ -11,10 +11,11 @@ const counts = `LATERAL (
     coalesce(sum(c.row_count) FILTER (WHERE t.state = 'cancelled'), 0) AS cancelled
   FROM batch_chunks c JOIN tasks t ON t.id = c.task_id WHERE c.batch_id = b.id) n`
 
-/** Batches with their counts; what follows chooses which. */
-export const selectBatches = `SELECT b.id, b.user_id, b.model, b.total, t.state, t.created_at, t.started_at, t.finished_at,
-    extract(epoch FROM clock_timestamp() - t.started_at)::float8 AS elapsed_seconds,
-    n.chunks, n.succeeded, n.failed, n.cancelled
+/** The columns of a `BatchView`; what follows chooses the batches. */
+export const selectBatches = `SELECT b.id, b.user_id::float8 AS "userId", b.model, b.total, t.state, t.created_at AS "createdAt",
+    t.started_at AS "startedAt", t.finished_at AS "finishedAt",
+    extract(epoch FROM clock_timestamp() - t.started_at)::float8 AS "elapsedSeconds",
+    n.chunks::integer, n.succeeded::integer, n.failed::integer, n.cancelled::integer
   FROM batches b JOIN tasks t ON t.id = b.id, ${counts}`
 
 /** $1 id, $2 model, $3 person. It is no task yet. */

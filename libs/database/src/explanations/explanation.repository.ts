@@ -47,22 +47,9 @@ export interface WantedExplanation extends Submission {
   readonly failedTaskId?: string | undefined
 }
 
-interface ViewRow {
-  prediction_id: string
-  output_name: string
-  task_id: string
-  model: string | null
-  method: string
-  space: string
-  base_value: number
-  output: number
-  contributions: StoredContribution[]
-  standard_error: number | null
-  text: string
-  state: TaskState
-  error_code: string | null
-  error_message: string | null
-}
+/** The content is null in every column until the task has succeeded. */
+type ViewRow = Omit<ExplanationView, 'predictionId' | 'outputName' | 'content'> &
+  Omit<ExplanationContent, 'model'> & { readonly model: string | null }
 
 /** Explanations and, in the same statements, the tasks that compute them. */
 @Injectable()
@@ -74,33 +61,16 @@ export class ExplanationRepository {
 
   async find(predictionId: number, outputName: string): Promise<ExplanationView | null> {
     const [row]: ViewRow[] = await this.dataSource.query(
-      `SELECT e.*, t.state, t.error_code, t.error_message FROM explanations e JOIN tasks t ON t.id = e.task_id
-       WHERE e.prediction_id = $1 AND e.output_name = $2`,
+      `SELECT e.task_id AS "taskId", t.state, t.error_code AS "errorCode", t.error_message AS "errorMessage", e.model,
+         e.method, e.space, e.base_value AS "baseValue", e.output, e.contributions, e.standard_error AS "standardError",
+         e.text
+       FROM explanations e JOIN tasks t ON t.id = e.task_id WHERE e.prediction_id = $1 AND e.output_name = $2`,
       [predictionId, outputName],
     )
     if (!row) return null
-    const { model, method, space, output, contributions, text } = row
-    return {
-      predictionId,
-      outputName,
-      taskId: row.task_id,
-      state: row.state,
-      errorCode: row.error_code,
-      errorMessage: row.error_message,
-      content:
-        model === null
-          ? null
-          : {
-              model,
-              method,
-              space,
-              output,
-              contributions,
-              text,
-              baseValue: row.base_value,
-              standardError: row.standard_error,
-            },
-    }
+    const { taskId, state, errorCode, errorMessage, model, ...content } = row
+    const made = model === null ? null : { ...content, model }
+    return { predictionId, outputName, taskId, state, errorCode, errorMessage, content: made }
   }
 
   /**

@@ -23,18 +23,6 @@ export interface ShadowDifferences {
   readonly categoryChanges: CategoryChanges
 }
 
-interface ReportRow {
-  model: string
-  served: string
-  compared: string
-  failed: string
-  skipped: string
-  sum_difference: number
-  sum_absolute: number
-  max_absolute: number
-  category_changes: Record<string, number>
-}
-
 /** Which versions of the models serve and shadow. */
 @Injectable()
 export class ModelActivationRepository {
@@ -130,20 +118,11 @@ export class ModelActivationRepository {
 
   /** The differences of a shadow, one entry for each version that was served meanwhile. */
   async listShadowDifferences(model: string): Promise<readonly ShadowDifferences[]> {
-    const rows: ReportRow[] = await this.database.query(
-      'SELECT * FROM shadow_reports WHERE model = $1 ORDER BY served',
+    return this.database.query(
+      `SELECT model, served, compared::float8, failed::float8, skipped::float8, sum_difference AS "sumDifference",
+         sum_absolute AS "sumAbsolute", max_absolute AS "maxAbsolute", category_changes AS "categoryChanges"
+       FROM shadow_reports WHERE model = $1 ORDER BY served`,
       [model],
     )
-    return rows.map((row) => ({
-      model: row.model,
-      served: row.served,
-      compared: Number(row.compared),
-      failed: Number(row.failed),
-      skipped: Number(row.skipped),
-      sumDifference: row.sum_difference,
-      sumAbsolute: row.sum_absolute,
-      maxAbsolute: row.max_absolute,
-      categoryChanges: row.category_changes,
-    }))
   }
 }

@@ -3,12 +3,7 @@ import { processPrediction, type TaskState } from '#libs/tasks/contracts'
 import { stepRows, walk, type ListPage, type WalkStep } from '../lists/bounded-walk.js'
 import { ListReads } from '../lists/list-reads.js'
 import { areUnfinishedFew, Conditions, endKind, sourcesOfStates } from '../lists/list-sources.js'
-import {
-  predictionColumns,
-  toPredictionView,
-  type PredictionView,
-  type PredictionViewRow,
-} from './prediction.repository.js'
+import { predictionColumns, type PredictionView } from './prediction.repository.js'
 
 export interface PredictionFilter {
   readonly userId?: number | undefined
@@ -68,7 +63,7 @@ export class PredictionListRepository {
     const fitting = new Conditions(stretch.values)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
     if (state) fitting.add('t.state = ?', state)
-    const rows = await this.read(
+    const rows = await this.reads.query<PredictionView>(
       `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS p JOIN tasks t ON t.id = p.task_id
        WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
@@ -88,7 +83,7 @@ export class PredictionListRepository {
     const from = `FROM tasks WHERE ${stretch.text} ORDER BY prediction_id DESC`
     const fitting = new Conditions(stretch.values).add('t.state = ?', state)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
-    const rows = await this.read(
+    const rows = await this.reads.query<PredictionView>(
       `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS t
          JOIN predictions p ON p.id = t.prediction_id AND p.task_id = t.id
        WHERE ${fitting.text} ORDER BY t.prediction_id DESC LIMIT ${fitting.bind(missing)}`,
@@ -112,18 +107,13 @@ export class PredictionListRepository {
     if (userId !== undefined) fitting.add('t.user_id = ?', userId)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
     // Materialized: along a primary key the planner would pass everything that has ended.
-    const rows = await this.read(
+    const rows = await this.reads.query<PredictionView>(
       `WITH t AS MATERIALIZED (SELECT * FROM tasks WHERE finished_at IS NULL AND prediction_id IS NOT NULL)
        SELECT ${predictionColumns} FROM t JOIN predictions p ON p.id = t.prediction_id AND p.task_id = t.id
        WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
     return { rows, lookedTo: null }
-  }
-
-  private async read(sql: string, values: readonly unknown[]): Promise<readonly PredictionView[]> {
-    const rows = await this.reads.query<PredictionViewRow>(sql, values)
-    return rows.map(toPredictionView)
   }
 
   private async toStep(

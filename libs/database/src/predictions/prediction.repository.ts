@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { generateExplanation, isTerminal, processPrediction, type TaskState } from '#libs/tasks/contracts'
+import { generateExplanation, processPrediction, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from './prediction.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
@@ -67,46 +67,11 @@ const wantedExplanations = `, explanation_tasks AS (
          FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
        )`
 
-export interface PredictionViewRow {
-  id: string
-  task_id: string
-  batch_id: string | null
-  user_id: string
-  model: string
-  health_metrics: Record<string, number>
-  warnings: string[]
-  risk_score: number | null
-  risk_category: string | null
-  outputs: Record<string, StoredOutput> | null
-  state: TaskState
-  error_code: string | null
-  error_message: string | null
-  created_at: Date
-  started_at: Date | null
-  finished_at: Date | null
-}
-
-export const predictionColumns = `p.id, p.task_id, p.batch_id, p.user_id, p.model, p.health_metrics, p.warnings, p.risk_score, p.risk_category,
-  p.outputs, t.state, t.error_code, t.error_message, p.created_at, t.started_at, t.finished_at`
-
-export const toPredictionView = (row: PredictionViewRow): PredictionView => ({
-  id: Number(row.id),
-  taskId: row.task_id,
-  batchId: row.batch_id,
-  userId: Number(row.user_id),
-  model: row.model,
-  healthMetrics: row.health_metrics,
-  warnings: row.warnings,
-  riskScore: row.risk_score,
-  riskCategory: row.risk_category,
-  outputs: row.outputs,
-  state: row.state,
-  errorCode: row.error_code,
-  errorMessage: row.error_message,
-  createdAt: row.created_at,
-  startedAt: row.started_at,
-  finishedAt: isTerminal(row.state) ? row.finished_at : null,
-})
+/** The columns of a `PredictionView`, of a prediction `p` and its task `t`. */
+export const predictionColumns = `p.id::float8 AS id, p.task_id AS "taskId", p.batch_id AS "batchId",
+  p.user_id::float8 AS "userId", p.model, p.health_metrics AS "healthMetrics", p.warnings, p.risk_score AS "riskScore",
+  p.risk_category AS "riskCategory", p.outputs, t.state, t.error_code AS "errorCode", t.error_message AS "errorMessage",
+  p.created_at AS "createdAt", t.started_at AS "startedAt", t.finished_at AS "finishedAt"`
 
 const tasksOf = ({ taskId, explanation }: NewPrediction): readonly DispatchableTask[] => {
   const task = firstAttempt(taskId, processPrediction.name, 'predictions')
@@ -205,10 +170,10 @@ export class PredictionRepository {
   }
 
   async find(id: number): Promise<PredictionView | null> {
-    const [row]: PredictionViewRow[] = await this.dataSource.query(
+    const [view]: PredictionView[] = await this.dataSource.query(
       `SELECT ${predictionColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1`,
       [id],
     )
-    return row ? toPredictionView(row) : null
+    return view ?? null
   }
 }

@@ -24,15 +24,6 @@ export interface ProgressOwner {
   readonly isBatch: boolean
 }
 
-interface ProgressRow {
-  task_id: string
-  percent: number | null
-  stage: string | null
-  done: string | null
-  total: string | null
-  eta_seconds: number | null
-}
-
 /** How far tasks are that say so, and batches, which need not. */
 @Injectable()
 export class ProgressRepository {
@@ -64,12 +55,13 @@ export class ProgressRepository {
     const found = new Map<string, TaskProgress>()
     const single = tasks.filter(({ isBatch }) => !isBatch)
     if (single.length > 0) {
-      const rows: ProgressRow[] = await this.dataSource.query(
-        'SELECT task_id, percent, stage, done, total, eta_seconds FROM task_progress WHERE task_id = ANY($1::uuid[])',
+      const rows: (TaskProgress & { readonly id: string })[] = await this.dataSource.query(
+        `SELECT task_id AS id, percent, stage, done::float8, total::float8, eta_seconds AS "etaSeconds"
+         FROM task_progress WHERE task_id = ANY($1::uuid[])`,
         [single.map(({ id }) => id)],
       )
       const succeeded = new Set(single.flatMap(({ id, state }) => (state === 'succeeded' ? [id] : [])))
-      for (const row of rows) found.set(row.task_id, toProgress(row, succeeded.has(row.task_id)))
+      for (const { id, ...told } of rows) found.set(id, succeeded.has(id) ? doneOf(told) : told)
     }
     const batches = tasks.filter(({ isBatch }) => isBatch)
     if (batches.length > 0) {
@@ -87,9 +79,10 @@ export class ProgressRepository {
 }
 
 /** Reports stop before the end; what has succeeded is done. */
-const toProgress = (row: ProgressRow, isDone: boolean): TaskProgress => {
-  const total = row.total === null ? null : Number(row.total)
-  if (isDone) return { percent: 100, stage: row.stage, done: total, total, etaSeconds: 0 }
-  const done = row.done === null ? null : Number(row.done)
-  return { percent: row.percent, stage: row.stage, done, total, etaSeconds: row.eta_seconds }
-}
+const doneOf = ({ stage, total }: TaskProgress): TaskProgress => ({
+  percent: 100,
+  stage,
+  done: total,
+  total,
+  etaSeconds: 0,
+})

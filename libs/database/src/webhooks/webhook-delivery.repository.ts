@@ -62,49 +62,10 @@ export interface AttemptReport {
   readonly isGone: boolean
 }
 
-interface DeliveryRow {
-  id: string
-  position: string
-  event: string
-  task_id: string | null
-  state: DeliveryState
-  attempts: number
-  next_attempt_at: Date
-  status_code: number | null
-  error: string | null
-  created_at: Date
-  last_attempt_at: Date | null
-}
-
-interface ClaimedRow {
-  id: string
-  webhook_id: string
-  url: string
-  secret: string
-  previous_secret: string | null
-  event: string
-  occurred_at: Date
-  data: Record<string, unknown>
-  attempts: number
-  failures: number
-  claimed_at: number
-}
-
-const columns = `id, position, event, task_id, state, attempts, next_attempt_at, status_code, error, created_at, last_attempt_at`
-
-const toDelivery = (row: DeliveryRow): Delivery => ({
-  id: row.id,
-  position: Number(row.position),
-  event: row.event,
-  taskId: row.task_id,
-  state: row.state,
-  attempts: row.attempts,
-  nextAttemptAt: row.state === 'pending' ? row.next_attempt_at : null,
-  statusCode: row.status_code,
-  error: row.error,
-  createdAt: row.created_at,
-  lastAttemptAt: row.last_attempt_at,
-})
+/** The columns of a `Delivery`. */
+const columns = `id, position::float8 AS position, event, task_id AS "taskId", state, attempts,
+  CASE WHEN state = 'pending' THEN next_attempt_at END AS "nextAttemptAt", status_code AS "statusCode", error,
+  created_at AS "createdAt", last_attempt_at AS "lastAttemptAt"`
 
 /** Deliveries that are forgotten by one statement. */
 const prunedAtOnce = 1_000
@@ -166,7 +127,7 @@ export class WebhookDeliveryRepository {
    * passed no one else takes them; a process that dies meanwhile causes another attempt with the same id.
    */
   async claim(busy: readonly string[], perWebhook: number, leaseSeconds: number): Promise<readonly ClaimedDelivery[]> {
-    const rows: ClaimedRow[] = await this.database.query(
+    return this.database.query(
       `WITH due AS MATERIALIZED (
          SELECT d.id FROM webhooks w, LATERAL (
            SELECT id FROM webhook_deliveries
@@ -179,23 +140,12 @@ export class WebhookDeliveryRepository {
          FROM due WHERE d.id = due.id
          RETURNING d.*
        )
-       SELECT floor(extract(epoch FROM now()))::float8 AS claimed_at, c.id, c.webhook_id, c.event, c.occurred_at, c.data, c.attempts, c.failures, w.url, w.secret,
-         CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END AS previous_secret
+       SELECT c.id, c.webhook_id AS "webhookId", w.url, c.event, c.occurred_at AS "occurredAt", c.data,
+         array_remove(ARRAY[w.secret, CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END], NULL) AS secrets,
+         c.attempts AS attempt, c.failures, floor(extract(epoch FROM now()))::float8 AS "claimedAt"
        FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.position`,
       [busy, perWebhook, leaseSeconds],
     )
-    return rows.map((row) => ({
-      id: row.id,
-      webhookId: row.webhook_id,
-      url: row.url,
-      secrets: [row.secret, ...(row.previous_secret === null ? [] : [row.previous_secret])],
-      event: row.event,
-      occurredAt: row.occurred_at,
-      data: row.data,
-      attempt: row.attempts,
-      failures: row.failures,
-      claimedAt: row.claimed_at,
-    }))
   }
 
   /** Stores what became of an attempt, unless a later one has begun. */
@@ -225,25 +175,25 @@ export class WebhookDeliveryRepository {
 
   /** Makes a message that tries a webhook out. */
   async createTest(webhookId: string): Promise<Delivery> {
-    const [row]: DeliveryRow[] = await this.database.query(
+    const [made]: Delivery[] = await this.database.query(
       `INSERT INTO webhook_deliveries (webhook_id, event, occurred_at, data)
        VALUES ($1, '${testEvent}', now(), jsonb_build_object('webhook_id', $1::uuid)) RETURNING ${columns}`,
       [webhookId],
     )
-    if (!row) throw new Error('An insert answered no row')
-    return toDelivery(row)
+    if (!made) throw new Error('An insert returned no row')
+    return made
   }
 
   /** Makes a delivery due now, with all its retries before it. Null if there is none. */
   async redeliver(webhookId: string, id: string): Promise<Delivery | null> {
-    const [row]: DeliveryRow[] = await this.database.query(
+    const [changed]: Delivery[] = await this.database.query(
       `WITH changed AS (
          UPDATE webhook_deliveries SET state = 'pending', failures = 0, next_attempt_at = now()
          WHERE webhook_id = $1 AND id = $2 RETURNING *
        ) SELECT ${columns} FROM changed`,
       [webhookId, id],
     )
-    return row ? toDelivery(row) : null
+    return changed ?? null
   }
 
   /** Newest first; `before` is the position of the last one of the page before. */
@@ -255,13 +205,12 @@ export class WebhookDeliveryRepository {
       readonly limit: number
     },
   ): Promise<readonly Delivery[]> {
-    const rows: DeliveryRow[] = await this.database.query(
-      `SELECT ${columns} FROM webhook_deliveries
+    return this.database.query(
+      `SELECT ${columns} FROM webhook_deliveries AS d
        WHERE webhook_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::bigint IS NULL OR position < $3)
-       ORDER BY position DESC LIMIT $4`,
+       ORDER BY d.position DESC LIMIT $4`,
       [webhookId, filter.state ?? null, filter.before ?? null, filter.limit],
     )
-    return rows.map(toDelivery)
   }
 
   /**

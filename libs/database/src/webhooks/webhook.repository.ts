@@ -28,29 +28,9 @@ export interface Webhook extends WebhookSettings {
   readonly createdAt: Date
 }
 
-interface WebhookRow {
-  id: string
-  url: string
-  description: string | null
-  events: string[]
-  task_names: string[] | null
-  is_active: boolean
-  disabled_reason: string | null
-  created_at: Date
-}
-
-const columns = 'id, url, description, events, task_names, is_active, disabled_reason, created_at'
-
-const toWebhook = (row: WebhookRow): Webhook => ({
-  id: row.id,
-  url: row.url,
-  description: row.description,
-  events: row.events,
-  taskNames: row.task_names,
-  isActive: row.is_active,
-  disabledReason: row.disabled_reason,
-  createdAt: row.created_at,
-})
+/** The columns of a `Webhook`. */
+const columns = `id, url, description, events, task_names AS "taskNames", is_active AS "isActive",
+  disabled_reason AS "disabledReason", created_at AS "createdAt"`
 
 const newSecret = (): string => `whsec_${randomBytes(secretBytes).toString('base64')}`
 
@@ -62,24 +42,23 @@ export class WebhookRepository {
   async create(settings: WebhookSettings): Promise<{ readonly webhook: Webhook; readonly secret: string }> {
     const secret = newSecret()
     const { url, description, events, taskNames, isActive } = settings
-    const [row]: WebhookRow[] = await this.database.query(
+    const [webhook]: Webhook[] = await this.database.query(
       `INSERT INTO webhooks (id, url, description, events, task_names, is_active, secret)
        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${columns}`,
       [uuidv7(), url, description, events, taskNames, isActive, secret],
     )
-    if (!row) throw new Error('An insert answered no row')
-    return { webhook: toWebhook(row), secret }
+    if (!webhook) throw new Error('An insert returned no row')
+    return { webhook, secret }
   }
 
   /** Newest first. */
   async list(): Promise<readonly Webhook[]> {
-    const rows: WebhookRow[] = await this.database.query(`SELECT ${columns} FROM webhooks ORDER BY id DESC`)
-    return rows.map(toWebhook)
+    return this.database.query(`SELECT ${columns} FROM webhooks ORDER BY id DESC`)
   }
 
   async find(id: string): Promise<Webhook | null> {
-    const [row]: WebhookRow[] = await this.database.query(`SELECT ${columns} FROM webhooks WHERE id = $1`, [id])
-    return row ? toWebhook(row) : null
+    const [webhook]: Webhook[] = await this.database.query(`SELECT ${columns} FROM webhooks WHERE id = $1`, [id])
+    return webhook ?? null
   }
 
   /**
@@ -88,7 +67,7 @@ export class WebhookRepository {
    */
   async update(id: string, settings: Partial<WebhookSettings>): Promise<Webhook | null> {
     const { url, description, events, taskNames, isActive } = settings
-    const [row]: WebhookRow[] = await this.database.query(
+    const [webhook]: Webhook[] = await this.database.query(
       `WITH changed AS (
          UPDATE webhooks SET
            url = coalesce($2, url),
@@ -116,7 +95,7 @@ export class WebhookRepository {
         isActive ?? null,
       ],
     )
-    return row ? toWebhook(row) : null
+    return webhook ?? null
   }
 
   /** Makes a new secret; the one before signs along with it for a day. Null without such a webhook. */
