@@ -63,7 +63,7 @@ export class FinishedTasks implements OnApplicationShutdown {
     return this.listener.start()
   }
 
-  /** Is told the ids of all tasks that finish from now on; answers how to end that. */
+  /** Calls `hear` with the ids of all tasks that finish from now on. Returns a function that ends that. */
   subscribe(hear: (ids: readonly string[]) => void): () => void {
     this.subscribers.add(hear)
     return () => this.subscribers.delete(hear)

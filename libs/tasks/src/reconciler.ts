@@ -39,7 +39,7 @@ export class Reconciler {
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  /** One pass over some queues; answers how many tasks were dispatched again. */
+  /** One pass over some queues. Returns how many tasks were dispatched again. */
   async run(queues: readonly QueueName[]): Promise<number> {
     await this.removeForeignKeys()
     const lost = await this.tasks.takeBackExpiredLeases(maxCrashes)

@@ -30,7 +30,7 @@ export class BatchIntake {
     return this.rows
   }
 
-  /** Answers whether it is time to `flush`. @throws MemoryGuardError REQUEST_TOO_LARGE */
+  /** Returns whether it is time to `flush`. @throws MemoryGuardError REQUEST_TOO_LARGE */
   add(row: CheckedRow): boolean {
     this.rows += 1
     if (this.rows > maxBatchRows) {

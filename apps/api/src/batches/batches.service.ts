@@ -12,7 +12,7 @@ import type { BatchResponse, BatchPage, BatchQuery, ResultFormat } from './batch
 /** Most errors in the answer about a batch. */
 const maxErrors = 100
 
-/** Tells of batches and cancels them. */
+/** Reads batches and cancels them. */
 @Injectable()
 export class BatchesService {
   constructor(

@@ -17,7 +17,7 @@ import type { Principal } from '../access/access.js'
 import { ReachableRows } from '../access/reachable-rows.js'
 import type { ExplanationResponse } from './explanations.schemas.js'
 
-/** Has predictions explained and tells of it. */
+/** Submits explanations of predictions and reads them. */
 @Injectable()
 export class ExplanationsService {
   constructor(
@@ -29,7 +29,7 @@ export class ExplanationsService {
   ) {}
 
   /**
-   * Has an output of a prediction explained, once: later calls answer the same explanation. One that has failed is
+   * Has an output of a prediction explained, once: later calls return the same explanation. One that has failed is
    * tried again. Waits up to `waitSeconds` for it.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; TASK_STATE_CONFLICT if
    * the prediction has ended without an answer; REQUEST_INVALID for an output that the model does not have;

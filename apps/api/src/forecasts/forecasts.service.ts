@@ -14,7 +14,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { toForecastResult } from '../tasks/forecast-result.js'
 import type { ForecastResponse } from './forecasts.schemas.js'
 
-/** Has forecasts made and tells of them. */
+/** Submits forecasts and reads them. */
 @Injectable()
 export class ForecastsService {
   private readonly store = (wanted: WantedForecast) => this.forecasts.request(wanted)

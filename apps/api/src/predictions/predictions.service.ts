@@ -15,7 +15,7 @@ import { ReachableRows } from '../access/reachable-rows.js'
 import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionResponse, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
-/** Takes predictions in and tells of them. */
+/** Submits predictions and reads them. */
 @Injectable()
 export class PredictionsService {
   private readonly store = groupedStore(async (rows: readonly NewPrediction[]) =>

@@ -22,7 +22,7 @@ const runsTold = 10
 /** What a schedule sends: the part of it that the contract of the task decides about. */
 type Sending = Pick<ScheduleSettings, 'task' | 'args' | 'userId' | 'predictionId' | 'queue' | 'priority'>
 
-/** Makes, changes and tells of schedules; workers fire them. */
+/** Makes, changes and reads schedules; workers fire them. */
 @Injectable()
 export class SchedulesService {
   constructor(

@@ -40,7 +40,7 @@ export interface BatchChunkInput {
   readonly people: readonly Readonly<Record<string, number>>[]
 }
 
-/** Answers for the people of a chunk, in order; null for those in `failures`. */
+/** Risks of the people of a chunk, in order; null for those in `failures`. */
 export interface StoredChunk {
   readonly taskId: string
   readonly attempt: number

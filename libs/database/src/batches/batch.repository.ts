@@ -87,7 +87,7 @@ export class BatchRepository {
     await this.database.query(deleteUnaccepted, [id])
   }
 
-  /** Forgets batches whose upload ended without a word: nothing came for `idleSeconds`. Answers how many. */
+  /** Forgets batches whose upload ended without a word: nothing came for `idleSeconds`. Returns how many. */
   async discardAbandoned(idleSeconds: number): Promise<number> {
     const rows: { id: string }[] = await this.database.query(selectAbandoned, [idleSeconds])
     for (const { id } of rows) await this.discard(id)
@@ -118,8 +118,8 @@ export class BatchRepository {
   }
 
   /**
-   * Stores the answers of chunks as predictions with the success of their tasks, in one statement: each only if its
-   * attempt still holds the task. The people leave the chunk. Answers the task ids that were stored.
+   * Stores the risks of chunks as predictions with the success of their tasks, in one statement: each only if its
+   * attempt still holds the task. The people leave the chunk. Returns the ids of the tasks that were stored.
    */
   async storeChunks(answers: readonly StoredChunk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
@@ -134,7 +134,7 @@ export class BatchRepository {
   /**
    * Ends batches without an unfinished chunk, once however many processes look: those given, or all. One that has a
    * chunk without a result has failed, and so has one without any result; some rows that failed alone do not make it
-   * fail. Answers the ids of the ended.
+   * fail. Returns the ids of the ended.
    */
   async closeFinished(ids: readonly string[] | null): Promise<readonly string[]> {
     const rows: { id: string }[] = await this.database.query(closeFinishedBatches, [ids, batchPredictions.queue])
@@ -142,7 +142,7 @@ export class BatchRepository {
   }
 
   /**
-   * Cancels batches and what of them is unfinished; a chunk that runs now can no longer store its answers. Answers the
+   * Cancels batches and what of them is unfinished; a chunk that runs now can no longer store its risks. Returns the
    * ids of those that it ended.
    */
   async cancel(ids: readonly string[]): Promise<readonly string[]> {

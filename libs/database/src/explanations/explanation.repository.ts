@@ -110,7 +110,7 @@ export class ExplanationRepository {
     return new Set(rows.map(({ id }) => id))
   }
 
-  /** Stores explanations, each only if its attempt still holds the task; answers the task ids that were stored. */
+  /** Stores explanations, each only if its attempt still holds the task. Returns the ids of the tasks that were stored. */
   async storeExplanations(answers: readonly StoredExplanation[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       answers.map(({ taskId, attempt, predictionId, outputName, contributions, ...rest }) => ({

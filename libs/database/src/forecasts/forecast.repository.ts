@@ -86,7 +86,7 @@ export class ForecastRepository {
     })
   }
 
-  /** Stores forecasts, each only if its attempt still holds the task; answers the task ids that were stored. */
+  /** Stores forecasts, each only if its attempt still holds the task. Returns the ids of the tasks that were stored. */
   async storeAll(forecasts: readonly MadeForecast[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       forecasts.map((forecast) => ({

@@ -25,7 +25,7 @@ export interface SubmittedPrediction extends StoredSubmission {
   readonly createdAt: Date
 }
 
-/** The answer of a model for one prediction. */
+/** The risk that a model computed for one prediction. */
 export interface StoredRisk {
   readonly taskId: string
   readonly attempt: number
@@ -149,7 +149,7 @@ export class PredictionRepository {
     return { ...storedBefore(known.id, known.hash), id: Number(predictionId), createdAt, commitsSoon: true }
   }
 
-  /** Stores answers, each only if its attempt still holds the task; answers the task ids that were stored. */
+  /** Stores risks, each only if its attempt still holds the task. Returns the ids of the tasks that were stored. */
   async storeRisks(answers: readonly StoredRisk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       answers.map(({ taskId, attempt, riskScore, riskCategory, outputs }) => ({

@@ -141,7 +141,7 @@ export class QueueRepository {
     await this.database.query('DELETE FROM paused_queues WHERE queue = $1', [queue])
   }
 
-  /** Cancels every task of the queue that has not started; answers how many. Running ones go on. */
+  /** Cancels every task of the queue that has not started and returns how many. Running ones go on. */
   async purge(queue: QueueName): Promise<number> {
     let total = 0
     for (;;) {

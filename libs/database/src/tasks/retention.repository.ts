@@ -127,7 +127,7 @@ export class RetentionRepository {
   }
 
   /**
-   * Removes marks of erased tasks that the age of their ids tells as well. Answers whether there may be more.
+   * Removes marks of erased tasks that the age of their ids tells as well. Returns whether there may be more.
    */
   async removeMarks(ttlSeconds: number): Promise<boolean> {
     return this.removeSome('erased_tasks', 'id', 'id < $1', firstIdOf(await this.ago(ttlSeconds)))

@@ -174,7 +174,7 @@ export class TaskCallRepository {
     return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toDispatchable(row) }))
   }
 
-  /** Forgets results of finished tasks; the rest stays as history. Answers the ids of those that were finished. */
+  /** Forgets results of finished tasks; the rest stays as history. Returns the ids of those that were finished. */
   async forget(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const rows: { id: string }[] = await this.database.query(
       `WITH forgotten AS (

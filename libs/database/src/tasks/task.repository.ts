@@ -145,7 +145,7 @@ export class TaskRepository {
   }
 
   /**
-   * Keeps running attempts of this worker; rows that another statement is just ending are passed over. Answers those
+   * Keeps running attempts of this worker; rows that another statement is just ending are passed over. Returns those
    * that someone asked to revoke, so that a lost message does not matter.
    */
   async renewLeases(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly RevokeRequest[]> {
@@ -167,7 +167,7 @@ export class TaskRepository {
       .map(({ id, terminate }) => ({ id, terminate: terminate ?? false }))
   }
 
-  /** Ends attempts; answers the ids of those that were still this attempt's to end. */
+  /** Ends attempts. Returns the ids of those that were still this attempt's to end. */
   async settle(ends: readonly AttemptEnd[]): Promise<ReadonlySet<string>> {
     const input = inLockOrder(ends, ({ id }) => id).map((end) => ({
       id: end.id,
@@ -186,7 +186,7 @@ export class TaskRepository {
     return new Set(rows.map(({ id }) => id))
   }
 
-  /** Stores results with `also` in the same statement; answers the ids that were still this attempt's to end. */
+  /** Stores results with `also` in the same statement. Returns the ids that were still this attempt's to end. */
   async succeed(successes: readonly AttemptSuccess[], also?: AlsoWrites): Promise<ReadonlySet<string>> {
     const input = inLockOrder(successes, ({ id }) => id).map((success) => ({
       ...success,

@@ -214,7 +214,7 @@ export class WebhookDeliveryRepository {
   }
 
   /**
-   * Forgets a page of what was made so many days ago and is no longer tried, of each webhook the oldest. Answers whether
+   * Forgets a page of what was made so many days ago and is no longer tried, of each webhook the oldest. Returns whether
    * there may be more.
    */
   async prune(olderThanDays: number, limit = prunedAtOnce): Promise<boolean> {
