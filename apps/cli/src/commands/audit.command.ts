@@ -1,11 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
-import type { ConnectionFlags } from '../client/connect.js'
 import { CommandError } from '../command-error.js'
-import { print, printJson } from '../output.js'
-import { withConnection } from './connection-options.js'
+import { printJson } from '../output.js'
+import { callsApi, group } from './api-command.js'
 
-interface VerifyFlags extends ConnectionFlags {
+interface VerifyFlags {
   readonly checkpoint?: string
   readonly json?: true
 }
@@ -30,32 +29,33 @@ interface Verification {
 }
 
 /** `memoryguard audit`: the audit trail. */
-export function auditCommand(): Command {
-  return new Command('audit').description('check the audit trail').addCommand(verifyCommand())
-}
-
-function verifyCommand(): Command {
-  const command = new Command('verify')
-    .description('check that no entry of the audit trail was changed, removed or moved; exit code 1 if one was')
-    .option(
-      '--checkpoint <file>',
-      'also check that the trail still holds what it held at the last check, and keep its end in this file',
-    )
-  return withConnection(command).action(async (flags: VerifyFlags) => {
-    const known = flags.checkpoint === undefined ? undefined : readCheckpoint(flags.checkpoint)
-    const query = known ? `?${queryOf(known)}` : ''
-    const { connect } = await import('../client/connect.js')
-    const { body } = await connect(flags).send({ method: 'GET', path: `/v1/audit/verification${query}` })
-    const found = body as Verification
-    if (flags.json) printJson(found)
-    if (!found.is_intact) throw new CommandError(faultOf(found, known))
-    if (!flags.json) {
-      print(`The audit trail is intact: ${found.entries} entries, the last one ${found.head.id}.`)
-      if (found.last_removed_id !== null) print(`Entries up to ${found.last_removed_id} were removed for their age.`)
-    }
-    if (flags.checkpoint !== undefined) writeFileSync(flags.checkpoint, `${JSON.stringify(found.head)}\n`)
-  })
-}
+export const auditCommand = (): Command =>
+  group('audit', 'check the audit trail', [
+    callsApi(
+      new Command('verify')
+        .description('check that no entry of the audit trail was changed, removed or moved; exit code 1 if one was')
+        .option(
+          '--checkpoint <file>',
+          'also check that the trail still holds what it held at the last check, and keep its end in this file',
+        ),
+      async (client, _, { checkpoint, json }: VerifyFlags) => {
+        const known = checkpoint === undefined ? undefined : readCheckpoint(checkpoint)
+        const { body } = await client.send({ path: `/v1/audit/verification${known ? `?${queryOf(known)}` : ''}` })
+        const found = body as Verification
+        const { is_intact: isIntact, entries, head, last_removed_id: removed } = found
+        if (!isIntact && json) printJson(found)
+        if (!isIntact) throw new CommandError(faultOf(found, known))
+        if (checkpoint !== undefined) writeFileSync(checkpoint, `${JSON.stringify(head)}\n`)
+        return {
+          json: found,
+          lines: [
+            `The audit trail is intact: ${entries} entries, the last one ${head.id}.`,
+            ...(removed === null ? [] : [`Entries up to ${removed} were removed for their age.`]),
+          ],
+        }
+      },
+    ),
+  ])
 
 const queryOf = ({ id, hash, at }: Checkpoint): string =>
   new URLSearchParams({
@@ -64,7 +64,7 @@ const queryOf = ({ id, hash, at }: Checkpoint): string =>
     ...(at && { checkpoint_at: at }),
   }).toString()
 
-function faultOf(found: Verification, known?: Checkpoint): string {
+const faultOf = (found: Verification, known?: Checkpoint): string => {
   const { first_broken_id: broken, is_tail_there: isTailThere, head } = found
   if (broken !== null)
     return `The audit trail was changed: entry ${broken} does not fit the one before it, or its own hash.`
@@ -76,7 +76,7 @@ function faultOf(found: Verification, known?: Checkpoint): string {
 }
 
 /** The end of the trail at the last check; undefined before the first one. */
-function readCheckpoint(path: string): Checkpoint | undefined {
+const readCheckpoint = (path: string): Checkpoint | undefined => {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

@@ -4,14 +4,13 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
-import type { ConnectionFlags } from '../client/connect.js'
 import type { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
 import { print, printJson, warn } from '../output.js'
 import { Progress } from '../progress.js'
-import { withConnection } from './connection-options.js'
+import { callsApi } from './api-command.js'
 
-interface BatchFlags extends ConnectionFlags {
+interface BatchFlags {
   readonly out?: string
   readonly model?: string
   readonly missingValues?: string
@@ -37,31 +36,30 @@ const pollMs = 300
 const shownErrors = 10
 
 /** `memoryguard batch FILE`: computes a file of people and fetches the results; exit code 1 if rows failed. */
-export function batchCommand(): Command {
-  const command = new Command('batch')
-    .description('compute predictions for a CSV or NDJSON file of people')
-    .argument('<file>', 'CSV with a header of user_id and metrics, or NDJSON (.ndjson, .jsonl); packed (.gz) or not')
-    .option('-o, --out <file>', 'write the results here, as CSV or by its name as NDJSON')
-    .option('-m, --model <model>', 'model, as name or name@version')
-    .option('--missing-values <list>', 'what stands for a missing value: usual, empty, or a list such as "NA,-9"')
-  return withConnection(command).action(async (file: string, flags: BatchFlags) => {
-    const { connect } = await import('../client/connect.js')
-    const client = connect(flags)
-    const progress = new Progress(process.stderr)
-    let batch: Batch
-    try {
-      batch = await finish(client, await upload(client, file, flags, progress), progress)
-    } finally {
-      progress.end()
-    }
-    if (flags.out !== undefined) await download(client, batch.id, flags.out)
-    if (flags.json) printJson(batch)
-    else summarize(batch, flags.out)
-    if (batch.failed + batch.cancelled > 0) process.exitCode = 1
-  })
-}
+export const batchCommand = (): Command =>
+  callsApi(
+    new Command('batch')
+      .description('compute predictions for a CSV or NDJSON file of people')
+      .argument('<file>', 'CSV with a header of user_id and metrics, or NDJSON (.ndjson, .jsonl); packed (.gz) or not')
+      .option('-o, --out <file>', 'write the results here, as CSV or by its name as NDJSON')
+      .option('-m, --model <model>', 'model, as name or name@version')
+      .option('--missing-values <list>', 'what stands for a missing value: usual, empty, or a list such as "NA,-9"'),
+    async (client, [file]: [string], flags: BatchFlags) => {
+      const progress = new Progress(process.stderr)
+      let batch: Batch
+      try {
+        batch = await finish(client, await upload(client, file, flags, progress), progress)
+      } finally {
+        progress.end()
+      }
+      if (flags.out !== undefined) await download(client, batch.id, flags.out)
+      if (batch.failed + batch.cancelled > 0) process.exitCode = 1
+      if (flags.json) printJson(batch)
+      else summarize(batch, flags.out)
+    },
+  )
 
-async function upload(client: RestClient, file: string, flags: BatchFlags, progress: Progress): Promise<Batch> {
+const upload = async (client: RestClient, file: string, flags: BatchFlags, progress: Progress): Promise<Batch> => {
   const size = sizeOf(file)
   let sent = 0
   async function* pieces() {
@@ -85,7 +83,7 @@ async function upload(client: RestClient, file: string, flags: BatchFlags, progr
   return (await response.json()) as Batch
 }
 
-async function finish(client: RestClient, accepted: Batch, progress: Progress): Promise<Batch> {
+const finish = async (client: RestClient, accepted: Batch, progress: Progress): Promise<Batch> => {
   let batch = accepted
   while (batch.completed_at === null) {
     progress.show('Computing', batch.percent, batch.eta_seconds)
@@ -96,7 +94,7 @@ async function finish(client: RestClient, accepted: Batch, progress: Progress): 
   return batch
 }
 
-async function download(client: RestClient, id: string, out: string): Promise<void> {
+const download = async (client: RestClient, id: string, out: string): Promise<void> => {
   const { body } = await client.open(`/v1/batches/${id}/results?format=${isNdjson(out) ? 'ndjson' : 'csv'}`, {
     headers: { accept: '*/*' },
   })
@@ -104,7 +102,10 @@ async function download(client: RestClient, id: string, out: string): Promise<vo
   await pipeline(Readable.from(body), createWriteStream(out))
 }
 
-function summarize({ id, state, total, succeeded, failed, cancelled, errors }: Batch, out: string | undefined): void {
+const summarize = (
+  { id, state, total, succeeded, failed, cancelled, errors }: Batch,
+  out: string | undefined,
+): void => {
   print(`Batch ${id}: ${state}. ${total} rows: ${succeeded} succeeded, ${failed} failed, ${cancelled} cancelled.`)
   for (const { line, message } of errors.slice(0, shownErrors)) warn(`  line ${line}: ${message}`)
   if (failed > shownErrors) warn(`  ... and ${failed - shownErrors} more; the results hold the reason of each.`)
@@ -112,7 +113,7 @@ function summarize({ id, state, total, succeeded, failed, cancelled, errors }: B
   print('Decision support, not diagnosis.')
 }
 
-function sizeOf(file: string): number {
+const sizeOf = (file: string): number => {
   try {
     const facts = statSync(file)
     if (facts.isDirectory()) throw new CommandError(`${file} is a folder. Name a CSV or NDJSON file.`)

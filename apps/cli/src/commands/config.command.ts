@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { print, printJson } from '../output.js'
+import { group } from './api-command.js'
 
 /** `memoryguard config print`: the configuration in force, secrets masked. */
-export function configCommand(): Command {
-  return new Command('config').description('show the configuration').addCommand(
+export const configCommand = (): Command =>
+  group('config', 'show the configuration', [
     new Command('print')
       .description('print every variable with its value in force; secrets are masked')
       .option('--json', 'as JSON')
@@ -13,5 +14,4 @@ export function configCommand(): Command {
         if (json) printJson(values)
         else for (const [name, value] of Object.entries(values)) print(`${name}=${value}`)
       }),
-  )
-}
+  ])

@@ -1,16 +1,15 @@
 import { Command } from 'commander'
-import type { ConnectionFlags } from '../client/connect.js'
 import { print } from '../output.js'
-import { withConnection } from './connection-options.js'
+import { callsApi, path } from './api-command.js'
 
-interface EventsFlags extends ConnectionFlags {
+interface EventsFlags {
   readonly name?: string
   readonly queue?: string
   readonly state?: string
   readonly json?: true
 }
 
-/** What an event tells; of progress only some of it. */
+/** The data of an event; progress has only some of it. */
 interface EventData {
   readonly task_id: string
   readonly at?: string
@@ -24,29 +23,26 @@ interface EventData {
 const endings = ['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'].map((state) => `task.${state}`)
 
 /** `memoryguard events`: what happens to tasks, as it happens, as `celery events` does. */
-export function eventsCommand(): Command {
-  const command = new Command('events')
-    .description('follow what happens to tasks; with --json one object a line')
-    .argument('[id]', 'only this task, from its first change to its end')
-    .option('--name <task>', 'only tasks of this name')
-    .option('-Q, --queue <queue>', 'only tasks of this queue')
-    .option('--state <states>', 'only these states, separated by commas')
-  return withConnection(command).action(async (id: string | undefined, flags: EventsFlags) => {
-    const { connect } = await import('../client/connect.js')
-    const { followEvents } = await import('../client/follow-events.js')
-    const query = new URLSearchParams()
-    for (const filter of ['name', 'queue', 'state'] as const) {
-      const value = flags[filter]
-      if (value !== undefined) query.set(filter, value)
-    }
-    const path = id === undefined ? `/v1/events?${query.toString()}` : `/v1/tasks/${encodeURIComponent(id)}/events`
-    const isLast = ({ event }: { readonly event: string }) => id !== undefined && endings.includes(event)
-    for await (const { event, data } of followEvents(connect(flags), path, isLast)) {
-      if (flags.json) print(JSON.stringify({ event, ...(data as EventData) }))
-      else print(lineOf(event, data as EventData))
-    }
-  })
-}
+export const eventsCommand = (): Command =>
+  callsApi(
+    new Command('events')
+      .description('follow what happens to tasks; with --json one object a line')
+      .argument('[id]', 'only this task, from its first change to its end')
+      .option('--name <task>', 'only tasks of this name')
+      .option('-Q, --queue <queue>', 'only tasks of this queue')
+      .option('--state <states>', 'only these states, separated by commas'),
+    async (client, [id]: [string?], { name, queue, state, json }: EventsFlags) => {
+      const { followEvents } = await import('../client/follow-events.js')
+      const filters = new URLSearchParams()
+      for (const [key, value] of Object.entries({ name, queue, state }))
+        if (value !== undefined) filters.set(key, value)
+      const stream = id === undefined ? `/v1/events?${filters.toString()}` : path`/v1/tasks/${id}/events`
+      const isLast = ({ event }: { readonly event: string }) => id !== undefined && endings.includes(event)
+      for await (const { event, data } of followEvents(client, stream, isLast)) {
+        print(json ? JSON.stringify({ event, ...(data as EventData) }) : lineOf(event, data as EventData))
+      }
+    },
+  )
 
 const lineOf = (event: string, data: EventData): string => {
   const { at, task_id: task, name, worker, error_code: code, percent, stage } = data

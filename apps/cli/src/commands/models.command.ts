@@ -1,14 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import type { ConnectionFlags } from '../client/connect.js'
 import { CommandError } from '../command-error.js'
 import { print, printJson } from '../output.js'
-import { withConnection } from './connection-options.js'
+import { group, path, sends } from './api-command.js'
 
-type Flags = ConnectionFlags & { readonly json?: true }
-
-/** A model as the API tells of it. */
+/** A model as the API shows it. */
 interface ModelRow {
   readonly name: string
   readonly version: string
@@ -19,6 +16,11 @@ interface ModelRow {
   readonly is_shadow: boolean
 }
 
+interface ModelList {
+  readonly items: readonly ModelRow[]
+  readonly unreadable: readonly { readonly model: string; readonly reason: string }[]
+}
+
 interface Activation {
   readonly name: string
   readonly active: string | null
@@ -26,70 +28,65 @@ interface Activation {
   readonly shadow: string | null
 }
 
+interface InitFlags {
+  readonly name: string
+  readonly rows: string
+  readonly modelVersion: string
+  readonly output?: string
+}
+
+const rowOf = ({ name, version, state, is_active: isActive, is_shadow: isShadow, reason, title }: ModelRow): string => {
+  const role = isActive ? 'active' : isShadow ? 'shadow' : ''
+  return `${`${name}@${version}`.padEnd(28)} ${state.padEnd(8)} ${role.padEnd(7)} ${reason ?? title}`
+}
+
+const showActivation = ({ name, active, previous, shadow }: Activation): string[] => [
+  `${name}: active ${active ?? 'none'}, before ${previous ?? 'none'}, shadow ${shadow ?? 'none'}`,
+]
+
+const pathOf = (model: string): string => {
+  const [name = '', version] = model.split('@')
+  if (version === undefined) throw new CommandError('Name the version too: name@version.')
+  return path`/v1/models/${name}/${version}`
+}
+
+const switchCommand = (verb: string, description: string): Command =>
+  sends(new Command(verb).description(description).argument('<model>', 'name@version'), {
+    request: ([model]: [string]) => ({ method: 'POST', path: `${pathOf(model)}/${verb}` }),
+    show: showActivation,
+  })
+
 /** `memoryguard models`: the models of a running service, and the folders they are made of. */
-export function modelsCommand(): Command {
-  return new Command('models')
-    .description('list, show, switch, verify and add models')
-    .addCommand(listCommand())
-    .addCommand(showCommand())
-    .addCommand(switchCommand('activate', 'have a version serve where none is named'))
-    .addCommand(switchCommand('shadow', 'have a version run unseen on the same inputs, to be compared'))
-    .addCommand(rollbackCommand())
-    .addCommand(verifyCommand())
-    .addCommand(initCommand())
-}
+export const modelsCommand = (): Command =>
+  group('models', 'list, show, switch, verify and add models', [
+    sends(new Command('list').description('list the models with their state'), {
+      request: () => ({ path: '/v1/models' }),
+      show: ({ items, unreadable }: ModelList) => [
+        ...items.map(rowOf),
+        ...unreadable.map(({ model, reason }) => `${model.padEnd(28)} ${'broken'.padEnd(16)} ${reason}`),
+      ],
+    }),
+    sends(new Command('show').description('show the card of a model').argument('<model>', 'name@version'), {
+      request: ([model]: [string]) => ({ path: pathOf(model) }),
+      show: ({ card }: { readonly card: string }) => [card],
+    }),
+    switchCommand('activate', 'have a version serve where none is named'),
+    switchCommand('shadow', 'have a version run unseen on the same inputs, to be compared'),
+    sends(
+      new Command('rollback')
+        .description('return to the version that was active before')
+        .argument('<name>', 'name of the model'),
+      {
+        request: ([name]: [string]) => ({ method: 'POST', path: path`/v1/models/${name}/rollback` }),
+        show: showActivation,
+      },
+    ),
+    verifyCommand(),
+    initCommand(),
+  ])
 
-function listCommand(): Command {
-  const command = new Command('list').description('list the models with their state')
-  return withConnection(command).action(async (flags: Flags) => {
-    const { connect } = await import('../client/connect.js')
-    const { body } = await connect(flags).send({ path: '/v1/models' })
-    if (flags.json) return printJson(body)
-    const { items, unreadable } = body as {
-      items: readonly ModelRow[]
-      unreadable: readonly { readonly model: string; readonly reason: string }[]
-    }
-    for (const { name, version, state, is_active: isActive, is_shadow: isShadow, reason, title } of items) {
-      const role = isActive ? 'active' : isShadow ? 'shadow' : ''
-      print(`${`${name}@${version}`.padEnd(28)} ${state.padEnd(8)} ${role.padEnd(7)} ${reason ?? title}`)
-    }
-    for (const { model, reason } of unreadable) print(`${model.padEnd(28)} ${'broken'.padEnd(16)} ${reason}`)
-  })
-}
-
-function showCommand(): Command {
-  const command = new Command('show').description('show the card of a model').argument('<model>', 'name@version')
-  return withConnection(command).action(async (model: string, flags: Flags) => {
-    const { connect } = await import('../client/connect.js')
-    const { body } = await connect(flags).send({ path: pathOf(model) })
-    if (flags.json) return printJson(body)
-    print((body as { card: string }).card)
-  })
-}
-
-function switchCommand(verb: 'activate' | 'shadow', description: string): Command {
-  const command = new Command(verb).description(description).argument('<model>', 'name@version')
-  return withConnection(command).action(async (model: string, flags: Flags) => {
-    const { connect } = await import('../client/connect.js')
-    const { body } = await connect(flags).send({ method: 'POST', path: `${pathOf(model)}/${verb}` })
-    showActivation(body as Activation, flags)
-  })
-}
-
-function rollbackCommand(): Command {
-  const command = new Command('rollback')
-    .description('return to the version that was active before')
-    .argument('<name>', 'name of the model')
-  return withConnection(command).action(async (name: string, flags: Flags) => {
-    const { connect } = await import('../client/connect.js')
-    const path = `/v1/models/${encodeURIComponent(name)}/rollback`
-    const { body } = await connect(flags).send({ method: 'POST', path })
-    showActivation(body as Activation, flags)
-  })
-}
-
-function verifyCommand(): Command {
-  return new Command('verify')
+const verifyCommand = (): Command =>
+  new Command('verify')
     .description('list every fault of a model folder; exit code 1 if there is one')
     .argument('[path]', 'a model folder, or name or name@version in MODELS_DIR (default: all of them)')
     .option('--json', 'as JSON')
@@ -98,22 +95,21 @@ function verifyCommand(): Command {
       const verified = await withTrialPool(async (pool) => {
         const { verifyModelFolder } = await import('#libs/ml')
         const results = []
-        for (const path of paths) results.push(await verifyModelFolder(path, pool))
+        for (const folder of paths) results.push(await verifyModelFolder(folder, pool))
         return results
       })
       if (verified.some(({ faults }) => faults.length > 0)) process.exitCode = 1
       if (json) return printJson(verified)
-      for (const { path, reference, faults, explanations } of verified) {
-        print(`${reference ?? path}: ${faults.length === 0 ? 'ok' : `${faults.length} faults`}`)
+      for (const { path: folder, reference, faults, explanations } of verified) {
+        print(`${reference ?? folder}: ${faults.length === 0 ? 'ok' : `${faults.length} faults`}`)
         for (const { pointer, message } of faults) print(`  ${pointer}: ${message}`)
         for (const { output, method, space } of explanations)
           print(`  ${output} is explained by ${method}, in ${space}`)
       }
     })
-}
 
-function initCommand(): Command {
-  return new Command('init')
+const initCommand = (): Command =>
+  new Command('init')
     .description('make the folder of a new model from an ONNX file and some rows')
     .argument('<onnx>', 'the ONNX file')
     .requiredOption('--name <name>', 'name of the model: lower-case letters, digits and hyphens')
@@ -123,21 +119,19 @@ function initCommand(): Command {
     )
     .option('--model-version <version>', 'its version', '1')
     .option('--output <tensor:column>', 'the probability, e.g. probabilities:1 (default: what looks like it)')
-    .action(async (onnx: string, flags: { name: string; rows: string; modelVersion: string; output?: string }) => {
-      const { name, rows, modelVersion: version, output } = flags
+    .action(async (onnx: string, { name, rows, modelVersion: version, output }: InitFlags) => {
       const root = await modelsFolder()
-      const path = await withTrialPool(async (pool) => {
+      const folder = await withTrialPool(async (pool) => {
         const { initModel } = await import('#libs/ml')
         return initModel({ name, version, graph: onnx, rows, output, root }, pool)
       })
-      print(`Wrote ${path}`)
+      print(`Wrote ${folder}`)
       print('Correct the units, ranges and categories in its manifest.json, then:')
       print(`  npx memoryguard models verify ${name}@${version}`)
     })
-}
 
 /** A pool in whose children a graph may crash or hang without harm. */
-async function withTrialPool<Answer>(work: (pool: import('#libs/ml').ComputePool) => Promise<Answer>): Promise<Answer> {
+const withTrialPool = async <Answer>(work: (pool: import('#libs/ml').ComputePool) => Promise<Answer>) => {
   const { PreforkPool } = await import('#libs/ml')
   const { createLogger } = await import('#libs/platform')
   // What it would log is what is shown.
@@ -150,13 +144,13 @@ async function withTrialPool<Answer>(work: (pool: import('#libs/ml').ComputePool
   }
 }
 
-async function modelsFolder(): Promise<string> {
+const modelsFolder = async (): Promise<string> => {
   const { loadConfig, readEnvironment } = await import('#libs/platform')
   return loadConfig(readEnvironment()).models.folder
 }
 
 /** The model folders that a word means: a path, a model in MODELS_DIR, or all of them. */
-async function foldersOf(wanted: string | undefined): Promise<readonly string[]> {
+const foldersOf = async (wanted: string | undefined): Promise<readonly string[]> => {
   if (wanted !== undefined && existsSync(wanted)) return [wanted]
   const root = await modelsFolder()
   const { listModelFolders } = await import('#libs/ml/manifest')
@@ -167,16 +161,4 @@ async function foldersOf(wanted: string | undefined): Promise<readonly string[]>
   )
   if (chosen.length === 0) throw new CommandError(`There is no model folder ${wanted ?? `in ${root}`}.`)
   return chosen.map(({ name, version }) => join(root, name, version))
-}
-
-function pathOf(model: string): string {
-  const [name = '', version] = model.split('@')
-  if (version === undefined) throw new CommandError('Name the version too: name@version.')
-  return `/v1/models/${encodeURIComponent(name)}/${encodeURIComponent(version)}`
-}
-
-function showActivation(activation: Activation, { json }: Flags): void {
-  if (json) return printJson(activation)
-  const { name, active, previous, shadow } = activation
-  print(`${name}: active ${active ?? 'none'}, before ${previous ?? 'none'}, shadow ${shadow ?? 'none'}`)
 }

@@ -32,7 +32,7 @@ describe('flags of a worker', () => {
   })
 
   it('name variables that exist', () => {
-    expect(workerFlags.map(({ variable }) => variable).filter((name) => !(name in variables))).toEqual([])
+    expect(workerFlags.map(([, variable]) => variable).filter((name) => !(name in variables))).toEqual([])
   })
 
   it.each([

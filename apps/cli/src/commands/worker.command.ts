@@ -38,7 +38,7 @@ const ignoredFlags = [
 /** `memoryguard worker`: one worker in this process, with the flags of Celery. `note` is told of those without effect. */
 export function workerCommand(note: (line: string) => void): Command {
   const command = new Command('worker').description('run a worker')
-  for (const { flags, description } of workerFlags) command.option(flags, description)
+  for (const [flags, , description] of workerFlags) command.option(flags, description)
   for (const flags of ignoredFlags) {
     const option = new Option(flags).hideHelp()
     command.addOption(option)
@@ -54,8 +54,8 @@ export function workerCommand(note: (line: string) => void): Command {
     } catch (error) {
       if (!(error instanceof MemoryGuardError)) throw error
       const lines = error.faults.map(({ pointer, message }) => {
-        const flag = pointer in variables && workerFlags.find(({ variable }) => variable === pointer)
-        return `  ${flag ? flag.flags : pointer}: ${message}`
+        const flag = pointer in variables && workerFlags.find(([, variable]) => variable === pointer)
+        return `  ${flag ? flag[0] : pointer}: ${message}`
       })
       throw new CommandError(`The worker cannot start:\n${lines.join('\n')}`, { cause: error })
     }
