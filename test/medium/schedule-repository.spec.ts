@@ -6,7 +6,7 @@ import {
   type ScheduleSettings,
 } from '#libs/database'
 import { createLogger } from '#libs/platform'
-import { planFiring, Reconciler, UnrunLines } from '#libs/tasks'
+import { planFiring, Reconciler, FinishedLines } from '#libs/tasks'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { query, queryNumber } from '../support/query.js'
 import { createBroker } from '../support/create-broker.js'
@@ -125,7 +125,7 @@ describe('schedule repository', () => {
     const tasks = new TaskRepository(dataSource, prepared)
     const broker = createBroker(database.config, log)
     try {
-      const reconciler = new Reconciler(tasks, new QueueRepository(dataSource), broker, new UnrunLines(log), log)
+      const reconciler = new Reconciler(tasks, new QueueRepository(dataSource), broker, new FinishedLines(log), log)
       expect(await reconciler.run(['forecasts'])).toBe(1)
       expect(await broker.depth('forecasts')).toMatchObject({ waiting: 1 })
     } finally {

@@ -8,12 +8,11 @@ import {
   type DispatchableTask,
 } from '#libs/database'
 import { createLogger, MemoryGuardError, type Settled } from '#libs/platform'
-import { Dispatcher } from '#libs/tasks'
+import { Dispatcher, FinishedLines } from '#libs/tasks'
 import { catalogue } from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
-import { FinishedLines } from '../../apps/worker/src/execution/finished-lines.js'
 import { HandlerRegistry } from '../../apps/worker/src/execution/handler-registry.js'
 import { LeaseKeeper } from '../../apps/worker/src/execution/lease-keeper.js'
 import { ProgressReports } from '../../apps/worker/src/execution/progress-reports.js'

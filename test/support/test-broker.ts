@@ -1,6 +1,6 @@
 import { PredictionRepository, QueueRepository, TaskRepository, type DispatchableTask } from '#libs/database'
 import { createLogger, type QueueName } from '#libs/platform'
-import { brokerOptions, Reconciler, UnrunLines, type Broker } from '#libs/tasks'
+import { brokerOptions, Reconciler, FinishedLines, type Broker } from '#libs/tasks'
 import { Worker, type Job } from 'bullmq'
 import { Redis } from 'ioredis'
 import { v7 as uuidv7 } from 'uuid'
@@ -67,7 +67,7 @@ export const startTestBroker = async (kind: BrokerKind): Promise<TestBroker> => 
     broker,
     tasks,
     predictions: new PredictionRepository(database.dataSource, database.prepared, tasks),
-    createReconciler: () => new Reconciler(tasks, queues, broker, new UnrunLines(log), log),
+    createReconciler: () => new Reconciler(tasks, queues, broker, new FinishedLines(log), log),
     consumers,
     consume: (queue = 'predictions') => {
       const seen: Job[] = []

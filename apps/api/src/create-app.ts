@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { MemoryGuardError, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
+import { Lifecycle, MemoryGuardError, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
@@ -13,7 +13,6 @@ import { watchReads, watchRejections } from './access/watch-access.js'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
-import { ProcessState } from './health/process-state.js'
 import { limitBodyMemory } from './http/body-memory.js'
 import { Connections } from './http/connections.js'
 import { corsOptions } from './http/cors.js'
@@ -84,7 +83,7 @@ export const createApp = async (
   acceptUploads(app)
   if (http.corsOrigins.length > 0) app.enableCors(corsOptions(http.corsOrigins))
   const metrics = app.get(ApiMetrics)
-  const lifecycle = app.get(ProcessState)
+  const lifecycle = app.get(Lifecycle)
   fastify.addHook('onRequest', (request, reply, done) => {
     if (lifecycle.state !== 'starting' || !request.routeOptions.url?.startsWith('/v1/')) return done()
     problems.answer(startingError(), request, reply)
@@ -95,17 +94,20 @@ export const createApp = async (
   if (config.audit.recordsReads) watchReads(app, app.get(AccessLog))
   limitBodyMemory(fastify, http.bodyMemoryMib * 1_048_576)
   addResponseHeaders(app, lifecycle, new PublicUrl(http))
-  const accepted = new SampledLines(acceptedPerSecond, (leftOut) =>
-    log.info({ leftOut }, 'further requests accepted within a second'),
-  )
+  const accepted = new SampledLines(log, {
+    level: 'info',
+    message: 'request accepted',
+    perSecond: acceptedPerSecond,
+    furtherMessage: 'further requests accepted within a second',
+  })
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     const { id, method, submittedTask: task } = request
     const { statusCode: status } = reply
-    if (status < 400 && !readingMethods.has(method) && accepted.take()) {
+    if (status < 400 && !readingMethods.has(method)) {
       // The way from a request to its task, whose id the worker's lines have too, or to the row that it changed.
-      const fields = { request_id: id, method, route, status, target: targetOf(request), task }
-      log.info({ ...fields, location: reply.getHeader('location') }, 'request accepted')
+      const location = reply.getHeader('location')
+      accepted.add(() => ({ request_id: id, method, route, status, target: targetOf(request), task, location }))
     }
     metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
     done()

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated, createDataSource, withExplainedFailures } from '#libs/database'
 import { logWhenReady } from '#libs/health'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
@@ -11,14 +10,19 @@ import {
   readEnvironment,
   routeProcessOutput,
   findPortFrom,
+  Lifecycle,
+  runServer,
+  untilAskedToStop,
   type Config,
+  type LifecycleStep,
+  type Logger,
 } from '#libs/platform'
 import { BrokerNotes, checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { DataSource } from 'typeorm'
 import { BootstrapKey, type KeepFirstKey } from './access/bootstrap-key.js'
 import { createApp } from './create-app.js'
 import { ApiReadiness } from './health/api-readiness.js'
-import { ProcessState } from './health/process-state.js'
 import { ModelStates } from './models/model-states.js'
 import { serveOpenApi } from './openapi.js'
 
@@ -26,15 +30,6 @@ import { serveOpenApi } from './openapi.js'
 const releaseMs = 4_000
 /** And how long they may take at all. */
 const closeMs = 5_000
-
-const supervisorGone = 'the supervisor is gone'
-
-const untilAskedToStop = (): Promise<string> =>
-  new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const)
-      process.once(signal, () => resolve(signal))
-    process.once('disconnect', () => resolve(supervisorGone))
-  })
 
 /** A port that was asked for is the one; of the default's neighbours the first free one is. */
 const choosePort = async ({ http: { host, port, isPortChosen } }: Config): Promise<number> =>
@@ -53,11 +48,42 @@ const listen = async (app: NestFastifyApplication, config: Config): Promise<void
   }
 }
 
+const close = async (app: NestFastifyApplication): Promise<void> => {
+  const timers = [
+    setTimeout(() => app.get(FinishedTasks).releaseAll(), releaseMs),
+    // A caller who is slow to send or to read must not keep the process.
+    setTimeout(() => app.getHttpServer().closeAllConnections(), closeMs),
+  ]
+  await app.close()
+  timers.forEach(clearTimeout)
+}
+
+/** What the API is made of, in the order of its start. It listens first: until the database is there, probes get responses. */
+const apiSteps = (
+  app: NestFastifyApplication,
+  dataSource: DataSource,
+  config: Config,
+  log: Logger,
+  keepFirstKey?: KeepFirstKey,
+): readonly LifecycleStep[] => [
+  { name: 'database connections', stop: () => dataSource.destroy() },
+  { name: 'http', start: () => listen(app, config), stop: () => close(app) },
+  { name: 'database', start: () => connectWhenMigrated(dataSource, config, log) },
+  {
+    name: 'broker',
+    start: async () => app.get(BrokerNotes, { strict: false }).begin(await checkBrokerAtStart(config, log)),
+  },
+  { name: 'first key', start: () => app.get(BootstrapKey).install(keepFirstKey) },
+  { name: 'models', start: () => app.get(ModelStates).start() },
+  { name: 'finished tasks', start: () => app.get(FinishedTasks).start() },
+  { name: 'garbage of the start', start: collectGarbageOfStart },
+]
+
 /**
- * Runs the API until it is asked to stop. It listens at once: until the database is there, probes are answered and all
- * else is refused with 503. Stop: not ready, serving on for the shutdown delay, requests under way answered, the end.
- * `keepFirstKey` is called where an admin key has to be made, because neither configuration nor database has one.
- * @throws MemoryGuardError CONFIG_INVALID, also when the port is taken; DATABASE_UNAVAILABLE if waiting will not help.
+ * Runs the API until it is asked to stop. Stop: not ready, serving on for the shutdown delay, requests under way get
+ * their responses, the end. `keepFirstKey` is called where an admin key has to be made, because neither configuration
+ * nor database has one.
+ * @throws {MemoryGuardError} CONFIG_INVALID, also when the port is taken; DATABASE_UNAVAILABLE if waiting will not help.
  */
 export const runApi = async (
   env: NodeJS.ProcessEnv = readEnvironment(),
@@ -68,44 +94,19 @@ export const runApi = async (
   routeProcessOutput(log)
   assertModelsFolder(config)
   assertDefaultModel(config)
-  const asked = untilAskedToStop()
+  const asked = untilAskedToStop(log)
   const dataSource = createDataSource(config)
   const app = await createApp(config, log, dataSource)
   serveOpenApi(app, config.http)
-  const lifecycle = app.get(ProcessState)
-  // Before it is ready nothing is under way, and what it waits for may never come.
-  void asked.then(() => lifecycle.state === 'starting' && process.exit(0))
-  await listen(app, config)
-  const start = async () => {
-    await connectWhenMigrated(dataSource, config, log)
-    app.get(BrokerNotes, { strict: false }).begin(await checkBrokerAtStart(config, log))
-    await app.get(BootstrapKey).install(keepFirstKey)
-    await app.get(ModelStates).start()
-    await app.get(FinishedTasks).start()
-  }
-  await withExplainedFailures(start())
-  collectGarbageOfStart()
-  lifecycle.state = 'ready'
-  void logWhenReady({
-    log,
-    fields: async () => ({ url: await app.getUrl() }),
-    report: () => app.get(ApiReadiness).report(),
-    isOver: () => lifecycle.state !== 'ready',
-  })
-
-  const why = await asked
-  lifecycle.state = 'draining'
-  log.info({ why }, 'stopping')
-  // Balancers go on sending until they have noticed. A second signal ends the process.
-  if (why !== supervisorGone) await pause(config.shutdownDelaySeconds * 1000)
-  const timers = [
-    setTimeout(() => app.get(FinishedTasks).releaseAll(), releaseMs),
-    // A caller who is slow to send or to read must not keep the process.
-    setTimeout(() => app.getHttpServer().closeAllConnections(), closeMs),
-  ]
-  await app.close()
-  timers.forEach(clearTimeout)
-  await dataSource.destroy()
-  log.info('stopped')
-  process.exit(0)
+  const lifecycle = app.get(Lifecycle)
+  const onStarted = () =>
+    void logWhenReady({
+      log,
+      fields: async () => ({ url: await app.getUrl() }),
+      report: () => app.get(ApiReadiness).report(),
+      isOver: () => lifecycle.state !== 'ready',
+    })
+  const steps = apiSteps(app, dataSource, config, log, keepFirstKey)
+  const { shutdownDelaySeconds } = config
+  await withExplainedFailures(runServer({ lifecycle, steps, log, asked, shutdownDelaySeconds, onStarted }))
 }

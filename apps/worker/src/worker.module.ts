@@ -18,9 +18,9 @@ import { createConsumerClass } from './processors/consumer.js'
 import { DeliveredJobs } from './processors/delivered-jobs.js'
 import { processors } from './processors/processors.js'
 import { Autoscaler } from './capacity/autoscaler.js'
-import { FinishedLines } from './execution/finished-lines.js'
 import { HandlerRegistry } from './execution/handler-registry.js'
 import { LeaseKeeper } from './execution/lease-keeper.js'
+import { DueWork } from './capacity/due-work.js'
 import { PoolSize } from './capacity/pool-size.js'
 import { Presence } from './control/presence.js'
 import { Shadows } from './execution/shadows.js'
@@ -32,6 +32,7 @@ import { WorkerLimits } from './capacity/worker-limits.js'
 import { TaskRunner } from './execution/task-runner.js'
 import { Watchdog } from './watchdog/watchdog.js'
 import { WorkerCommands } from './control/worker-commands.js'
+import { WorkerFacts } from './control/worker-facts.js'
 import { WebhookSender } from './webhooks/webhook-sender.js'
 import { expandWorkerName, WORKER_NAME } from './control/worker-name.js'
 
@@ -61,11 +62,11 @@ export class WorkerModule {
           useFactory: (...made: TaskHandler[]) => new HandlerRegistry(made),
         },
         WorkerMetrics,
-        FinishedLines,
         DeliveredJobs,
         Consumers,
         ConsumerFactory,
         LeaseKeeper,
+        WorkerFacts,
         Presence,
         Shadows,
         Maintenance,
@@ -78,6 +79,7 @@ export class WorkerModule {
         TaskRunner,
         WorkerLimits,
         PoolSize,
+        DueWork,
         Autoscaler,
         Watchdog,
         WorkerCommands,

@@ -38,4 +38,13 @@ describe('the lifecycle of a process', () => {
     await lifecycle.stop()
     expect(events).toEqual(['start database', 'stop database'])
   })
+
+  it('stops parts that were added while they ran', async () => {
+    events.length = 0
+    const lifecycle = new Lifecycle(log)
+    await lifecycle.start([step('database')])
+    lifecycle.add(step('queues'))
+    await lifecycle.stop()
+    expect(events).toEqual(['start database', 'stop queues', 'stop database'])
+  })
 })

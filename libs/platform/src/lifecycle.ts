@@ -1,4 +1,3 @@
-import type { Logger } from './logging/index.js'
 import { withinTime } from './time-limit.js'
 
 /** A part of a process that is started once and stopped once. */
@@ -11,18 +10,31 @@ export interface LifecycleStep {
   readonly stopMs?: number
 }
 
+/** The part of a log that is needed here. */
+interface StepLog {
+  debug(fields: object, message: string): void
+  error(fields: { readonly err: unknown; readonly step: string }, message: string): void
+}
+
 /** The parts of a process in their order: started one after the other, stopped in reverse. */
 export class Lifecycle {
+  /** Where the process stands between start and stop. */
+  state: 'starting' | 'ready' | 'draining' = 'starting'
   private readonly started: LifecycleStep[] = []
 
-  constructor(private readonly log: Logger) {}
+  constructor(private readonly log: StepLog) {}
 
   /** Starts steps in the order given. @throws the first error; the steps after it are not started. */
   async start(steps: readonly LifecycleStep[]): Promise<void> {
     for (const step of steps) {
       await step.start?.()
-      this.started.push(step)
+      this.add(step)
     }
+  }
+
+  /** Adds a part that runs already. */
+  add(step: Omit<LifecycleStep, 'start'>): void {
+    this.started.push(step)
   }
 
   /** Stops what was started, the last first. A step that fails or takes too long is logged, and the next is stopped. */

@@ -1,12 +1,13 @@
-import { ConfigModule, registerAs } from '@nestjs/config'
+import { ConfigModule, getConfigToken, registerAs } from '@nestjs/config'
 import { Module, type DynamicModule } from '@nestjs/common'
 import type { Config } from './config.js'
+import { Lifecycle } from './lifecycle.js'
 import type { Logger } from './logging/index.js'
 
 const namespace = 'memoryguard'
 
 /** Injection token of the checked configuration (`Config`). */
-export const CONFIG = registerAs(namespace, () => ({})).KEY
+export const CONFIG = getConfigToken(namespace)
 /** Injection token of the process's logger (`Logger`). */
 export const LOGGER = Symbol('LOGGER')
 
@@ -21,8 +22,11 @@ export class PlatformModule {
         // The environment has been read and checked by `loadConfig`: nothing else reads it.
         ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, load: [registerAs(namespace, () => config)] }),
       ],
-      providers: [{ provide: LOGGER, useValue: log }],
-      exports: [LOGGER],
+      providers: [
+        { provide: LOGGER, useValue: log },
+        { provide: Lifecycle, useFactory: () => new Lifecycle(log) },
+      ],
+      exports: [LOGGER, Lifecycle],
     }
   }
 }

@@ -18,4 +18,4 @@ export { maxPriority, toNewTask, type CheckedPrediction } from './submission/tas
 export { TaskClient } from './submission/task-client.js'
 export { TasksModule } from './tasks.module.js'
 export { isWorkerCommand, workerCommandNames, workerCommands, type WorkerCommandName } from './worker-commands.js'
-export { UnrunLines } from './unrun-lines.js'
+export { FinishedLines } from './finished-lines.js'

@@ -2,7 +2,7 @@ import { firstTaskId, QueueRepository, TaskRepository, type WaitingRange } from 
 import { LOGGER, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { Broker } from './broker/broker.js'
-import { UnrunLines } from './unrun-lines.js'
+import { FinishedLines } from './finished-lines.js'
 
 /** A task is expected in the broker this long after it was stored or became due, in milliseconds. */
 const graceMs = 2_000
@@ -35,7 +35,7 @@ export class Reconciler {
     private readonly tasks: TaskRepository,
     private readonly queues: QueueRepository,
     private readonly broker: Broker,
-    private readonly unrun: UnrunLines,
+    private readonly finished: FinishedLines,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
@@ -47,7 +47,7 @@ export class Reconciler {
       this.log.warn({ tasks: lost.length }, 'tasks of a silent worker taken back')
       await this.broker.add(lost)
     }
-    this.unrun.report(await this.tasks.endUnwanted())
+    this.finished.reportUnrun(await this.tasks.endUnwanted())
     let total = lost.length
     const paused = await this.queues.listPaused()
     for (const queue of queues) {

@@ -5,13 +5,13 @@ import { brokerOptions, chooseBrokerBackend } from './broker/broker-options.js'
 import { BrokerNotes } from './broker/broker-notes.js'
 import { Broker } from './broker/broker.js'
 import { Dispatcher } from './dispatcher.js'
+import { FinishedLines } from './finished-lines.js'
 import { FinishedTasks } from './finished-tasks.js'
 import { Reconciler } from './reconciler.js'
 import { ResultParts } from './submission/async-result.js'
 import { Submissions } from './submission/submissions.js'
-import { UnrunLines } from './unrun-lines.js'
 
-const services = [Broker, BrokerNotes, Dispatcher, FinishedTasks, Reconciler, ResultParts, Submissions, UnrunLines]
+const services = [Broker, BrokerNotes, Dispatcher, FinishedLines, FinishedTasks, Reconciler, ResultParts, Submissions]
 
 /** The queues of every process and what adds jobs to them; the worker's processors consume them. */
 @Module({})

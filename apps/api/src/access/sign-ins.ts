@@ -22,12 +22,12 @@ export class SignIns {
   constructor(
     private readonly keys: KeyCache,
     private readonly metrics: ApiMetrics,
-    private readonly log: Logger,
+    log: Logger,
     private readonly limit: RequestLimits['ofWrongKeys'],
   ) {
-    this.failures = new SampledLines(failuresPerSecond, (leftOut) =>
-      log.warn({ leftOut }, 'further sign-ins failed within a second'),
-    )
+    const furtherMessage = 'further sign-ins failed within a second'
+    const perSecond = failuresPerSecond
+    this.failures = new SampledLines(log, { level: 'warn', message: 'sign-in failed', perSecond, furtherMessage })
   }
 
   /** @throws MemoryGuardError ACCESS_KEY_MISSING, ACCESS_KEY_INVALID, RATE_LIMITED */
@@ -82,8 +82,6 @@ export class SignIns {
 
   private note(request: FastifyRequest, reason: 'invalid' | 'limited'): void {
     this.metrics.countFailedSignIn(reason)
-    if (this.failures.take()) {
-      this.log.warn({ request_id: request.id, address: clientAddressOf(request), reason }, 'sign-in failed')
-    }
+    this.failures.add(() => ({ request_id: request.id, address: clientAddressOf(request), reason }))
   }
 }

@@ -1,15 +1,15 @@
 import { DatabaseReadiness } from '#libs/database'
 import { Readiness, type ReadinessReport } from '#libs/health'
 import { ModelCatalogue } from '#libs/ml/manifest'
+import { Lifecycle } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
-import { ProcessState } from './process-state.js'
 
 /** Whether the api can store submissions. An outage of the broker does not count: work is enqueued later. */
 @Injectable()
 export class ApiReadiness {
   constructor(
     private readonly readiness: Readiness,
-    private readonly lifecycle: ProcessState,
+    private readonly lifecycle: Lifecycle,
     private readonly database: DatabaseReadiness,
     private readonly catalogue: ModelCatalogue,
   ) {}

@@ -1,4 +1,4 @@
-import { SharedResult } from '#libs/platform'
+import { Lifecycle, SharedResult } from '#libs/platform'
 import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
@@ -6,18 +6,17 @@ import { Public } from '../access/access.js'
 import { Produces } from '../http/acceptable.js'
 import { ApiReadiness } from './api-readiness.js'
 import { ApiMetrics } from './api-metrics.js'
-import { ProcessState } from './process-state.js'
 
 @ApiTags('health')
 @Controller()
 export class HealthController {
   private readonly text = new SharedResult(() => this.metrics.registry.metrics())
   private readonly report = new SharedResult(() => this.readiness.report())
-  private reportedState: ProcessState['state'] | undefined
+  private reportedState: Lifecycle['state'] | undefined
 
   constructor(
     private readonly readiness: ApiReadiness,
-    private readonly lifecycle: ProcessState,
+    private readonly lifecycle: Lifecycle,
     private readonly metrics: ApiMetrics,
   ) {}
 

@@ -4,12 +4,11 @@ import { ModelsModule } from '../models/models.module.js'
 import { ApiReadiness } from './api-readiness.js'
 import { ApiMetrics } from './api-metrics.js'
 import { HealthController } from './health.controller.js'
-import { ProcessState } from './process-state.js'
 
 @Module({
   imports: [ReadinessModule, ModelsModule],
   controllers: [HealthController],
-  providers: [ApiMetrics, ApiReadiness, ProcessState],
-  exports: [ApiReadiness, ProcessState, ApiMetrics],
+  providers: [ApiMetrics, ApiReadiness],
+  exports: [ApiReadiness, ApiMetrics],
 })
 export class HealthModule {}

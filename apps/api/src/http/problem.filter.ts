@@ -49,9 +49,9 @@ export class ProblemFilter implements ExceptionFilter {
   private readonly rejections: SampledLines
 
   constructor(@Inject(LOGGER) private readonly log: Logger) {
-    this.rejections = new SampledLines(rejectionsPerSecond, (leftOut) =>
-      log.info({ leftOut }, 'further requests rejected within a second'),
-    )
+    const furtherMessage = 'further requests rejected within a second'
+    const perSecond = rejectionsPerSecond
+    this.rejections = new SampledLines(log, { level: 'info', message: 'request rejected', perSecond, furtherMessage })
   }
 
   catch(error: unknown, host: ArgumentsHost): void {
@@ -90,7 +90,7 @@ export class ProblemFilter implements ExceptionFilter {
     const route = request.routeOptions?.url ?? 'unknown'
     const fields = { request_id: request.id, method: request.method, route, status, code }
     if (status >= 500) this.log[status === 503 ? 'warn' : 'error']({ ...fields, err: error }, 'request failed')
-    else if (this.rejections.take()) this.log.info(fields, 'request rejected')
+    else this.rejections.add(() => fields)
   }
 }
 

@@ -1,15 +1,11 @@
+import type { Lifecycle } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { ProcessState } from '../health/process-state.js'
 import { isDocumentation } from './documentation-paths.js'
 import type { PublicUrl } from './public-url.js'
 import { documentationPolicy, securityHeaders } from './security-headers.js'
 
 /** Gives every response the headers that do not depend on its route. */
-export const addResponseHeaders = (
-  app: NestFastifyApplication,
-  lifecycle: ProcessState,
-  publicUrl: PublicUrl,
-): void => {
+export const addResponseHeaders = (app: NestFastifyApplication, lifecycle: Lifecycle, publicUrl: PublicUrl): void => {
   const documentationHeaders = {
     ...securityHeaders,
     'content-security-policy': documentationPolicy(publicUrl.origin),

@@ -1,6 +1,6 @@
 import { BatchRepository, TaskCallRepository, TaskRepository, type Database, type TaskEntity } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
-import { Broker, removeRevoked, storeRevokes, UnrunLines } from '#libs/tasks'
+import { Broker, FinishedLines, removeRevoked, storeRevokes } from '#libs/tasks'
 import { isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import type { Principal } from '../access/access.js'
@@ -14,7 +14,7 @@ export class TaskChanges {
     private readonly tasks: TasksService,
     private readonly repository: TaskRepository,
     private readonly broker: Broker,
-    private readonly unrun: UnrunLines,
+    private readonly lines: FinishedLines,
     private readonly audit: AuditTrail,
   ) {}
 
@@ -32,7 +32,7 @@ export class TaskChanges {
       action: terminate ? 'task.terminate' : 'task.revoke',
       target: id,
     }))
-    this.unrun.report(revoked.filter(({ state }) => state === 'cancelled'))
+    this.lines.reportUnrun(revoked.filter(({ state }) => state === 'cancelled'))
     await removeRevoked(this.broker, revoked)
     const task = await this.tasks.get(id, principal)
     if (isTerminal(task.state) && task.state !== 'cancelled') {

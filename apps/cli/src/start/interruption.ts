@@ -3,7 +3,7 @@ export interface Interruption {
   /** Aborted by the first signal. */
   readonly signal: AbortSignal
   /** Hands the signals back to Node's default. */
-  release(): void
+  readonly release: () => void
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { findFreePort, findPortFrom, isPortFree, loadConfig, type Config } from '#libs/platform'
+import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
+import { findFreePort, findPortFrom, isPortFree, Lifecycle, loadConfig, reasonOf, type Config } from '#libs/platform'
 import { announceUrl, baseUrl } from '../client/connect.js'
 import { faultsIn } from '../client/readiness.js'
 import { RestClient } from '../client/rest-client.js'
@@ -22,7 +23,10 @@ const program = join(dirname(createRequire(import.meta.url).resolve('#package.js
 
 const root = join(dirname(program), '..')
 /** For development: compiles what changes; Node restarts a process whose compiled code has changed. */
-const compiler = join(root, 'node_modules/typescript/bin/tsc')
+const compiler = {
+  main: join(root, 'node_modules/typescript/bin/tsc'),
+  args: ['--project', root, '--watch', '--preserveWatchOutput'],
+}
 const compiledMain = (app: string) => join(root, 'dist/apps', app, 'src/main.js')
 const watchFlags = ['--watch', '--watch-preserve-output', '--enable-source-maps']
 
@@ -34,64 +38,64 @@ const probeMs = 10_000
 /** How long the children of a killed run may take to notice and give the port back. */
 const orphanMs = 15_000
 
-const apiStopMs = 10_000
+/** How long api and compiler may take to stop. */
+const stopMs = 10_000
 
-/** What a step of the start has set up, and how to take it down. */
-type Undo = () => void | Promise<void>
+/** What all parts of a start share. */
+interface Start {
+  readonly env: NodeJS.ProcessEnv
+  readonly config: Config
+  /** Real path of MEMORYGUARD_HOME. */
+  readonly home: string
+  readonly isWatched: boolean
+  readonly signal: AbortSignal
+  readonly lifecycle: Lifecycle
+  readonly processes: SupervisedProcess[]
+}
 
 /**
  * Runs everything on this machine until it is interrupted: PostgreSQL unless DATABASE_URL is set, api and worker.
  * `isWatched` is for development: the logs are shown, and api and worker are restarted when their code changes. Returns
  * the exit code.
- *
  * @throws {CommandError | MemoryGuardError} with what to do, if something cannot start; nothing is left running.
  */
-export async function runStart(env: NodeJS.ProcessEnv, isWatched = false): Promise<number> {
-  const undos: Undo[] = []
+export const runStart = async (env: NodeJS.ProcessEnv, isWatched = false): Promise<number> => {
   const processes: SupervisedProcess[] = []
-  const interruption = listenForInterruption(() => {
+  const lifecycle = new Lifecycle({
+    debug: () => undefined,
+    error: ({ err, step }) => warn(`The ${step} was not stopped properly: ${reasonOf(err)}`),
+  })
+  const { signal, release } = listenForInterruption(() => {
     warn('Ending at once')
     for (const supervised of processes) supervised.kill()
     process.exit(130)
   })
-  const { signal } = interruption
   try {
-    await run(env, isWatched, signal, undos, processes)
+    const config = loadConfig(env)
+    assertModelsFolder(config)
+    assertDefaultModel(config)
+    await run({ env, config, home: openHome(config.home), isWatched, signal, lifecycle, processes })
     return 0
   } catch (error) {
     if (signal.aborted) return 0
     throw error
   } finally {
     if (signal.aborted) print('\nStopping ...')
-    for (const undo of undos.reverse()) await undo()
+    await lifecycle.stop()
     if (signal.aborted) print('Stopped. The data is kept.')
-    interruption.release()
+    release()
   }
 }
 
-async function run(
-  env: NodeJS.ProcessEnv,
-  isWatched: boolean,
-  signal: AbortSignal,
-  undos: Undo[],
-  processes: SupervisedProcess[],
-): Promise<void> {
+const run = async (start: Start): Promise<void> => {
   const startedAt = performance.now()
-  const config = loadConfig(env)
-  const { assertDefaultModel, assertModelsFolder } = await import('#libs/ml/manifest')
-  assertModelsFolder(config)
-  assertDefaultModel(config)
-  const home = openHome(config.home)
-  const isAfterCrash = lockHome(home, undos)
-  const port = await reservePort(config, isAfterCrash)
+  const { env, config, home, isWatched, signal, lifecycle } = start
+  const port = await reservePort(config, lockHome(start))
   const url = baseUrl(config.http.host, port)
   const adminKey = config.adminApiKey ?? ensureAdminKey(home)
-  const adminKeySource =
-    config.adminApiKey === undefined ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
-
   if (config.broker.url !== undefined) await assertBrokerAnswers(config.broker.url)
   const postgres = config.database.url === undefined ? await SupervisedPostgres.start(home, print) : undefined
-  if (postgres) undos.push(() => postgres.stop())
+  if (postgres) lifecycle.add({ name: 'database', stop: () => postgres.stop() })
   signal.throwIfAborted()
   const shared = withSettings(postgres ? withoutPostgresVariables(env) : env, {
     MEMORYGUARD_HOME: home,
@@ -100,53 +104,28 @@ async function run(
     SHUTDOWN_DELAY_SECONDS: '0',
   })
   await migrate(shared, signal)
-  if (postgres) undos.push(announceDatabase(home, postgres.url))
+  if (postgres) lifecycle.add({ name: 'address of the database', stop: announceDatabase(home, postgres.url) })
   print('The database is ready')
 
-  const { isHealthPortChosen, healthPort: chosenPort } = config.worker
-  // The default is left to a worker that is started beside this one, and 0 means any.
-  const healthPort = isHealthPortChosen && chosenPort !== 0 ? chosenPort : await findFreePort(config.http.host)
-  if (isWatched) watchCode(home, processes, undos)
-  const supervise = (name: string, more: NodeJS.ProcessEnv, stopMs: number) => {
-    const logPath = join(logFolder(home), `${name}.log`)
-    const supervised = new SupervisedProcess({
-      name,
-      ...(isWatched
-        ? { main: compiledMain(name), nodeFlags: watchFlags, isShown: true }
-        : { main: program, args: [name] }),
-      env: withSettings(shared, more),
-      logPath,
-      stopMs,
-      log: warn,
-    })
-    processes.push(supervised)
-    undos.push(() => supervised.stop())
-    return supervised
-  }
-  // Taken down in reverse: the api first, so that nothing new arrives while the worker finishes.
-  const worker = supervise(
-    'worker',
-    // A worker started beside this one has the default name.
-    { WORKER_HEALTH_PORT: String(healthPort), WORKER_NAME: env['WORKER_NAME'] || 'start@%h' },
-    (config.worker.drainSeconds + 10) * 1000,
-  )
-  const api = supervise('api', { PORT: String(port), ADMIN_API_KEY: adminKey }, apiStopMs)
-  const ends = [api.end, worker.end, ...(postgres ? [postgres.end] : []), onceAborted(signal)]
-
-  const client = new RestClient(url, adminKey)
+  if (isWatched) supervise(start, 'compiler', { ...compiler, env: process.env, stopMs }).markProven()
+  // Stopped in reverse: the api first, so that nothing new arrives while the worker finishes.
+  const worker = await superviseWorker(start, shared)
+  const apiEnv = withSettings(shared, { PORT: String(port), ADMIN_API_KEY: adminKey })
+  const api = supervise(start, 'api', { ...serverProgram('api', isWatched), env: apiEnv, stopMs })
+  const ends = [api.end, worker.process.end, ...(postgres ? [postgres.end] : []), onceAborted(signal)]
   const ready = async () => {
-    await Promise.all([
-      untilReady(api.program, url, signal).then(() => api.markProven()),
-      untilReady(worker.program, baseUrl(config.http.host, healthPort), signal).then(() => worker.markProven()),
-    ])
-    undos.push(announceUrl(home, url))
+    await Promise.all([untilReady(api, url, signal), untilReady(worker.process, worker.url, signal)])
+    lifecycle.add({ name: 'address of the api', stop: announceUrl(home, url) })
     print('api and worker are ready')
+    const client = new RestClient(url, adminKey)
     const prediction = await showExample(client, postgres !== undefined, signal).catch((error: unknown) => {
       signal.throwIfAborted()
-      warn(`The worked example failed. ${error instanceof Error ? error.message : String(error)}`)
+      warn(`The worked example failed. ${reasonOf(error)}`)
       return undefined
     })
     const seconds = (performance.now() - startedAt) / 1000
+    const isKept = config.adminApiKey === undefined
+    const adminKeySource = isKept ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
     const facts = { url, adminKey, adminKeySource, logFolder: shown(logFolder(home)), seconds }
     for (const line of summaryOf(prediction, facts)) print(line)
   }
@@ -154,40 +133,54 @@ async function run(
   await Promise.race(ends)
 }
 
-function watchCode(home: string, processes: SupervisedProcess[], undos: Undo[]): void {
-  const supervised = new SupervisedProcess({
-    name: 'compiler',
-    main: compiler,
-    args: ['--project', root, '--watch', '--preserveWatchOutput'],
-    env: process.env,
-    logPath: join(logFolder(home), 'compiler.log'),
-    isShown: true,
-    stopMs: apiStopMs,
-    log: warn,
-  })
-  supervised.markProven()
+/** Keeps a program running until the start is stopped. */
+const supervise = (
+  { home, isWatched, lifecycle, processes }: Start,
+  name: string,
+  program: Omit<SupervisedProgram, 'name' | 'logPath' | 'isShown' | 'log'>,
+): SupervisedProcess => {
+  const logPath = join(logFolder(home), `${name}.log`)
+  const supervised = new SupervisedProcess({ ...program, name, logPath, isShown: isWatched, log: warn })
   processes.push(supervised)
-  undos.push(() => supervised.stop())
+  lifecycle.add({ name, stop: () => supervised.stop() })
+  return supervised
+}
+
+const serverProgram = (name: string, isWatched: boolean) =>
+  isWatched ? { main: compiledMain(name), nodeFlags: watchFlags } : { main: program, args: [name] }
+
+const superviseWorker = async (start: Start, shared: NodeJS.ProcessEnv) => {
+  const { http, worker } = start.config
+  // The default is left to a worker that is started beside this one, and 0 means any.
+  const isChosen = worker.isHealthPortChosen && worker.healthPort !== 0
+  const healthPort = isChosen ? worker.healthPort : await findFreePort(http.host)
+  const env = withSettings(shared, {
+    WORKER_HEALTH_PORT: String(healthPort),
+    // A worker started beside this one has the default name.
+    WORKER_NAME: start.env['WORKER_NAME'] || 'start@%h',
+  })
+  const program = { ...serverProgram('worker', start.isWatched), env, stopMs: (worker.drainSeconds + 10) * 1000 }
+  return { process: supervise(start, 'worker', program), url: baseUrl(http.host, healthPort) }
 }
 
 /** The environment with settings put into it; a file that names one of them has no say any more. */
-function withSettings(env: NodeJS.ProcessEnv, settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+const withSettings = (env: NodeJS.ProcessEnv, settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
   const files = Object.keys(settings).map((name) => `${name}_FILE`)
   return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !files.includes(name))), ...settings }
 }
 
 /** What the shell says of other servers must not reach our own. */
-function withoutPostgresVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+const withoutPostgresVariables = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^PG[A-Z]/.test(name)))
 }
 
 /** The worked example is of an invented person: it is computed where nothing is stored yet, in a database of our own. */
-async function showExample(client: RestClient, isEmbedded: boolean, signal: AbortSignal) {
+const showExample = async (client: RestClient, isEmbedded: boolean, signal: AbortSignal) => {
   return isEmbedded && (await hasNothingStored(client, signal)) ? submitExample(client, signal) : undefined
 }
 
-/** Makes this the only start on `home`; tells whether the last one was killed. */
-function lockHome(home: string, undos: Undo[]): boolean {
+/** Makes this the only start on its home; tells whether the last one was killed. */
+const lockHome = ({ home, lifecycle }: Start): boolean => {
   const lock = acquireProcessLock(startLockPath(home))
   if ('heldBy' in lock) {
     throw new CommandError(
@@ -195,12 +188,12 @@ function lockHome(home: string, undos: Undo[]): boolean {
         `"kill ${lock.heldBy}", or run a second one beside it: MEMORYGUARD_HOME=another-folder npm start -- --port 3001`,
     )
   }
-  undos.push(() => lock.release())
+  lifecycle.add({ name: 'lock', stop: () => lock.release() })
   return lock.isAfterCrash
 }
 
 /** The port of the API: the one that was asked for, or the first free one from the default on. */
-async function reservePort({ http: { host, port, isPortChosen } }: Config, isAfterCrash: boolean): Promise<number> {
+const reservePort = async ({ http: { host, port, isPortChosen } }: Config, isAfterCrash: boolean): Promise<number> => {
   if (port === 0) return findFreePort(host)
   const deadline = Date.now() + (isAfterCrash ? orphanMs : 0)
   while (!(await isPortFree(port, host))) {
@@ -220,8 +213,8 @@ async function reservePort({ http: { host, port, isPortChosen } }: Config, isAft
   return port
 }
 
-/** In a process of its own, so that the database library does not stay in the memory of this one. */
-async function migrate(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+/** Updates the schema in a process of its own, so that the database library does not stay in the memory of this one. */
+const migrate = async (env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> => {
   const child = spawn(process.execPath, [program, 'migrate'], {
     env,
     signal,
@@ -233,12 +226,13 @@ async function migrate(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<voi
   if (code !== 0) throw new CommandError(`The database could not be brought to this version's schema.\n${words.trim()}`)
 }
 
-async function untilReady({ name, logPath }: SupervisedProgram, url: string, signal: AbortSignal): Promise<void> {
+const untilReady = async (supervised: SupervisedProcess, url: string, signal: AbortSignal): Promise<void> => {
   const deadline = Date.now() + readyMs
   for (;;) {
     const fault = await readinessFault(url, signal)
-    if (fault === undefined) return
+    if (fault === undefined) return supervised.markProven()
     if (Date.now() > deadline) {
+      const { name, logPath } = supervised.program
       const why = fault === '' ? '' : ` (${fault})`
       throw new CommandError(`The ${name} was not ready after ${readyMs / 1000} s${why}: see ${shown(logPath)}.`)
     }
@@ -247,7 +241,7 @@ async function untilReady({ name, logPath }: SupervisedProgram, url: string, sig
 }
 
 /** What the readiness probe says is wrong, perhaps in no words; undefined if it is ready. */
-async function readinessFault(url: string, signal: AbortSignal): Promise<string | undefined> {
+const readinessFault = async (url: string, signal: AbortSignal): Promise<string | undefined> => {
   try {
     // Without the signal, on which every fetch leaves a listener behind: what polls looks at it itself.
     const response = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(probeMs) })
@@ -260,7 +254,7 @@ async function readinessFault(url: string, signal: AbortSignal): Promise<string 
   }
 }
 
-function onceAborted(signal: AbortSignal): Promise<void> {
+const onceAborted = (signal: AbortSignal): Promise<void> => {
   return new Promise((resolve) => {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
@@ -268,7 +262,7 @@ function onceAborted(signal: AbortSignal): Promise<void> {
 }
 
 /** A path as short as a reader in the working folder needs it. */
-function shown(path: string): string {
+const shown = (path: string): string => {
   const short = relative(process.cwd(), path)
   return short.startsWith('..') ? path : short || '.'
 }

@@ -1,11 +1,10 @@
-import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
+import { isDatabaseUnavailable } from '#libs/database'
 import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { queueSettings } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
-import { Consumers } from '../processors/consumers.js'
+import { DueWork } from './due-work.js'
 import { PoolSize } from './pool-size.js'
 import { Scale } from './scale.js'
-import { WorkerLimits } from './worker-limits.js'
 import { TaskRunner } from '../execution/task-runner.js'
 
 const intervalMs = 1_000
@@ -20,9 +19,7 @@ export class Autoscaler {
   constructor(
     private readonly size: PoolSize,
     private readonly runner: TaskRunner,
-    private readonly limits: WorkerLimits,
-    private readonly consumers: Consumers,
-    private readonly queues: QueueRepository,
+    private readonly due: DueWork,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -58,9 +55,9 @@ export class Autoscaler {
   }
 
   private async countWaitingBatches(): Promise<number> {
-    const waiting = await this.queues.countDue(this.consumers.queues, this.limits.rates.names, waitingSeconds)
     let batches = this.size.countWaiting(waitingSeconds * 1000)
-    for (const [queue, tasks] of waiting) batches += Math.ceil(tasks / queueSettings[queue].batchSize)
+    for (const [queue, tasks] of await this.due.count(waitingSeconds))
+      batches += Math.ceil(tasks / queueSettings[queue].batchSize)
     return batches
   }
 }

@@ -2,7 +2,6 @@ import { controlChannel, NotificationListener, WorkerCommandRepository, type Wor
 import { CONFIG, LOGGER, MemoryGuardError, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { z } from 'zod'
-import { LeaseKeeper } from '../execution/lease-keeper.js'
 import { Presence } from './presence.js'
 import { TaskRunner } from '../execution/task-runner.js'
 import { WorkerCommands } from './worker-commands.js'
@@ -30,14 +29,12 @@ export class RemoteControl {
     private readonly presence: Presence,
     private readonly commands: WorkerCommands,
     private readonly sent: WorkerCommandRepository,
-    leases: LeaseKeeper,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
     this.loop = new PeriodicLoop({ name: 'commands', intervalMs: sweepMs, run: () => this.work() }, log)
     this.listener = new NotificationListener(config, handlers, log)
-    leases.whenRevoked(({ id, terminate }) => this.runner.revoke(id, terminate))
   }
 
   start(): Promise<void> {

@@ -1,5 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { isDatabaseUnavailable, TaskRepository, type AttemptEnd, type ClaimedTask, type TaskJob } from '#libs/database'
+import {
+  isDatabaseUnavailable,
+  TaskRepository,
+  type AttemptEnd,
+  type ClaimedTask,
+  type RevokeRequest,
+  type TaskJob,
+} from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Dispatcher } from '#libs/tasks'
 import { shownName } from '#libs/tasks/contracts'
@@ -35,6 +42,11 @@ export class Attempts {
     )
     this.leases.hold(claimed)
     return claimed
+  }
+
+  /** Calls back with each request to revoke a task of this worker, again at each renewal of its lease. */
+  whenRevoked(revoke: (request: RevokeRequest) => void): void {
+    this.leases.whenRevoked(revoke)
   }
 
   letGo(tasks: readonly ClaimedTask[]): void {

@@ -13,8 +13,4 @@ export class HandlerRegistry {
   find(name: string): TaskHandler | undefined {
     return this.handlers.get(shownName(name))
   }
-
-  get names(): readonly string[] {
-    return [...this.handlers.keys()]
-  }
 }

@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AttemptEnd, ClaimedTask, TaskJob } from '#libs/database'
 import { MemoryGuardError, MicroBatcher, type QueueName, type Settled } from '#libs/platform'
-import { jobPayload, queueSettings } from '#libs/tasks'
+import { FinishedLines, jobPayload, queueSettings } from '#libs/tasks'
 import { shownName } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { WorkerMetrics } from '../health/worker-metrics.js'
-import { FinishedLines } from './finished-lines.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { ProgressReports } from './progress-reports.js'
 import { WorkerLimits } from '../capacity/worker-limits.js'
 import { Attempts } from './attempts.js'
+import { reportEnded } from './report-ended.js'
 import { RunningGroup } from './running-group.js'
 import { parseArgs } from './parse-args.js'
 import type { Computed, StartedTask, TaskHandler } from './task-handler.js'
@@ -56,6 +56,7 @@ export class TaskRunner {
     private readonly finished: FinishedLines,
   ) {
     this.concurrency = limits.concurrency
+    attempts.whenRevoked(({ id, terminate }) => this.revoke(id, terminate))
   }
 
   /** Whether work that came now could be computed at once. */
@@ -192,7 +193,7 @@ export class TaskRunner {
     ])
     const durationMs = performance.now() - startedAt
     this.metrics.observeGroup(tasks, computed.length, ends, durationMs / 1000)
-    this.finished.report({ tasks, stored, ends, durationMs })
+    reportEnded(this.finished, { tasks, stored, ends, durationMs })
   }
 
   /** Returns an outcome for each task of the group, in order. */

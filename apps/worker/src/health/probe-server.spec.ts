@@ -23,7 +23,8 @@ describe('the probes of a worker', () => {
       },
       metrics: new WorkerMetrics(),
     })
-    port = await probes.listen('127.0.0.1', 0)
+    await probes.listen('127.0.0.1', 0)
+    port = probes.port
     url = `http://127.0.0.1:${port}`
   })
   afterEach(() => probes.close())

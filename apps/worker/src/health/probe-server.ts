@@ -36,8 +36,14 @@ export class ProbeServer {
     })
   }
 
-  /** @returns the port it listens on. @throws MemoryGuardError CONFIG_INVALID if it is taken. */
-  async listen(host: string, port: number): Promise<number> {
+  /** The port it listens on; 0 before. */
+  get port(): number {
+    const address: AddressInfo | string | null = this.server.address()
+    return typeof address === 'object' && address ? address.port : 0
+  }
+
+  /** @throws {MemoryGuardError} CONFIG_INVALID if the port is taken. */
+  async listen(host: string, port: number): Promise<void> {
     try {
       await once(this.server.listen(port, host), 'listening')
     } catch (cause) {
@@ -48,8 +54,6 @@ export class ProbeServer {
         { cause },
       )
     }
-    const address: AddressInfo | string | null = this.server.address()
-    return typeof address === 'object' && address ? address.port : port
   }
 
   async close(): Promise<void> {

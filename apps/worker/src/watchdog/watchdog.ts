@@ -1,10 +1,10 @@
-import { isDatabaseUnavailable, QueueRepository } from '#libs/database'
-import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger, type QueueName } from '#libs/platform'
+import { isDatabaseUnavailable } from '#libs/database'
+import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/platform'
 import { Broker } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { Consumers } from '../processors/consumers.js'
 import { StallClock, type StallSight } from './stall-clock.js'
-import { WorkerLimits } from '../capacity/worker-limits.js'
+import { DueWork } from '../capacity/due-work.js'
 import { TaskRunner } from '../execution/task-runner.js'
 
 /** A task that waits this long is on no way to a worker any more. */
@@ -24,10 +24,9 @@ export class Watchdog {
 
   constructor(
     private readonly runner: TaskRunner,
-    private readonly limits: WorkerLimits,
+    private readonly due: DueWork,
     private readonly consumers: Consumers,
     private readonly broker: Broker,
-    private readonly queues: QueueRepository,
     @Inject(CONFIG) { worker }: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
@@ -72,7 +71,7 @@ export class Watchdog {
    * one at a time. Only what the broker holds ready could be taken here; a broker that does not answer may hold it.
    */
   private async seeWork(): Promise<Pick<StallSight, 'isStarving' | 'isBrokerUp'>> {
-    const queues = this.runner.hasFreeChild ? await this.listDueQueues() : []
+    const queues = this.runner.hasFreeChild ? [...(await this.due.count(waitingSeconds)).keys()] : []
     try {
       // One that cannot be written to is out of order, though it answers how many jobs wait.
       if (queues.length > 0) await this.broker.assertWritable()
@@ -81,11 +80,6 @@ export class Watchdog {
     } catch {
       return { isStarving: true, isBrokerUp: false }
     }
-  }
-
-  private async listDueQueues(): Promise<readonly QueueName[]> {
-    const due = await this.queues.countDue(this.consumers.queues, this.limits.rates.names, waitingSeconds)
-    return [...due.keys()]
   }
 
   private rebuild(): void {

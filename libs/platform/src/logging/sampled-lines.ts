@@ -1,30 +1,38 @@
+import type { Logger } from './logger.js'
+
 /** Length of one count, in milliseconds. */
 const windowMs = 1_000
 
-/**
- * Bounds how many lines of one kind are logged: a call is allowed up to `perSecond` times a second, and afterwards
- * `summarize` is told how many were left out. A refused call costs an increment.
- */
+/** Lines of one kind. */
+export interface LineKind {
+  readonly message: string
+  readonly level: 'info' | 'warn'
+  readonly perSecond: number
+  /** The line about those that were left out; its field `leftOut` says how many. */
+  readonly furtherMessage: string
+}
+
+/** Logs lines of one kind up to so many times a second, and then how many were left out. One left out costs an increment. */
 export class SampledLines {
-  private taken = 0
+  private asked = 0
   private timer: NodeJS.Timeout | undefined
 
   constructor(
-    private readonly perSecond: number,
-    private readonly summarize: (leftOut: number) => void,
+    private readonly log: Logger,
+    private readonly kind: LineKind,
   ) {}
 
-  /** Whether a line may be logged now. */
-  take(): boolean {
-    this.taken += 1
+  /** Logs a line. `fields` is called only if the line is not left out. */
+  add(fields: () => object): void {
+    this.asked += 1
     this.timer ??= setTimeout(() => this.endWindow(), windowMs).unref()
-    return this.taken <= this.perSecond
+    if (this.asked <= this.kind.perSecond) this.log[this.kind.level](fields(), this.kind.message)
   }
 
   private endWindow(): void {
-    const leftOut = this.taken - this.perSecond
-    this.taken = 0
+    const leftOut = this.asked - this.kind.perSecond
+    this.asked = 0
     this.timer = undefined
-    if (leftOut > 0) this.summarize(leftOut)
+    if (leftOut > 0) this.log[this.kind.level]({ leftOut }, this.kind.furtherMessage)
   }
 }

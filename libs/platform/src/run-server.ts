@@ -1,0 +1,52 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Lifecycle, LifecycleStep } from './lifecycle.js'
+import type { Logger } from './logging/index.js'
+
+/**
+ * Resolves when the process is asked to stop, by a signal or the end of its supervisor. The second request ends the
+ * process at once, and so does one of `coldSignals`.
+ */
+export const untilAskedToStop = (log: Logger, coldSignals: readonly NodeJS.Signals[] = []): Promise<void> =>
+  new Promise((resolve) => {
+    let isAsked = false
+    const ask = (why: string, isCold = false) => {
+      if (isAsked || isCold) {
+        log.warn({ why }, 'stopping at once')
+        process.exit(1)
+      }
+      isAsked = true
+      log.info({ why }, 'stopping: nothing new is taken; what runs is finished')
+      resolve()
+    }
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)
+      process.on(signal, () => ask(signal, coldSignals.includes(signal)))
+    process.once('disconnect', () => ask('the supervisor is gone'))
+  })
+
+/** A server from its start to its stop. */
+export interface Server {
+  readonly lifecycle: Lifecycle
+  readonly steps: readonly LifecycleStep[]
+  readonly log: Logger
+  /** Resolves when the server is asked to stop. */
+  readonly asked: Promise<void>
+  /** How long it goes on serving then, in seconds, so that balancers notice that it is not ready. */
+  readonly shutdownDelaySeconds: number
+  readonly onStarted: () => void
+}
+
+/** Runs a server until it is asked to stop, and ends the process. @throws the first error of its start */
+export const runServer = async (server: Server): Promise<never> => {
+  const { lifecycle, steps, log, asked, shutdownDelaySeconds, onStarted } = server
+  // Before it is ready nothing is in hand, and what it waits for may never come.
+  void asked.then(() => lifecycle.state === 'starting' && process.exit(0))
+  await lifecycle.start(steps)
+  lifecycle.state = 'ready'
+  onStarted()
+  await asked
+  lifecycle.state = 'draining'
+  await pause(shutdownDelaySeconds * 1000)
+  await lifecycle.stop()
+  log.info('stopped')
+  process.exit(0)
+}
