@@ -1,8 +1,11 @@
 import { isDatabaseUnavailable } from '#libs/database'
-import { lateAnswer, readinessCheckMs, withinTime } from '#libs/platform'
+import { withinTime } from '#libs/platform'
 import { Broker, BrokerNotes } from '#libs/tasks'
 import { HttpException, Injectable } from '@nestjs/common'
 import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus'
+
+/** Longest time that one check may take, in milliseconds: shorter than what probes wait. */
+const checkMs = 3_000
 
 /** One check of readiness: resolves to what is wrong, or to nothing. It counts as failed after some seconds. */
 export type ReadinessCheck = () => Promise<string | undefined>
@@ -66,7 +69,7 @@ export class Readiness {
 /** Returns what is wrong by a check, or why it failed. */
 const faultOf = async (check: ReadinessCheck): Promise<string | undefined> => {
   try {
-    return await withinTime(check(), readinessCheckMs, lateAnswer)
+    return await withinTime(check(), checkMs, `no answer within ${checkMs / 1000} s`)
   } catch (error) {
     if (isDatabaseUnavailable(error)) return 'unreachable'
     return error instanceof Error ? error.message : String(error)

@@ -1,6 +1,6 @@
 import { ConfigModule, getConfigToken, registerAs } from '@nestjs/config'
 import { Module, type DynamicModule } from '@nestjs/common'
-import type { Config } from './config.js'
+import type { Config } from './config/load-config.js'
 import { Lifecycle } from './lifecycle.js'
 import type { Logger } from './logging/index.js'
 

@@ -1,16 +1,5 @@
-import type { LookupAddress } from 'node:dns'
 import { describe, expect, it } from 'vitest'
-import { isPublicAddress, publicLookup } from './public-address.js'
-
-const lookup = (answers: readonly string[], all: boolean) =>
-  new Promise((resolve) => {
-    publicLookup((_name, _options, callback) => {
-      callback(
-        null,
-        answers.map((address): LookupAddress => ({ address, family: address.includes(':') ? 6 : 4 })),
-      )
-    })('example.org', { all }, (error, address, family) => resolve(error ? error.name : [address, family]))
-  })
+import { isPublicAddress } from './public-address.js'
 
 describe('a public address', () => {
   it.each(['1.1.1.1', '93.184.215.14', '100.63.255.255', '100.128.0.1', '172.15.0.1', '172.32.0.1', '223.255.255.255'])(
@@ -50,20 +39,4 @@ describe('a public address', () => {
     ['0x7f.1', 'a number that only browsers read'],
     ['', 'nothing'],
   ])('is not %s: %s', (address) => expect(isPublicAddress(address)).toBe(false))
-})
-
-describe('a look-up of public addresses', () => {
-  it('answers what is public, one or all', async () => {
-    expect(await lookup(['1.1.1.1', '2606:4700:4700::1111'], false)).toEqual(['1.1.1.1', 4])
-    expect(await lookup(['1.1.1.1'], true)).toEqual([[{ address: '1.1.1.1', family: 4 }], undefined])
-  })
-
-  it.each([[['127.0.0.1']], [['1.1.1.1', '10.0.0.1']], [['::ffff:127.0.0.1']]])('refuses %j', async (answers) => {
-    expect(await lookup(answers, true)).toBe('AddressRefusedError')
-    expect(await lookup(answers, false)).toBe('AddressRefusedError')
-  })
-
-  it('fails for a name without an address', async () => {
-    expect(await lookup([], true)).toBe('Error')
-  })
 })

@@ -1,4 +1,5 @@
-import { Lifecycle, SharedResult } from '#libs/platform'
+import { SharedResult } from '#libs/health'
+import { Lifecycle } from '#libs/platform'
 import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { explainListen, MemoryGuardError, SharedResult } from '#libs/platform'
+import { SharedResult } from '#libs/health'
+import { explainListen, MemoryGuardError } from '#libs/platform'
 import type { WorkerMetrics } from './worker-metrics.js'
 
 /** What the probes ask. None of them waits for anything but the readiness check. */

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, LookupFunction } from 'node:net'
-import { anyLookup, HostResolver, publicLookup } from '#libs/platform'
 import { afterEach, describe, expect, it } from 'vitest'
+import { checkedLookup } from './checked-lookup.js'
+import { HostResolver } from './host-resolver.js'
 import { postMessage } from './post-message.js'
 
-const { resolve } = new HostResolver()
+const resolver = new HostResolver()
 const servers: Server[] = []
 afterEach(() => {
   for (const server of servers.splice(0)) {
@@ -28,7 +29,7 @@ const post = (url: string, more: { timeoutMs?: number; lookup?: LookupFunction }
     headers: { 'webhook-id': 'm' },
     body: '{"é":1}',
     timeoutMs: more.timeoutMs ?? 5_000,
-    lookup: more.lookup ?? anyLookup(resolve),
+    lookup: more.lookup ?? checkedLookup(resolver, true),
     mayBePrivate: more.lookup === undefined,
     signal: new AbortController().signal,
   })
@@ -91,17 +92,20 @@ describe('posting a message', () => {
     'https://[::ffff:7f00:1]/',
     'https://2130706433/',
   ])('refuses %s', async (url) => {
-    await expect(post(url, { lookup: publicLookup(resolve) })).rejects.toMatchObject({ name: 'AddressRefusedError' })
+    await expect(post(url, { lookup: checkedLookup(resolver, false) })).rejects.toMatchObject({
+      name: 'AddressRefusedError',
+    })
   })
 
   it('refuses a name at the moment of the connection, whatever it resolved to before', async () => {
     let isRebound = false
     const asked: boolean[] = []
-    const lookup = publicLookup((_name, _options, callback) => {
+    const find = async () => {
       asked.push(isRebound)
-      if (isRebound) callback(null, [{ address: '127.0.0.1', family: 4 }])
-      else callback(Object.assign(new Error('no network'), { code: 'ENOTFOUND' }), [])
-    })
+      if (!isRebound) throw Object.assign(new Error('no network'), { code: 'ENOTFOUND' })
+      return [{ address: '127.0.0.1', family: 4 }]
+    }
+    const lookup = checkedLookup({ find }, false)
     await expect(post('https://rebinding.test/', { lookup })).rejects.toMatchObject({ code: 'ENOTFOUND' })
     isRebound = true
     await expect(post('https://rebinding.test/', { lookup })).rejects.toMatchObject({ name: 'AddressRefusedError' })

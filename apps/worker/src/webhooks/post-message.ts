@@ -1,7 +1,8 @@
 import { request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
-import { AddressRefusedError, isPublicAddress, productVersion } from '#libs/platform'
+import { isPublicAddress, productVersion } from '#libs/platform'
+import { AddressRefusedError } from './checked-lookup.js'
 
 /** A message to be posted. */
 export interface PostedMessage {

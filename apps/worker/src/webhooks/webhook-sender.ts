@@ -1,16 +1,9 @@
 import type { LookupFunction } from 'node:net'
 import { WebhookDeliveryRepository, type AttemptReport, type ClaimedDelivery } from '#libs/database'
-import {
-  AddressRefusedError,
-  anyLookup,
-  CONFIG,
-  HostResolver,
-  LOGGER,
-  publicLookup,
-  type Config,
-  type Logger,
-} from '#libs/platform'
+import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
+import { AddressRefusedError, checkedLookup } from './checked-lookup.js'
+import { HostResolver } from './host-resolver.js'
 import { postMessage } from './post-message.js'
 import { bodyOf, signMessage } from './webhook-message.js'
 
@@ -38,8 +31,7 @@ export class WebhookSender {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.settings = config.webhooks
-    const { resolve } = new HostResolver()
-    this.lookup = config.webhooks.allowPrivateAddresses ? anyLookup(resolve) : publicLookup(resolve)
+    this.lookup = checkedLookup(new HostResolver(), config.webhooks.allowPrivateAddresses)
   }
 
   /** Takes what is due and begins to send it; answers whether there was something. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { isEasyToGuess } from './admin-key-strength.js'
-import { loadConfig } from './config.js'
+import { loadConfig } from './load-config.js'
 
 describe('A5: an admin key that is configured', () => {
   it.each([

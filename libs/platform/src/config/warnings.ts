@@ -1,4 +1,4 @@
-import { variables } from './config.js'
+import { variables } from './variables.js'
 
 /** Read by the command line's client and by tools beside the configuration of the servers. */
 const otherNames = ['MEMORYGUARD_API_KEY']

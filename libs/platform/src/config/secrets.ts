@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { InputFault } from './memory-guard-error.js'
+import type { InputFault } from '../memory-guard-error.js'
 
 /**
  * The text of a variable: itself, or for a secret the content of the file that `<NAME>_FILE` names, without the line
@@ -36,4 +36,24 @@ export const urlWithPassword = (url: string, password: string): string | undefin
   return given === '' || given === password || given === encoded
     ? `${scheme}${userInfo.slice(0, colon)}:${encoded}@${rest}`
     : undefined
+}
+
+/** Puts passwords that stand alone into their URLs; returns what is wrong with them. */
+export const addPasswords = (values: Record<string, unknown>): readonly InputFault[] => {
+  const textOf = (name: string) => values[name] as string | undefined
+  const faults = (['DATABASE', 'BROKER'] as const).flatMap((service): InputFault[] => {
+    const [url, password] = [textOf(`${service}_URL`), textOf(`${service}_PASSWORD`)]
+    if (password === undefined) return []
+    const pointer = `${service}_PASSWORD`
+    if (url === undefined) return [{ pointer, message: `needs ${service}_URL, which names the server and the user` }]
+    const complete = urlWithPassword(url, password)
+    if (complete === undefined) return [{ pointer, message: `differs from the password in ${service}_URL: give one` }]
+    values[`${service}_URL`] = complete
+    return []
+  })
+  const [directUrl, password] = [textOf('DATABASE_DIRECT_URL'), textOf('DATABASE_PASSWORD')]
+  // Who signs in to a pooler may have another password there: one in the direct URL stays.
+  if (directUrl !== undefined && password !== undefined)
+    values['DATABASE_DIRECT_URL'] = urlWithPassword(directUrl, password) ?? directUrl
+  return faults
 }

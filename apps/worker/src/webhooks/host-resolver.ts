@@ -1,7 +1,6 @@
-import { lookup as askSystem, promises as dns, type LookupAddress } from 'node:dns'
+import { promises as dns, type LookupAddress } from 'node:dns'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
-import { callbackify } from 'node:util'
 
 /** Longest wait for the first answer of a name server, in milliseconds, and how often it is asked. */
 const answerMs = 2_000
@@ -10,13 +9,6 @@ const tries = 2
 const maxSystemLookups = 2
 
 const hostsFile = process.platform === 'win32' ? 'C:\\Windows\\System32\\drivers\\etc\\hosts' : '/etc/hosts'
-
-/** `dns.lookup` with `all`, as far as it is used here. */
-export type ResolveHost = (
-  hostname: string,
-  options: { readonly all: true },
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void
 
 /**
  * Resolves names so that a slow one delays no other: the hosts file first, then the name servers over the network, and
@@ -35,12 +27,9 @@ export class HostResolver {
     if (servers) this.resolver.setServers(servers)
   }
 
-  readonly resolve: ResolveHost = (hostname, _options, callback) => {
-    const find = callbackify(() => this.find(hostname.toLowerCase()))
-    find((error, addresses) => callback(error, error ? [] : addresses))
-  }
-
-  private find(hostname: string): Promise<LookupAddress[]> {
+  /** Returns every address of a name. @throws the error of the name servers, or of the system for an unknown name. */
+  find(name: string): Promise<LookupAddress[]> {
+    const hostname = name.toLowerCase()
     const known = this.underWay.get(hostname)
     if (known) return known
     const found = this.look(hostname).finally(() => this.underWay.delete(hostname))
@@ -66,9 +55,7 @@ export class HostResolver {
     while (this.systemLookups >= maxSystemLookups) await new Promise<void>((resolve) => this.waiting.push(resolve))
     this.systemLookups += 1
     try {
-      return await new Promise((resolve, reject) => {
-        askSystem(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
-      })
+      return await dns.lookup(hostname, { all: true })
     } finally {
       this.systemLookups -= 1
       this.waiting.shift()?.()

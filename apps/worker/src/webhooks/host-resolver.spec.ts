@@ -1,6 +1,5 @@
-import type { LookupAddress } from 'node:dns'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startNameServer, type NameServer } from '../../../test/support/name-server.js'
+import { startNameServer, type NameServer } from '../../../../test/support/name-server.js'
 import { HostResolver } from './host-resolver.js'
 
 /** How long the resolver waits for a first answer, in milliseconds. */
@@ -15,10 +14,7 @@ describe('B9: a slow name', () => {
   })
   afterAll(() => server.close())
 
-  const resolve = (name: string) =>
-    new Promise<LookupAddress[]>((succeed, fail) => {
-      resolver.resolve(name, { all: true }, (error, addresses) => (error ? fail(error) : succeed(addresses)))
-    })
+  const resolve = (name: string) => resolver.find(name)
 
   it('delays no other, is asked for once at a time, and ends', async () => {
     const slow = Array.from({ length: 50 }, (_, index) =>

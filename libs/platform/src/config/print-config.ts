@@ -1,4 +1,5 @@
-import { parseVariables, variables, type VariableName } from './config.js'
+import { parseVariables } from './load-config.js'
+import { variables, type VariableName } from './variables.js'
 
 const mask = '********'
 

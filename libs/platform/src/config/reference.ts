@@ -1,4 +1,4 @@
-import { variables } from './config.js'
+import { variables } from './variables.js'
 
 /** What stands in for a default that depends on the machine. */
 const machineDefaults: Readonly<Record<string, string>> = { WORKER_CONCURRENCY: 'number of CPUs' }

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadConfig } from './config.js'
-import { changedConfig, maskUrl, printableConfig } from './config-print.js'
-import { configWarnings } from './config-warnings.js'
-import { MemoryGuardError } from './memory-guard-error.js'
+import { loadConfig } from './load-config.js'
+import { changedConfig, maskUrl, printableConfig } from './print-config.js'
+import { configWarnings } from './warnings.js'
+import { MemoryGuardError } from '../memory-guard-error.js'
 
 const faultOf = (env: NodeJS.ProcessEnv): MemoryGuardError => {
   try {

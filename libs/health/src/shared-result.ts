@@ -1,5 +1,5 @@
 /** How old a response to a probe may be, in milliseconds, so that many probes cost no more than one. */
-export const probeAgeMs = 1_000
+const probeAgeMs = 1_000
 
 /**
  * Keeps the result of `make` for `ageMs` from its start, and shares a call under way: whoever asks meanwhile gets the
