@@ -11,17 +11,7 @@ export const probeMs = 5_000
 export const neededRights = `ACL SETUSER name ~${keyPrefix}* +@all -@dangerous +info`
 
 /** Errors that pass by themselves: the server loads, is full, is a replica now, or cannot write to its disk. */
-const passingKinds = [
-  'LOADING',
-  'MASTERDOWN',
-  'READONLY',
-  'OOM',
-  'MISCONF',
-  'BUSY',
-  'TRYAGAIN',
-  'CLUSTERDOWN',
-  'NOREPLICAS',
-]
+const passing = /LOADING|MASTERDOWN|READONLY|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|max number of clients/
 
 /** What does not pass by itself. */
 export const configInvalid = (message: string, cause?: unknown): MemoryGuardError =>
@@ -61,29 +51,20 @@ export const explainBrokerFailure = (error: unknown, where: string, isSecure = f
   )
 }
 
+/** Sentences about replies that do not pass by themselves, by the kind of the reply. */
+const replySentences: Readonly<Record<string, (words: string) => string>> = {
+  NOAUTH: (words) => `The broker asks for a password (${words}). Write it into BROKER_URL: redis://:password@host.`,
+  WRONGPASS: (words) => `The broker does not know this user and password (${words}). Correct them in BROKER_URL.`,
+  NOPERM: (words) => `The user of BROKER_URL lacks a permission (${words}). Allow it: ${neededRights}`,
+  DENIED: (words) => `The broker refuses connections: ${words}.`,
+}
+
 const explainReply = (error: RedisReplyError): MemoryGuardError => {
   const words = error.message.replace(/\.$/, '')
-  switch (error.kind) {
-    case 'NOAUTH':
-      return configInvalid(
-        `The broker asks for a password (${words}). Write it into BROKER_URL: redis://:password@host.`,
-        error,
-      )
-    case 'WRONGPASS':
-      return configInvalid(
-        `The broker does not know this user and password (${words}). Correct them in BROKER_URL.`,
-        error,
-      )
-    case 'NOPERM':
-      return configInvalid(`The user of BROKER_URL lacks a permission (${words}). Allow it: ${neededRights}`, error)
-    case 'DENIED':
-      return configInvalid(`The broker refuses connections: ${words}.`, error)
-    default: {
-      const isPassing = passingKinds.some((kind) => error.message.includes(kind)) || /max number of clients/.test(words)
-      const message = `The broker cannot be used: ${words}.`
-      return isPassing ? unavailable(message, error) : configInvalid(message, error)
-    }
-  }
+  const sentence = replySentences[error.kind]?.(words)
+  if (sentence !== undefined) return configInvalid(sentence, error)
+  const message = `The broker cannot be used: ${words}.`
+  return passing.test(words) ? unavailable(message, error) : configInvalid(message, error)
 }
 
 /** The server expects TLS, and none is spoken. */
