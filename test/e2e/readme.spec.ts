@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { findFreePort } from '#libs/platform'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { startTemporaryPostgres } from '#libs/embedded-postgres'
+import { startTemporaryPostgres } from '../support/temporary-postgres.js'
 import { blankSettings } from '../support/blank-settings.js'
 import { hasRedis, startRedis } from '../support/redis-server.js'
 import { waitFor } from '../support/wait-for.js'
@@ -124,7 +124,7 @@ describe('E4: the commands of the README, as printed', () => {
   })
 
   it('npm start takes a PostgreSQL', async () => {
-    const database = await startTemporaryPostgres({ log: () => undefined })
+    const database = await startTemporaryPostgres()
     try {
       const started = await start(pick('DATABASE_URL=').replace('postgresql://...', database.url))
       await stop(started.process)

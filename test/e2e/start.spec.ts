@@ -6,8 +6,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startTemporaryPostgres } from '#libs/embedded-postgres'
 import { findFreePort } from '#libs/platform'
+import { startTemporaryPostgres } from '../support/temporary-postgres.js'
 import { blankSettings } from '../support/blank-settings.js'
 import { parseLogLines } from '../support/log-lines.js'
 import { query } from '../support/query.js'
@@ -156,7 +156,7 @@ describe('memoryguard start', () => {
   })
 
   it('A8: computes its example once, and never in a database of the user', async () => {
-    const database = await startTemporaryPostgres({ log: () => undefined })
+    const database = await startTemporaryPostgres()
     try {
       const run = start({ DATABASE_URL: database.url })
       await untilReady(run)

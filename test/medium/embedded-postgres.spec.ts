@@ -7,12 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  startEmbeddedPostgres,
-  startTemporaryPostgres,
-  type EmbeddedPostgres,
-  prepareBinaries,
-} from '#libs/embedded-postgres'
+import { startEmbeddedPostgres, type EmbeddedPostgres, prepareBinaries } from '#libs/embedded-postgres'
+import { startTemporaryPostgres } from '../support/temporary-postgres.js'
 
 const isRoot = process.getuid?.() === 0
 
@@ -160,7 +156,7 @@ describe('embedded PostgreSQL', () => {
   })
 
   it('leaves nothing when it is temporary', async () => {
-    const server = await startTemporaryPostgres({ log: (line) => log.push(line) })
+    const server = await startTemporaryPostgres((line) => log.push(line))
     const [settings] = await query(server.url, `SELECT current_setting('data_directory') AS data`)
     await server.stop()
     await expect(lstat(String(settings?.['data']))).rejects.toThrow('ENOENT')

@@ -12,7 +12,7 @@ import { createLogger, loadConfig, MemoryGuardError, PlatformModule } from '#lib
 import { FinishedTasks, migrateBroker, ResultParts, Submissions, TaskClient, TasksModule } from '#libs/tasks'
 import * as contracts from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
-import { startTemporaryPostgres } from '#libs/embedded-postgres'
+import { startTemporaryPostgres } from '../support/temporary-postgres.js'
 
 let client: TaskClient
 let tasks: TaskRepository
@@ -20,7 +20,7 @@ let history: TaskListRepository
 const closing: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
-  const postgres = await startTemporaryPostgres({ log: () => undefined, durable: false })
+  const postgres = await startTemporaryPostgres()
   const config = loadConfig({ DATABASE_URL: postgres.url })
   const log = createLogger('test', 'fatal')
   const dataSource = createDataSource(config)

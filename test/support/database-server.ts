@@ -3,7 +3,7 @@ import { loadConfig } from '#libs/platform'
 import { migrateBroker } from '#libs/tasks'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { startTemporaryPostgres } from '#libs/embedded-postgres'
+import { startTemporaryPostgres } from './temporary-postgres.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -17,7 +17,7 @@ export const templateDatabase = 'template_memoryguard'
 
 /** Vitest's global set-up of the medium tests: one PostgreSQL for the run, with a migrated template. */
 export const setup = async (project: TestProject): Promise<() => Promise<void>> => {
-  const server = await startTemporaryPostgres({ log: () => undefined })
+  const server = await startTemporaryPostgres()
   const client = new pg.Client({ connectionString: server.url })
   await client.connect()
   await client.query(`CREATE DATABASE ${templateDatabase}`)

@@ -1,16 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
@@ -77,24 +67,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   } catch (error) {
     lock.release()
     throw error
-  }
-}
-
-/** A server on a new folder that `stop` deletes: for tests, so without fsync unless asked for. */
-export async function startTemporaryPostgres(
-  options: Pick<EmbeddedPostgresOptions, 'log' | 'durable'>,
-): Promise<EmbeddedPostgres> {
-  const home = mkdtempSync(join(tmpdir(), 'memoryguard-'))
-  // The account the server runs as must be able to enter.
-  chmodSync(home, 0o711)
-  const server = await startEmbeddedPostgres({ ...options, home, durable: options.durable ?? false })
-  return {
-    ...server,
-    async stop() {
-      await server.stop()
-      // The data is elsewhere if the temporary folder of this system is closed to the server's account.
-      for (const path of [realpathSync(join(home, 'postgres')), home]) rmSync(path, { recursive: true, force: true })
-    },
   }
 }
 

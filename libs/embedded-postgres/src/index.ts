@@ -1,4 +1,4 @@
-export { type EmbeddedPostgres, startEmbeddedPostgres, startTemporaryPostgres } from './embedded-postgres.js'
+export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js'
 export { logFolder, openHome } from './home-folder.js'
 export { type LogFile, openLogFile, readLastLines, setAsideIfLarge } from './log-file.js'
 export { prepareBinaries } from './postgres-binaries.js'

@@ -42,17 +42,8 @@ export const postMessage = ({
   // A literal address is connected to without a look-up.
   const isRefused = !mayBePrivate && (!isSecure || (isIP(host) !== 0 && !isPublicAddress(host)))
   if (isRefused) return Promise.reject(new AddressRefusedError())
+  const ending = endingOf(signal, timeoutMs)
   return new Promise((resolve, reject) => {
-    // Not AbortSignal.any with AbortSignal.timeout: nothing but weak references holds those two, so that a collection of
-    // garbage can take the time limit with it.
-    const ending = new AbortController()
-    const abort = () => ending.abort(signal.reason)
-    const timer = setTimeout(
-      () => ending.abort(new DOMException('The receiver took too long.', 'TimeoutError')),
-      timeoutMs,
-    )
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
     const request = (isSecure ? requestSecure : requestPlain)(target, {
       method: 'POST',
       agent: false,
@@ -81,10 +72,29 @@ export const postMessage = ({
     })
     // An answer such as 101 ends the connection with neither a response nor an error.
     request.once('close', () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', abort)
+      ending.release()
       reject(new Error('The connection was closed without an answer'))
     })
     request.end(body)
   })
+}
+
+/**
+ * A signal that another one or the time aborts. Not AbortSignal.any with AbortSignal.timeout: nothing but weak references
+ * holds those two, so that a collection of garbage can take the time limit with it.
+ */
+const endingOf = (signal: AbortSignal, timeoutMs: number) => {
+  const ending = new AbortController()
+  const abort = () => ending.abort(signal.reason)
+  const timer = setTimeout(
+    () => ending.abort(new DOMException('The receiver took too long.', 'TimeoutError')),
+    timeoutMs,
+  )
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  const release = () => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+  }
+  return { signal: ending.signal, release }
 }
