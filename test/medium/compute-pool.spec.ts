@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ModelRegistry } from '#libs/ml'
+import { ModelRegistry, RiskModels } from '#libs/ml'
 import { readModelFolder, type ModelFolder } from '#libs/ml/manifest'
 import { createLogger } from '#libs/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -21,7 +21,9 @@ describe.each([
 
   it('gives the golden answers of the default model to a millionth, row by row', async () => {
     const model = await readModelFolder(screen)
-    const registry = new ModelRegistry(create(), log)
+    const pool = create()
+    const registry = new ModelRegistry(pool, log)
+    const models = new RiskModels(registry, pool)
     await registry.loadAll([model])
     expect(registry.models).toEqual([{ reference: 'impairment-screen@1', state: 'ready', reason: null }])
     const cases = model.golden?.cases ?? []
@@ -29,7 +31,7 @@ describe.each([
     const people = cases.map(({ inputs }) =>
       Object.fromEntries(Object.entries(inputs).filter((pair): pair is [string, number] => pair[1] !== null)),
     )
-    const risks = await registry.predict('impairment-screen@1', people, 60_000)
+    const risks = await models.predict('impairment-screen@1', people, 60_000)
     cases.forEach(({ outputs }, index) => {
       const risk = risks[index]
       if (!risk || risk instanceof Error) throw new Error(`No risk for case ${index}`)
@@ -62,11 +64,13 @@ describe.each([
   })
 
   it('tells how far an explanation is that takes long', async () => {
-    const registry = new ModelRegistry(create(), log)
+    const pool = create()
+    const registry = new ModelRegistry(pool, log)
+    const models = new RiskModels(registry, pool)
     await registry.loadAll([await readModelFolder(fileOf('test/fixtures/models/sample-network/1'))])
     const people = Array.from({ length: 400 }, (_, index) => ({ mmse_score: 10 + (index % 20), age: 72 }))
     const told: (readonly [number, number])[] = []
-    await registry.explain('sample-network@1', undefined, people, 60_000, undefined, (done, total) => {
+    await models.explain('sample-network@1', undefined, people, 60_000, undefined, (done, total) => {
       told.push([done, total])
     })
     expect(told.length).toBeGreaterThan(0)
@@ -76,14 +80,16 @@ describe.each([
   })
 
   it('explains rows where it computes: contributions add up, missing inputs among them', async () => {
-    const registry = new ModelRegistry(create(), log)
+    const pool = create()
+    const registry = new ModelRegistry(pool, log)
+    const models = new RiskModels(registry, pool)
     await registry.loadAll([await readModelFolder(screen)])
     const people = [
       { mmse_score: 24, age: 72 },
       { mmse_score: 30, sex: 1 },
     ]
-    const explained = await registry.explain('impairment-screen@1', undefined, people, 60_000)
-    const risks = await registry.predict('impairment-screen@1', people, 60_000)
+    const explained = await models.explain('impairment-screen@1', undefined, people, 60_000)
+    const risks = await models.predict('impairment-screen@1', people, 60_000)
     explained.forEach(({ method, space, baseValue, output, contributions, standardError }, row) => {
       expect([method, space, standardError]).toEqual(['tree_interventional', 'log_odds', null])
       const sum = contributions.reduce((total, { contribution }) => total + contribution, baseValue)
@@ -93,7 +99,7 @@ describe.each([
       if (!risk || risk instanceof Error) throw new Error(`No risk for person ${row}`)
       expect(1 / (1 + Math.exp(-output))).toBeCloseTo(risk.score, 6)
     })
-    await expect(registry.explain('impairment-screen@1', 'nothing', people, 60_000)).rejects.toMatchObject({
+    await expect(models.explain('impairment-screen@1', 'nothing', people, 60_000)).rejects.toMatchObject({
       code: 'REQUEST_INVALID',
     })
   })
@@ -125,7 +131,9 @@ describe.each([
       ...other,
       golden: { tolerance: 1e-6, cases: [{ inputs: { mmse_score: 0 }, outputs: { risk: { value: 0.6 } } }] },
     }
-    const registry = new ModelRegistry(create(), log)
+    const pool = create()
+    const registry = new ModelRegistry(pool, log)
+    const models = new RiskModels(registry, pool)
     await registry.loadAll([wrong, good])
     expect(registry.readyReferences).toEqual(['impairment-screen@1'])
     expect(registry.models).toContainEqual({
@@ -133,7 +141,7 @@ describe.each([
       state: 'broken',
       reason: expect.stringMatching(/^golden\.json#\/cases\/0\/outputs\/risk\/value: differs by/),
     })
-    await expect(registry.predict('slow@1', [{ mmse_score: 0 }], 1000)).rejects.toMatchObject({
+    await expect(models.predict('slow@1', [{ mmse_score: 0 }], 1000)).rejects.toMatchObject({
       code: 'MODEL_NOT_READY',
     })
   })

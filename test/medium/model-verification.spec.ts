@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { initModel, ModelRegistry, PreforkPool, verifyModelFolder } from '#libs/ml'
+import { initModel, ModelRegistry, PreforkPool, RiskModels, verifyModelFolder } from '#libs/ml'
 import { readModelFolder } from '#libs/ml/manifest'
 import { createLogger } from '#libs/platform'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -194,6 +194,7 @@ describe('a registry', () => {
   it('serves on when a model beside it is broken, and says why', async () => {
     const own = new PreforkPool({ size: 1, maxTasksPerChild: 0, maxMemoryPerChildKb: 0, entry }, log)
     const registry = new ModelRegistry(own, log)
+    const models = new RiskModels(registry, own)
     try {
       const good = await readModelFolder(sample)
       replaceGraph(overMean('Teleport'))
@@ -208,11 +209,11 @@ describe('a registry', () => {
           reason: expect.stringMatching(/^model\.onnx: cannot be run: .*Teleport/),
         },
       ])
-      const [risk] = await registry.predict('sample-lightgbm@1', [{ mmse_score: 24 }], 10_000)
+      const [risk] = await models.predict('sample-lightgbm@1', [{ mmse_score: 24 }], 10_000)
       expect(risk).toMatchObject({ category: expect.any(String) })
       // The children that serve never met the broken graph.
       expect(own.children.map(({ pid }) => pid)).toEqual([serving?.pid])
-      await expect(registry.predict('teleport@1', [{}], 10_000)).rejects.toMatchObject({ code: 'MODEL_NOT_READY' })
+      await expect(models.predict('teleport@1', [{}], 10_000)).rejects.toMatchObject({ code: 'MODEL_NOT_READY' })
     } finally {
       await own.stop()
     }

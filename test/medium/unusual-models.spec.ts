@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { initModel, ModelRegistry, PreforkPool, verifyModelFolder } from '#libs/ml'
+import { initModel, ModelRegistry, PreforkPool, RiskModels, verifyModelFolder } from '#libs/ml'
 import { readModelFolder } from '#libs/ml/manifest'
 import { createLogger } from '#libs/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -53,15 +53,16 @@ describe('a legal but unusual model', () => {
     const folder = await readModelFolder(path)
     expect(folder.golden?.cases).toHaveLength(model.rows.length)
     const registry = new ModelRegistry(pool, log)
+    const models = new RiskModels(registry, pool)
     await registry.loadAll([folder])
     expect(registry.models).toMatchObject([{ state: 'ready' }])
     const people = model.rows.map((row) => Object.fromEntries(names.map((each, column) => [each, row[column] ?? NaN])))
-    const risks = await registry.predict(`${name}@1`, people, 60_000)
+    const risks = await models.predict(`${name}@1`, people, 60_000)
     risks.forEach((risk, index) => {
       if (risk instanceof Error) throw risk
       expect(Math.abs(risk.score - (model.probabilities[index] ?? NaN))).toBeLessThan(1e-5)
     })
-    const explained = await registry.explain(`${name}@1`, undefined, people, 60_000)
+    const explained = await models.explain(`${name}@1`, undefined, people, 60_000)
     expect(explained.map((each) => each.method)).toEqual(people.map(() => method))
     for (const { baseValue, output, contributions } of explained) {
       const sum = contributions.reduce((total, { contribution }) => total + contribution, baseValue)

@@ -1,4 +1,4 @@
-import type { WrittenNode } from './onnx-writer.js'
+import { writeOnnx, type WrittenNode } from './onnx-writer.js'
 
 /** A node of a made-up tree. */
 export type MadeTree =
@@ -93,3 +93,20 @@ export const ensembleAttributes = (
     [`${kind}_weights`]: { floats: leaves.weight },
   }
 }
+
+/** A graph `X` -> `Y` that adds trees up, and puts the sum through `link`. */
+export const writeEnsemble = (trees: readonly MadeTree[], inputs: number, link?: 'Sigmoid'): Uint8Array =>
+  writeOnnx({
+    inputs,
+    nodes: [
+      {
+        operator: 'TreeEnsembleRegressor',
+        domain: 'ai.onnx.ml',
+        inputs: ['X'],
+        outputs: [link === undefined ? 'Y' : 'score'],
+        attributes: { ...ensembleAttributes(trees, 'target'), n_targets: { int: 1 } },
+      },
+      ...(link === undefined ? [] : [{ operator: link, inputs: ['score'], outputs: ['Y'] }]),
+    ],
+    outputs: { Y: 'float32' },
+  })

@@ -1,6 +1,7 @@
 export { metricsOfForecast, requestFromMeasurements, type LoadedForecaster } from './forecast/index.js'
 export { initModel } from './authoring/init-model.js'
 export { ModelRegistry } from './registry/model-registry.js'
+export { RiskModels } from './registry/risk-models.js'
 export { verifyModelFolder } from './authoring/verify-model.js'
 export type { RiskExplanation } from './registry/risk-explanation.js'
 export type { Risk } from './registry/risk-outputs.js'

@@ -1,6 +1,7 @@
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Module } from '@nestjs/common'
 import { ModelRegistry } from './registry/model-registry.js'
+import { RiskModels } from './registry/risk-models.js'
 import { COMPUTE_POOL, type ComputePool } from './runtime/compute-pool.js'
 import { PreforkPool } from './runtime/prefork-pool.js'
 import { SoloPool } from './runtime/solo-pool.js'
@@ -17,9 +18,9 @@ const createPool = ({ worker }: Config, log: Logger): ComputePool =>
         log,
       )
 
-/** The compute pool that the configuration asks for, and the models on it. */
+/** The compute pool of the configuration, and the models on it. */
 @Module({
-  providers: [{ provide: COMPUTE_POOL, inject: [CONFIG, LOGGER], useFactory: createPool }, ModelRegistry],
-  exports: [COMPUTE_POOL, ModelRegistry],
+  providers: [{ provide: COMPUTE_POOL, inject: [CONFIG, LOGGER], useFactory: createPool }, ModelRegistry, RiskModels],
+  exports: [COMPUTE_POOL, ModelRegistry, RiskModels],
 })
 export class MlModule {}

@@ -1,5 +1,5 @@
 import { ModelActivationRepository, type ShadowDifferences } from '#libs/database'
-import { ModelRegistry, type Risk } from '#libs/ml'
+import { ModelRegistry, RiskModels, type Risk } from '#libs/ml'
 import { LOGGER, MemoryGuardError, PeriodicLoop, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 
@@ -27,7 +27,8 @@ export class Shadows {
 
   constructor(
     private readonly activations: ModelActivationRepository,
-    private readonly models: ModelRegistry,
+    private readonly registry: ModelRegistry,
+    private readonly models: RiskModels,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     this.loop = new PeriodicLoop({ name: 'shadows', intervalMs, run: () => this.keepUp() }, log)
@@ -50,7 +51,7 @@ export class Shadows {
     risks: readonly (Risk | MemoryGuardError)[],
   ): void {
     const model = this.shadows.get(served.split('@')[0] ?? '')
-    if (model === undefined || model === served || !this.models.readyReferences.includes(model)) return
+    if (model === undefined || model === served || !this.registry.readyReferences.includes(model)) return
     const counted = this.countedOf(model, served)
     if (this.isRunning) counted.skipped += people.length
     else void this.compare(counted, people, risks)

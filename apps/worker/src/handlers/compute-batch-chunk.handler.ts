@@ -1,5 +1,5 @@
 import { BatchRepository, isDatabaseUnavailable, type StoredChunk } from '#libs/database'
-import { ModelRegistry } from '#libs/ml'
+import { RiskModels } from '#libs/ml'
 import { LOGGER, MemoryGuardError, type Logger, type Settled } from '#libs/platform'
 import { computeBatchChunk, type ArgsOf } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
@@ -19,7 +19,7 @@ export class ComputeBatchChunkHandler implements TaskHandler<Chunk, ChunkRisks> 
   readonly contract = computeBatchChunk
 
   constructor(
-    private readonly models: ModelRegistry,
+    private readonly models: RiskModels,
     private readonly batches: BatchRepository,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}

@@ -1,5 +1,5 @@
 import { ExplanationRepository, type StoredExplanation } from '#libs/database'
-import { ModelRegistry, type RiskExplanation } from '#libs/ml'
+import { RiskModels, type RiskExplanation } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { generateExplanation } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
@@ -14,7 +14,7 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
   readonly contract = generateExplanation
 
   constructor(
-    private readonly models: ModelRegistry,
+    private readonly models: RiskModels,
     private readonly explanations: ExplanationRepository,
   ) {}
 

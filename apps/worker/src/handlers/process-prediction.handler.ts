@@ -1,5 +1,5 @@
 import { PredictionRepository } from '#libs/database'
-import { ModelRegistry, type Risk } from '#libs/ml'
+import { RiskModels, type Risk } from '#libs/ml'
 import { MemoryGuardError, type Settled } from '#libs/platform'
 import { processPrediction } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
@@ -15,7 +15,7 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
   readonly contract = processPrediction
 
   constructor(
-    private readonly models: ModelRegistry,
+    private readonly models: RiskModels,
     private readonly predictions: PredictionRepository,
     private readonly shadows: Shadows,
   ) {}

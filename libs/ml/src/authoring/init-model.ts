@@ -3,14 +3,14 @@ import { join, resolve } from 'node:path'
 import { createFolders, MemoryGuardError } from '#libs/platform'
 import { digestOf, knownMetrics, modelFolderPath } from '../manifest/index.js'
 import { readOnnxModel, type OnnxModel, type OnnxValue } from '../onnx/index.js'
-import type { ComputePool, OutputTensor } from '../runtime/compute-pool.js'
+import type { ComputePool } from '../runtime/compute-pool.js'
 import { isNearProbability } from '../registry/risk-outputs.js'
 import { changingAnswers, tryTwice } from '../registry/repeated-trial.js'
 import { trialFailure } from '../registry/self-test.js'
 import { withoutZipMap } from './graph-faults.js'
 import { parseSampleRows, type SampleRows } from './sample-rows.js'
 
-/** From which a model folder is made. */
+/** What a model folder is made from. */
 export interface NewModel {
   readonly name: string
   readonly version: string
@@ -35,19 +35,60 @@ const tolerance = 1e-5
 const disclaimer =
   "Decision support, not diagnosis: a clinician must interpret this estimate together with the person's history."
 
+/** What the graph answers for some of the rows, and where its probability is found. */
+interface TriedGraph {
+  readonly input: OnnxValue
+  readonly tensor: string
+  readonly column: number
+  /** Numbers of the rows that were tried. */
+  readonly chosen: readonly number[]
+  /** Its probability for each of them. */
+  readonly probabilities: readonly number[]
+}
+
 /**
  * Writes the folder of a model from its graph and some rows: manifest, golden file, reference people, card and digests.
  * What the graph and the rows do not say (units, ranges, categories, limits) is filled in for the owner to correct.
  * @returns the folder
- * @throws MemoryGuardError MODEL_INVALID if the name, the graph or the rows cannot be used, or the version exists.
+ * @throws {MemoryGuardError} MODEL_INVALID if the name, the graph or the rows cannot be used, or the version exists.
  */
-export const initModel = async (
-  { name, version, graph, rows, output, root }: NewModel,
-  pool: ComputePool,
-): Promise<string> => {
+export const initModel = async (model: NewModel, pool: ComputePool): Promise<string> => {
+  const { name, version, root } = model
   const path = await modelFolderPath(root, name, version)
+  const sample = parseSampleRows(await readFile(model.rows, 'utf8'))
+  const tried = await tryGraph(model, sample, pool)
+  createFolders(resolve(root, name))
+  await mkdir(path).catch((cause: unknown) => {
+    throw new MemoryGuardError('MODEL_INVALID', `${path} exists already: a version never changes, choose another.`, {
+      cause,
+    })
+  })
+  await copyFile(model.graph, join(path, 'model.onnx'))
+  await writeJson(path, 'golden.json', {
+    tolerance,
+    cases: tried.chosen.map((row, at) => ({
+      inputs: named(sample, row),
+      outputs: { risk: { value: sample.expected?.[row] ?? tried.probabilities[at] } },
+    })),
+  })
+  await writeJson(path, 'background.json', { rows: spread(sample.rows, backgroundRows).map((row) => sample.rows[row]) })
+  await writeFile(join(path, 'card.md'), cardOf(name, version))
+  const files = await Promise.all(
+    ['model.onnx', 'golden.json', 'background.json', 'card.md'].map(
+      async (file) => [file, await digestOf(join(path, file))] as const,
+    ),
+  )
+  await writeJson(path, 'manifest.json', { ...manifestOf(model, sample, tried), files: Object.fromEntries(files) })
+  return path
+}
+
+/** Runs the graph twice: one that would be rejected by every worker is rejected here. */
+const tryGraph = async (
+  { name, version, graph, output }: NewModel,
+  sample: SampleRows,
+  pool: ComputePool,
+): Promise<TriedGraph> => {
   const model = readOnnxModel(await readFile(graph))
-  const sample = parseSampleRows(await readFile(rows, 'utf8'))
   const input = inputOf(model, sample.features.length)
   const [tensor = '', wantedColumn] = (output ?? probabilityOf(model).name).split(':')
   const chosen = spread(sample.rows, goldenCases)
@@ -60,72 +101,42 @@ export const initModel = async (
     outputs: [tensor],
     maxBatch,
     warmUp: { rows: encode(sample, chosen), count: chosen.length },
-  }).catch(throwInvalid)
-  const answer = tensors[tensor] ?? { data: new Float64Array(0), columns: 0 }
-  const column = columnOf(answer, wantedColumn)
-  mustBeProbabilities(answer, column, chosen)
-  if (changedRow !== undefined) invalid(`The graph answers ${changingAnswers}.`)
-
-  createFolders(resolve(root, name))
-  await mkdir(path).catch((cause: unknown) => {
-    throw new MemoryGuardError('MODEL_INVALID', `${path} exists already: a version never changes, choose another.`, {
-      cause,
-    })
+  }).catch((cause: unknown): never => {
+    throw new MemoryGuardError('MODEL_INVALID', `The graph cannot be run: ${trialFailure(cause)}`, { cause })
   })
-  await copyFile(graph, join(path, 'model.onnx'))
-  await writeJson(path, 'golden.json', {
-    tolerance,
-    cases: chosen.map((index, row) => ({
-      inputs: named(sample, index),
-      outputs: { risk: { value: sample.expected?.[index] ?? answer.data[row * answer.columns + column] } },
-    })),
-  })
-  await writeJson(path, 'background.json', { rows: spread(sample.rows, backgroundRows).map((row) => sample.rows[row]) })
-  await writeFile(join(path, 'card.md'), cardOf(name, version))
-  await writeJson(path, 'manifest.json', {
-    manifest_version: 1,
-    kind: 'risk',
-    name,
-    version,
-    title: titleOf(name.replaceAll('-', '_')),
-    summary: `Probability answered by ${name}.`,
-    disclaimer,
-    inputs: sample.features.map((feature, at) => inputManifest(feature, valuesOf(sample, at))),
-    graph: { file: 'model.onnx', input: input.name, dtype: input.type, max_batch: maxBatch },
-    missing: missingOf(sample),
-    outputs: [{ name: 'risk', title: 'Probability', value: { tensor, column } }],
-    primary_output: 'risk',
-    categories: [{ name: 'low', below: 0.3 }, { name: 'moderate', below: 0.6 }, { name: 'high' }],
-    explanation: { method: 'auto', space: 'log_odds', background: 'background.json' },
-    files: Object.fromEntries(
-      await Promise.all(
-        ['model.onnx', 'golden.json', 'background.json', 'card.md'].map(
-          async (file) => [file, await digestOf(join(path, file))] as const,
-        ),
-      ),
-    ),
-  })
-  return path
-}
-
-const invalid = (message: string): never => {
-  throw new MemoryGuardError('MODEL_INVALID', message)
-}
-
-const throwInvalid = (cause: unknown): never => {
-  throw new MemoryGuardError('MODEL_INVALID', `The graph cannot be run: ${trialFailure(cause)}`, { cause })
-}
-
-/** A model that answers anything else for a row of its own would be refused by every worker. */
-const mustBeProbabilities = ({ data, columns }: OutputTensor, column: number, chosen: readonly number[]): void => {
-  chosen.forEach((line, row) => {
-    const value = column < columns ? (data[row * columns + column] ?? NaN) : NaN
-    if (isNearProbability(value)) return
-    invalid(
-      `The graph answers ${String(value)} for row ${line + 1}, which is no probability: name another output with ` +
+  const { data, columns } = tensors[tensor] ?? { data: [], columns: 0 }
+  const column = columnOf(columns, wantedColumn)
+  const probabilities = chosen.map((row, at) => {
+    const value = column < columns ? (data[at * columns + column] ?? NaN) : NaN
+    if (isNearProbability(value)) return value
+    return invalid(
+      `The graph answers ${String(value)} for row ${row + 1}, which is no probability: name another output with ` +
         '--output, or correct the graph or the row.',
     )
   })
+  if (changedRow !== undefined) invalid(`The graph answers ${changingAnswers}.`)
+  return { input, tensor, column, chosen, probabilities }
+}
+
+const manifestOf = ({ name, version }: NewModel, sample: SampleRows, { input, tensor, column }: TriedGraph) => ({
+  manifest_version: 1,
+  kind: 'risk',
+  name,
+  version,
+  title: titleOf(name.replaceAll('-', '_')),
+  summary: `Probability answered by ${name}.`,
+  disclaimer,
+  inputs: sample.features.map((feature, at) => inputManifest(feature, valuesOf(sample, at))),
+  graph: { file: 'model.onnx', input: input.name, dtype: input.type, max_batch: maxBatch },
+  missing: missingOf(sample),
+  outputs: [{ name: 'risk', title: 'Probability', value: { tensor, column } }],
+  primary_output: 'risk',
+  categories: [{ name: 'low', below: 0.3 }, { name: 'moderate', below: 0.6 }, { name: 'high' }],
+  explanation: { method: 'auto', space: 'log_odds', background: 'background.json' },
+})
+
+const invalid = (message: string): never => {
+  throw new MemoryGuardError('MODEL_INVALID', message)
 }
 
 const inputOf = ({ inputs }: OnnxModel, width: number): OnnxValue => {
@@ -145,7 +156,7 @@ const probabilityOf = ({ outputs }: OnnxModel): OnnxValue => {
   return found ?? invalid(`The graph has no output of floating-point numbers: ${withoutZipMap}.`)
 }
 
-const columnOf = ({ columns }: OutputTensor, wanted: string | undefined): number => {
+const columnOf = (columns: number, wanted: string | undefined): number => {
   if (wanted !== undefined) return Number(wanted)
   return columns <= 2
     ? columns - 1
@@ -164,11 +175,9 @@ const valuesOf = ({ rows }: SampleRows, at: number): readonly number[] =>
 const quantile = (sorted: readonly number[], part: number): number =>
   sorted[Math.round(part * (sorted.length - 1))] ?? 0
 
-const hasMissing = ({ rows }: SampleRows): boolean => rows.some((row) => row.includes(null))
-
 /** Rows with gaps show a model that understands them; otherwise a gap becomes the median. */
 const missingOf = (sample: SampleRows) =>
-  hasMissing(sample)
+  sample.rows.some((row) => row.includes(null))
     ? { rule: 'native' }
     : {
         rule: 'impute',

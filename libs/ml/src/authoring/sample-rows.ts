@@ -6,11 +6,11 @@ export interface SampleRows {
   readonly features: readonly string[]
   /** `null`: missing. */
   readonly rows: readonly (readonly (number | null)[])[]
-  /** What the training library answered, row by row, if the file says so. */
+  /** What the training library computed for each row, if the file has it. */
   readonly expected: readonly number[] | null
 }
 
-/** Column of a sample file that holds the training library's answers. */
+/** Column of a sample file that holds what the training library computed. */
 const expectedColumn = 'expected'
 /** An empty field, and what pandas and R write for a missing value. */
 const missing: ReadonlySet<string> = new Set(['', 'na', 'nan', 'null', 'none'])
@@ -19,7 +19,7 @@ const featureName = /^[a-z][a-z0-9_]{0,62}$/
 /**
  * Reads a CSV file: a header with the inputs in the graph's order, optionally a last column `expected`, then numbers;
  * an empty field is a missing input.
- * @throws MemoryGuardError MODEL_INVALID with every faulty line, and never a value.
+ * @throws {MemoryGuardError} MODEL_INVALID with every faulty line, and never a value.
  */
 export const parseSampleRows = (text: string): SampleRows => {
   const [header = '', ...lines] = text

@@ -27,8 +27,8 @@ export interface VerifiedModel {
 }
 
 /**
- * Looks for every fault of a model folder: manifest, digests, golden file, graph, answers and explanations. One that
- * cannot be judged because of another is left out; everything else is told at once.
+ * Finds every fault of a model folder: manifest, digests, golden file, graph, outputs and explanations. What cannot be
+ * checked because of another fault is left out.
  */
 export const verifyModelFolder = async (path: string, pool: ComputePool): Promise<VerifiedModel> => {
   const inspected = await inspectModelFolder(path)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { writeOnnx } from '../../../../test/support/onnx-writer.js'
-import { ensembleAttributes, makeRows, makeTree, type MadeTree } from '../../../../test/support/random-ensembles.js'
+import { makeRows, makeTree, writeEnsemble, type MadeTree } from '../../../../test/support/random-ensembles.js'
 import { createExplainer } from './explainer.js'
 import { readOnnxModel } from '../onnx/index.js'
 import { seededRandom } from './sampling/seeded-random.js'
@@ -9,22 +9,6 @@ import { traceGraph } from './tracing/trace-graph.js'
 import { coverSourceOf } from './trees/tree-reference.js'
 
 const output = { tensor: 'Y', column: 0 }
-
-const ensemble = (trees: readonly MadeTree[], inputs: number, link?: 'Sigmoid'): Uint8Array =>
-  writeOnnx({
-    inputs,
-    nodes: [
-      {
-        operator: 'TreeEnsembleRegressor',
-        domain: 'ai.onnx.ml',
-        inputs: ['X'],
-        outputs: [link === undefined ? 'Y' : 'score'],
-        attributes: { ...ensembleAttributes(trees, 'target'), n_targets: { int: 1 } },
-      },
-      ...(link === undefined ? [] : [{ operator: link, inputs: ['score'], outputs: ['Y'] }]),
-    ],
-    outputs: { Y: 'float32' },
-  })
 
 const linear = (weights: readonly number[], bias: number): Uint8Array =>
   writeOnnx({
@@ -62,7 +46,7 @@ describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (me
   it('gives nothing to an input that no tree tests', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
-        const modelBytes = ensemble(madeTrees(seed, 4), 5)
+        const modelBytes = writeEnsemble(madeTrees(seed, 4), 5)
         const random = seededRandom(seed + 1)
         const background = makeRows(random, 20, 5)
         const explainer = await createExplainer({
@@ -84,7 +68,7 @@ describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (me
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const trees = madeTrees(seed, 4)
-        const modelBytes = ensemble([...trees, ...trees.map((tree) => swapped(tree, 0, 1))], 4)
+        const modelBytes = writeEnsemble([...trees, ...trees.map((tree) => swapped(tree, 0, 1))], 4)
         const random = seededRandom(seed + 1)
         const half = makeRows(random, 10, 4)
         const mirrored = half.map((_, at) => half[at % 4 < 2 ? at - (at % 4) + (1 - (at % 4)) : at] ?? NaN)
@@ -130,7 +114,7 @@ describe('linear models', () => {
 
 describe('any function', () => {
   const inputs = 6
-  const modelBytes = ensemble(madeTrees(5, inputs, 6, 5), inputs, 'Sigmoid')
+  const modelBytes = writeEnsemble(madeTrees(5, inputs, 6, 5), inputs, 'Sigmoid')
   const background = makeRows(seededRandom(6), 12, inputs)
   const people = makeRows(seededRandom(7), 3, inputs)
   const common = { modelBytes, output, inputs, background }
@@ -177,7 +161,7 @@ describe('any function', () => {
 
   it('converges to the exact values as the sample grows', async () => {
     const many = 9
-    const wide = ensemble(madeTrees(8, many, 7, 5), many)
+    const wide = writeEnsemble(madeTrees(8, many, 7, 5), many)
     const others = makeRows(seededRandom(9), 10, many)
     const person = makeRows(seededRandom(10), 1, many)
     const options = { modelBytes: wide, output, inputs: many, background: others, space: 'probability' as const }
@@ -206,7 +190,7 @@ describe('any function', () => {
 })
 
 describe('what does not fit', () => {
-  const modelBytes = ensemble(madeTrees(5, 3), 3, 'Sigmoid')
+  const modelBytes = writeEnsemble(madeTrees(5, 3), 3, 'Sigmoid')
   const background = makeRows(seededRandom(6), 5, 3)
   const common = { modelBytes, output, inputs: 3 }
 

@@ -36,7 +36,7 @@ const invalid = (message: string): never => {
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x))
 
-/** The graph's answers from what was read of it; undefined where other classes have a say. */
+/** The graph's outputs from what was read of it; undefined where they depend on other classes too. */
 const ownPredict = ({ sum, link, roundsInputs }: Additive, inputs: number): Predict | undefined => {
   if (link === 'softmax') return undefined
   return (rows, count) => {

@@ -1,7 +1,7 @@
 /** One input of an explained answer, in the words of the model's manifest. */
 export interface ExplainedInput {
   readonly title: string
-  /** Absent where a word says it all. */
+  /** Absent where the value is a word. */
   readonly unit?: string
   /** `null`: missing. */
   readonly value: number | null
@@ -12,12 +12,12 @@ export interface ExplainedInput {
 
 /** Inputs named at most. */
 const named = 4
-/** An input below this part of all contributions is not worth a word. */
+/** An input below this part of all contributions is left out. */
 const negligible = 0.02
 
 /**
- * "The age" but "the MMSE score" and "the Isaacs Set Test": an acronym keeps its capitals, and so does a name, which is
- * told by the capital of its second word.
+ * "the age", but "the MMSE score" and "the Isaacs Set Test": an acronym keeps its capitals, and so does a name, which
+ * has a capital at its second word.
  */
 const lowerFirst = (text: string): string =>
   /^\p{Lu}[^\p{Lu}\s]*(?!\S)(?!\s+\p{Lu}\p{Ll})/u.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text

@@ -42,7 +42,7 @@ export type ForecastGolden = z.infer<typeof forecastGoldenSchema>
 /**
  * Runs every golden case.
  * @returns one sentence per number that differs by more than the tolerance; empty if the model answers as it should
- * @throws MemoryGuardError `MODEL_INVALID` if a case itself is not a valid request.
+ * @throws {MemoryGuardError} MODEL_INVALID if a case itself is not a valid request.
  */
 export function findGoldenDifferences(forecaster: Forecaster, golden: ForecastGolden): string[] {
   return golden.cases.flatMap((expected, index) => {

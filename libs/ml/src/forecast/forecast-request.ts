@@ -43,7 +43,7 @@ export interface CheckedRequest {
 const DAY_MS = 86_400_000
 const YEAR_MS = 365.25 * DAY_MS
 const MAXIMUM_HORIZON_MONTHS = 600
-/** Faults spelt out in the message; `faults` holds them all. */
+/** Faults named in the message; `faults` holds them all. */
 const NAMED_FAULTS = 3
 const AGE_YEARS = { min: 18, max: 120 }
 const ISO_DAY_OR_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2}))?$/
@@ -55,7 +55,7 @@ export function addMonths(fromMs: number, months: number): Date {
 
 /**
  * Checks a request and orders its history.
- * @throws MemoryGuardError `MODEL_INPUT_INVALID` with every fault at once; pointers are those of the request in
+ * @throws {MemoryGuardError} MODEL_INPUT_INVALID with every fault at once; pointers are those of the request in
  * snake_case, e.g. `/history/2/at`.
  */
 export function checkRequest(request: ForecastRequest): CheckedRequest {

@@ -1,5 +1,4 @@
-import { MemoryGuardError } from '#libs/platform'
-import { type ForecastParameters, forecastParametersSchema } from './forecast-parameters.schema.js'
+import type { ForecastParameters } from './forecast-parameters.schema.js'
 import { addMonths, type CheckedRequest, checkRequest, type ForecastRequest } from './forecast-request.js'
 import { type AssumedPerson, filterVisits, type LatentBelief } from './latent-filter.js'
 import { type ScoreBands, widenBands } from './score-bands.js'
@@ -32,22 +31,11 @@ export interface Forecast {
 
 /** Forecasts a person's score from their own dated history. Pure and without state between calls. */
 export interface Forecaster {
-  /** @throws MemoryGuardError `MODEL_INPUT_INVALID` with every fault of the request and its JSON pointer. */
+  /** @throws {MemoryGuardError} MODEL_INPUT_INVALID with every fault of the request and its JSON pointer. */
   forecast(request: ForecastRequest): Forecast
 }
 
-/**
- * Makes a forecaster from the content of `parameters.json`.
- * @throws MemoryGuardError `MODEL_INVALID` if the content is not a set of parameters.
- */
-export function createForecaster(content: unknown): Forecaster {
-  const parsed = forecastParametersSchema.safeParse(content)
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, message }))
-    const list = faults.map((fault) => `${fault.pointer} ${fault.message}`).join('; ')
-    throw new MemoryGuardError('MODEL_INVALID', `The forecast parameters are not valid: ${list}.`, { faults })
-  }
-  const parameters = parsed.data
+export function createForecaster(parameters: ForecastParameters): Forecaster {
   return { forecast: (request) => forecast(parameters, checkRequest(request)) }
 }
 
@@ -135,7 +123,7 @@ function describe(
   }))
 }
 
-/** A last score that had less chance, given those before it, is told as surprising. */
+/** A last score with a smaller chance, given those before it, gets a warning. */
 const SURPRISING_CHANCE = 0.01
 
 /** Whether so low a last score was hardly to be expected from the scores before it. */

@@ -8,7 +8,7 @@ export interface AssumedPerson {
   readonly education: number
 }
 
-/** What the history says of a person under one assumed course: a normal belief about the latent walk. */
+/** What follows from the history of a person under one assumed course: a normal belief about the latent walk. */
 export interface LatentBelief {
   /** Log of the course's weight times the probability of the scores seen. */
   readonly logEvidence: number

@@ -5,7 +5,7 @@ import { findGoldenDifferences, forecastGoldenSchema } from './forecast-golden.j
 import { forecastParametersSchema } from './forecast-parameters.schema.js'
 import { createForecaster, type Forecaster } from './forecaster.js'
 
-/** A forecaster that has shown that it answers as its golden file says. */
+/** A forecaster that reproduces its golden file. */
 export interface LoadedForecaster {
   /** `name@version` */
   readonly reference: string
@@ -13,12 +13,12 @@ export interface LoadedForecaster {
   readonly forecaster: Forecaster
 }
 
-/** Faults spelt out in the message; `faults` holds them all. */
+/** Faults named in the message; `faults` holds them all. */
 const namedFaults = 10
 
 /**
  * Reads a forecast model and checks it against its golden file.
- * @throws MemoryGuardError MODEL_INVALID with every fault found, by file and place.
+ * @throws {MemoryGuardError} MODEL_INVALID with every fault found, by file and place.
  */
 export const loadForecaster = async ({ path, manifest }: ModelFolder): Promise<LoadedForecaster> => {
   const reference = referenceOf(manifest)

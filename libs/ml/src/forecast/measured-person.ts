@@ -16,13 +16,13 @@ const YEAR_MS = 365.25 * 86_400_000
 /** The oldest that a forecast accepts; a measured age grows with the years since. */
 const OLDEST_YEARS = 120
 /**
- * Years of school that tell of the primary-school diploma: no one had it before the fifth year, and who went on beyond
- * the seventh had finished primary school. In between it was taken by some and not by others, so it stays unknown.
+ * Years of school from which the primary-school diploma follows: nobody had it before the fifth year, and whoever went
+ * on beyond the seventh had it. In between some had it and others not, so it stays unknown.
  */
 const YEARS_WITHOUT_DIPLOMA = 5
 const YEARS_WITH_DIPLOMA = 8
 
-/** Metrics that say something of the person beside the score itself. */
+/** Metrics of the person that a forecast reads beside the score itself. */
 const covariateMetrics = ['age', 'sex', 'education', 'education_years'] as const
 
 /** The metrics that a forecast of `metric` reads. */

@@ -1,8 +1,9 @@
 import { MemoryGuardError } from '#libs/platform'
 import { describe, expect, it } from 'vitest'
-import { checkMetrics, missingFeatures, categoryOf } from './check-metrics.js'
+import { checkMetrics, missingFeatures } from './check-metrics.js'
 import { manifestSchema, type RiskManifest } from './manifest.schema.js'
 import { ModelCatalogue } from './model-catalogue.js'
+import { categoryOf } from './model-outputs.js'
 
 const parsed = manifestSchema.parse({
   manifest_version: 1,

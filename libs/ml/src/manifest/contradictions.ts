@@ -1,7 +1,7 @@
 import type { InputFault } from '#libs/platform'
 import type { Golden, Manifest, RiskManifest } from './manifest.schema.js'
 
-/** What a manifest says that contradicts itself. */
+/** Where a manifest contradicts itself. */
 export const contradictions = (manifest: Manifest): readonly InputFault[] => {
   const faults: InputFault[] = []
   const fault = (path: string, message: string) => faults.push({ pointer: `manifest.json#/${path}`, message })
@@ -35,7 +35,7 @@ export const contradictions = (manifest: Manifest): readonly InputFault[] => {
   return faults
 }
 
-/** Where a golden file speaks of inputs or outputs that the manifest does not have, or leaves an output out. */
+/** Inputs and outputs that a golden file has and the manifest does not, and outputs that a case leaves out. */
 export const goldenShapeFaults = (manifest: RiskManifest, golden: Golden): readonly InputFault[] => {
   const inputs = new Set(manifest.inputs.map(({ name }) => name))
   const outputs = new Map(manifest.outputs.map((output) => [output.name, output]))

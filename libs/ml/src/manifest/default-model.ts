@@ -11,8 +11,8 @@ const foldersIn = (path: string): readonly string[] =>
     : []
 
 /**
- * Refuses a start with a default model that was chosen and is not there, on which every prediction would fail.
- * @throws MemoryGuardError CONFIG_INVALID
+ * Rejects a start whose chosen default model is absent: every prediction would fail.
+ * @throws {MemoryGuardError} CONFIG_INVALID
  */
 export const assertDefaultModel = ({ models: { folder, default: chosen, isDefaultChosen } }: Config): void => {
   const [name = '', version] = chosen.split('@')

@@ -43,21 +43,19 @@ export const listModelFolders = async (root: string): Promise<readonly FoundFold
 
 /**
  * Finds the model folders `<name>/<version>/manifest.json` below a root, again and again. A version that was read is
- * read no more: versions are immutable. One that was broken is read again when a file of it has changed, so that a
- * folder may be copied in or mended while the service runs.
+ * not read again, because versions are immutable. A broken one is read again when one of its files has changed, so that
+ * a folder may be copied in or repaired while the service runs.
  */
 export class FolderScanner {
-  /** How a folder looked when it was read, by path. */
-  private readonly readAs = new Map<string, string>()
-  private readonly brokenAs = new Map<string, string>()
+  /** How each folder looked when it was read, by path, and whether it was broken. */
+  private readonly seen = new Map<string, { looks: string; isBroken: boolean }>()
 
   constructor(private readonly root: string) {}
 
-  /** A model that was read has turned out to be broken: its folder is read again once it has changed. */
+  /** Marks a model that was read as broken: its folder is read again when it has changed. */
   reject({ path }: ModelFolder): void {
-    const looks = this.readAs.get(path)
-    if (looks !== undefined) this.brokenAs.set(path, looks)
-    this.readAs.delete(path)
+    const known = this.seen.get(path)
+    if (known) known.isBroken = true
   }
 
   async scan(): Promise<Scanned> {
@@ -65,7 +63,8 @@ export class FolderScanner {
     const broken: BrokenModel[] = []
     for (const { name, version, looks } of await listModelFolders(this.root)) {
       const path = join(this.root, name, version)
-      if (this.readAs.has(path) || this.brokenAs.get(path) === looks) continue
+      const known = this.seen.get(path)
+      if (known && (!known.isBroken || known.looks === looks)) continue
       const reference = printable(`${name}@${version}`)
       try {
         const fault = modelNameFault(name, version)
@@ -74,11 +73,10 @@ export class FolderScanner {
         const said = referenceOf(model.manifest)
         if (said !== reference) throw misplaced(said, reference)
         models.push(model)
-        this.readAs.set(path, looks)
-        this.brokenAs.delete(path)
+        this.seen.set(path, { looks, isBroken: false })
       } catch (error) {
         broken.push({ reference, path, error })
-        this.brokenAs.set(path, looks)
+        this.seen.set(path, { looks, isBroken: true })
       }
     }
     return { models, broken }
@@ -93,7 +91,7 @@ const misplaced = (said: string, reference: string): MemoryGuardError =>
 
 /**
  * Names, sizes and times of a folder's files; undefined without a manifest: it is no model folder. One that cannot be
- * listed counts as one, so that whoever reads it says so.
+ * listed counts as one: reading it gives the error.
  */
 const signatureOf = async (path: string): Promise<string | undefined> => {
   const files = await readdir(path).then(
@@ -106,7 +104,7 @@ const signatureOf = async (path: string): Promise<string | undefined> => {
     files.map((file) =>
       stat(join(path, file)).then(
         ({ size, mtimeMs }) => `${file} ${size} ${mtimeMs}`,
-        // A link to nothing, or a file that has just gone: whoever reads the folder says what is wrong with it.
+        // A link to nothing, or a file that has just gone: reading the folder gives the error.
         () => file,
       ),
     ),

@@ -1,13 +1,5 @@
 export { assertDefaultModel } from './default-model.js'
-export {
-  categoryOf,
-  checkMeasurement,
-  checkMetrics,
-  extrapolatedFeatures,
-  findOutput,
-  intervalOf,
-  missingFeatures,
-} from './check-metrics.js'
+export { checkMeasurement, checkMetrics, extrapolatedFeatures, missingFeatures } from './check-metrics.js'
 export { FolderScanner, listModelFolders } from './folder-scanner.js'
 export { knownMetrics } from './known-metrics.js'
 export {
@@ -31,4 +23,5 @@ export {
   type InspectedFolder,
   type ModelFolder,
 } from './model-folder.js'
+export { categoryOf, findOutput, intervalOf } from './model-outputs.js'
 export { modelFilePath, modelFolderPath } from './model-path.js'

@@ -1,4 +1,4 @@
-/** What must hold of a metric's value; an input of a model says the same of its own. */
+/** Which values a metric may have; an input of a model has a narrower range of its own. */
 export interface MetricRange {
   readonly unit: string
   readonly min: number
@@ -13,9 +13,9 @@ export interface MetricRange {
 }
 
 /**
- * Health metrics that callers commonly hold. One that the chosen model does not use is stored all the same and named
- * in the answer's warnings; a name that is neither here nor in a manifest is taken for a slip and refused. The ranges
- * are those of the instruments, or generous physical bounds.
+ * Health metrics that callers commonly hold. One that the chosen model does not use is stored, and named in the
+ * response's warnings; a name that is neither here nor in a manifest is rejected as a typing error. The ranges are
+ * those of the instruments, or generous physical bounds.
  */
 export const knownMetrics: Readonly<Record<string, MetricRange>> = {
   age: { unit: 'years', min: 18, max: 120, unit_hints: [{ min: 216, max: 1440, unit: 'months' }] },

@@ -6,12 +6,12 @@ const sameWords: readonly (readonly string[])[] = [
   ['no', 'n', 'false'],
 ]
 
-/** Longest word that is looked up. */
+/** Characters of the longest word that is accepted. */
 const maxWordLength = 64
 
 const wordIndex = new WeakMap<Readonly<Record<string, number>>, ReadonlyMap<string, number>>()
 
-/** The words in lower case with all that mean the same, made once for each vocabulary: this runs for every request. */
+/** The words in lower case with all that mean the same; made once for each vocabulary, because every request needs it. */
 const indexOf = (words: Readonly<Record<string, number>>): ReadonlyMap<string, number> => {
   const made = wordIndex.get(words)
   if (made) return made
@@ -19,13 +19,13 @@ const indexOf = (words: Readonly<Record<string, number>>): ReadonlyMap<string, n
   for (const group of sameWords) {
     const known = group.find((word) => index.has(word))
     const value = known === undefined ? undefined : index.get(known)
-    // What the vocabulary says itself comes first.
+    // A word of the vocabulary itself keeps its value.
     if (value !== undefined) for (const word of group) if (!index.has(word)) index.set(word, value)
   }
   wordIndex.set(words, index)
   return index
 }
 
-/** The number that a word of a category stands for, capitals and blanks around it apart; undefined if it is unknown. */
+/** The number of a category's word, in any case and with blanks around it; undefined if the word is unknown. */
 export const numberOfWord = (words: Readonly<Record<string, number>> | undefined, word: string): number | undefined =>
   words && word.length <= maxWordLength ? indexOf(words).get(word.trim().toLowerCase()) : undefined

@@ -71,7 +71,7 @@ export class ModelCatalogue {
 
   /**
    * The risk model of a reference: `name@version`, or `name` for its active version; nothing for the default.
-   * @throws MemoryGuardError MODEL_UNKNOWN, naming the models there are; MODEL_NOT_READY if there are none.
+   * @throws {MemoryGuardError} MODEL_UNKNOWN, naming the models there are; MODEL_NOT_READY if there are none.
    */
   getRiskModel(reference: string = this.defaultReference): RiskModel {
     const model = this.findRiskModel(reference)

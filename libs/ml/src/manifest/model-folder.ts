@@ -66,7 +66,7 @@ export const parseJson = async <Schema extends z.ZodType>(
   return null
 }
 
-/** A key too many must not hide what else is wrong: the content without those keys, and their places. */
+/** The content without unknown keys, and their places: such a key must not hide other faults. */
 const withoutUnknownKeys = (json: unknown, schema: z.ZodType) => {
   const known = structuredClone(json)
   const unknown: string[] = []
@@ -93,7 +93,7 @@ const readBackground = async (path: string, manifest: Manifest, faults: InputFau
   return background
 }
 
-/** A model folder as it was found, with every fault that can be told without running the graph. */
+/** A model folder with every fault that can be found without running the graph. */
 export interface InspectedFolder {
   readonly path: string
   /** Null if it cannot be read. */
@@ -104,7 +104,7 @@ export interface InspectedFolder {
   readonly faults: readonly InputFault[]
 }
 
-/** Reads and checks a model folder without loading the graph; tells every fault at once. */
+/** Reads and checks a model folder without loading the graph. */
 export const inspectModelFolder = async (path: string): Promise<InspectedFolder> => {
   const faults: InputFault[] = []
   const manifest = await parseJson(path, 'manifest.json', manifestSchema, faults)
@@ -112,17 +112,17 @@ export const inspectModelFolder = async (path: string): Promise<InspectedFolder>
   const golden = manifest?.kind === 'forecast' ? null : await parseJson(path, 'golden.json', goldenSchema, faults)
   if (manifest?.kind === 'risk' && golden) faults.push(...goldenShapeFaults(manifest, golden))
   const background = manifest ? await readBackground(path, manifest, faults) : null
-  // A missing file is told once, however many ask for it.
-  const told = faults.filter(
+  // Several checks may find the same file missing.
+  const distinct = faults.filter(
     ({ pointer, message }, index) =>
       faults.findIndex((other) => other.pointer === pointer && other.message === message) === index,
   )
-  return { path, manifest, golden, background, faults: told }
+  return { path, manifest, golden, background, faults: distinct }
 }
 
 /**
  * Reads and checks a model folder without loading the graph.
- * @throws MemoryGuardError MODEL_INVALID with every fault found, by file and pointer.
+ * @throws {MemoryGuardError} MODEL_INVALID with every fault found, by file and pointer.
  */
 export const readModelFolder = async (path: string): Promise<ModelFolder> => {
   const { manifest, golden, background, faults } = await inspectModelFolder(path)

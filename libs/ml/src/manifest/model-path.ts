@@ -32,7 +32,7 @@ export const modelNameFault = (name: string, version: string): string | undefine
 /**
  * The folder of a model below the root of all models, whether it exists or not. Every name that becomes a path passes
  * through here.
- * @throws MemoryGuardError MODEL_INVALID if the name, the version or a symbolic link leads out of the root.
+ * @throws {MemoryGuardError} MODEL_INVALID if the name, the version or a symbolic link leads out of the root.
  */
 export const modelFolderPath = async (root: string, name: string, version: string): Promise<string> => {
   const fault = modelNameFault(name, version)

@@ -11,7 +11,7 @@ const faults: Readonly<Record<string, string>> = {
 
 /**
  * Rejects a start whose folder of models cannot be listed; one that is empty may be filled later.
- * @throws MemoryGuardError CONFIG_INVALID
+ * @throws {MemoryGuardError} CONFIG_INVALID
  */
 export const assertModelsFolder = ({ models: { folder } }: Config): void => {
   try {

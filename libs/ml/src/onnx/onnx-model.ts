@@ -33,7 +33,7 @@ export interface OnnxValue {
   readonly dims?: readonly (number | null)[]
 }
 
-/** What an ONNX file says, as far as inference and explanation of tabular models need it. */
+/** The parts of an ONNX file that inference and explanation of tabular models need. */
 export interface OnnxModel {
   /** Version of each operator set, by domain (`''`: ONNX itself). */
   readonly opsets: ReadonlyMap<string, number>

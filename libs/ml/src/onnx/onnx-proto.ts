@@ -16,7 +16,7 @@ import {
 
 /*
  * The part of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto that inference and explanation of tabular models
- * need, with the names and numbers that stand there.
+ * need, with its names and numbers.
  */
 
 const tensorProto = messageOf({

@@ -4,7 +4,7 @@ import type { ProtobufReader } from './protobuf-reader.js'
 interface Field<Value> {
   readonly number: number
   readonly absent: () => Value
-  /** Returns the value with what stands at the reader. */
+  /** Returns the value after the field at the reader. */
   readonly read: (reader: ProtobufReader, before: Value) => Value
 }
 
@@ -59,7 +59,7 @@ export const message = <Message>(number: number, decode: Decode<Message>): Field
 export const messages = <Message>(number: number, decode: Decode<Message>): Field<Message[]> =>
   list<Message>((reader, into) => into.push(decode(reader.message())))(number)
 
-/** How often a field stands in the message, whatever it holds. */
+/** How many times the message has a field, whatever it holds. */
 export const count = (number: number): Field<number> => ({
   number,
   absent: () => 0,

@@ -42,7 +42,7 @@ export class ForecastRegistry {
   /**
    * The model that serves: of those that are ready the newest that is `active`, by version of each name. A name of which
    * no version was chosen, or whose chosen one is not ready here, is served by its newest.
-   * @throws MemoryGuardError MODEL_NOT_READY if there is none, with what is wrong of those there are.
+   * @throws {MemoryGuardError} MODEL_NOT_READY if there is none, with what is wrong of those there are.
    */
   getActive(active: ReadonlyMap<string, string>): LoadedForecaster {
     const isReady = (name: string, version: string | undefined) => this.readyReferences.includes(`${name}@${version}`)

@@ -1,22 +1,19 @@
 import { LOGGER, MemoryGuardError, PeriodicLoop, type InputFault, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
-import { encodeRows } from '../features/encode-rows.js'
-import { findOutput, FolderScanner, referenceOf, type ModelFolder } from '../manifest/index.js'
+import { FolderScanner, referenceOf, type ModelFolder } from '../manifest/index.js'
 import { COMPUTE_POOL, type ComputePool } from '../runtime/compute-pool.js'
 import { ForecastRegistry } from './forecast-registry.js'
 import type { ModelState, RegisteredModel } from './registered-model.js'
 import { graphSpecOf, isRiskFolder, type RiskFolder } from './graph-spec.js'
-import { toRiskExplanation, type RiskExplanation } from './risk-explanation.js'
-import { toRisk, type Risk } from './risk-outputs.js'
 import { selfTest } from './self-test.js'
 
-/** How often the folder is looked at for new models, in milliseconds. */
+/** How often the folder is scanned for new models, in milliseconds. */
 const scanIntervalMs = 2_000
 
 /**
- * The models that this process may serve. A model is validated, tried out against its golden file apart from what
- * serves, loaded and warmed wherever the pool computes, and only then ready; one that fails stays broken with its
- * reason and the others serve on. Folders that appear while it runs are taken up in a few seconds.
+ * Which models this process may serve, kept up to date with the folder of models. A model is validated, compared with
+ * its golden file apart from what serves, loaded and warmed wherever the pool computes, and only then ready; one that
+ * fails stays broken with its reason, and the others go on serving.
  */
 @Injectable()
 export class ModelRegistry {
@@ -46,7 +43,7 @@ export class ModelRegistry {
     return [...this.ready.keys(), ...this.forecasts.readyReferences]
   }
 
-  /** Loads the models below a folder and looks for new ones from then on. Resolves when the first look is done. */
+  /** Loads the models below a folder and scans it for new ones from then on. Resolves after the first scan. */
   async watch(root: string): Promise<void> {
     this.scanner = new FolderScanner(root)
     await this.scan()
@@ -61,67 +58,22 @@ export class ModelRegistry {
   async loadAll(folders: readonly ModelFolder[]): Promise<void> {
     await Promise.all([
       this.forecasts.loadAll(folders),
-      ...folders.filter(isRiskFolder).map(async (folder) => {
-        const reference = referenceOf(folder.manifest)
-        try {
-          await this.load(folder)
-        } catch (error) {
-          this.breakDown(reference, error)
+      ...folders.filter(isRiskFolder).map((folder) =>
+        this.load(folder).catch((error: unknown) => {
+          this.fail(referenceOf(folder.manifest), error)
           this.scanner?.reject(folder)
-        }
-      }),
+        }),
+      ),
     ])
   }
 
   /**
-   * Computes the risk of people with one model, in one run for each `max_batch` of them. The answer has one entry for
-   * each person: a risk, or the error that this person alone gets. Bulk work lets what someone waits for go first.
-   * @throws MemoryGuardError MODEL_NOT_READY, or what the pool throws for the whole run.
+   * A model that answers risks. One that another process has seen already may be found or loading here: it is waited
+   * for.
+   * @throws {MemoryGuardError} MODEL_NOT_READY with the reason, if it is known.
    */
-  async predict(
-    reference: string,
-    people: readonly Readonly<Record<string, number>>[],
-    timeoutMs: number,
-    { isBulk = false, killSignal }: { readonly isBulk?: boolean; readonly killSignal?: AbortSignal } = {},
-  ): Promise<readonly (Risk | MemoryGuardError)[]> {
-    const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
-    const answers: (Risk | MemoryGuardError)[] = []
-    for (let start = 0; start < people.length; start += manifest.graph.max_batch) {
-      const part = people.slice(start, start + manifest.graph.max_batch)
-      const rows = encodeRows(manifest, part)
-      const request = { key: reference, rows, count: part.length, timeoutMs, isBulk, killSignal }
-      const tensors = await this.pool.run(request)
-      part.forEach((_, row) => answers.push(toRisk(manifest, tensors, row)))
-    }
-    return answers
-  }
-
-  /**
-   * Explains one output of a model for some people; without a name, its primary one. Answers in the order given.
-   * @throws MemoryGuardError MODEL_NOT_READY, REQUEST_INVALID for an output that the model does not have, MODEL_INVALID
-   * if it cannot be explained as its manifest asks, or what the pool throws.
-   */
-  async explain(
-    reference: string,
-    outputName: string | undefined,
-    people: readonly Readonly<Record<string, number>>[],
-    timeoutMs: number,
-    killSignal?: AbortSignal,
-    onProgress?: (done: number, total: number) => void,
-  ): Promise<readonly RiskExplanation[]> {
-    const { manifest } = this.ready.get(reference) ?? (await this.waitFor(reference))
-    const output = findOutput(manifest, outputName)
-    const rows = encodeRows(manifest, people)
-    const count = people.length
-    const request = { key: reference, output: output.value, rows, count, timeoutMs, killSignal, onProgress }
-    const explained = await this.pool.explain(request)
-    return people.map((person, row) => toRiskExplanation(manifest, output, person, explained, row))
-  }
-
-  /** A model that another process has seen already may be found or loading here: it is waited for. */
-  private async waitFor(reference: string): Promise<RiskFolder> {
-    const state = this.states.get(reference)
-    if (state?.state !== 'broken') await this.scan()
+  async getRiskModel(reference: string): Promise<RiskFolder> {
+    if (!this.ready.has(reference) && this.states.get(reference)?.state !== 'broken') await this.scan()
     const model = this.ready.get(reference)
     if (model) return model
     const reason = this.states.get(reference)?.reason
@@ -132,16 +84,16 @@ export class ModelRegistry {
     )
   }
 
-  /** One look at the folder at a time; those who ask meanwhile share the next. */
+  /** One scan at a time; those who ask meanwhile share the next. */
   private scan(): Promise<void> {
-    this.scanning = this.scanning.then(() => this.look())
+    this.scanning = this.scanning.then(() => this.scanOnce())
     return this.scanning
   }
 
-  private async look(): Promise<void> {
+  private async scanOnce(): Promise<void> {
     try {
       const { models, broken } = (await this.scanner?.scan()) ?? { models: [], broken: [] }
-      for (const { reference, error } of broken) this.breakDown(reference, error)
+      for (const { reference, error } of broken) this.fail(reference, error)
       await this.loadAll(models)
     } catch (error) {
       this.log.error({ err: error }, 'models folder unreadable')
@@ -160,7 +112,7 @@ export class ModelRegistry {
     this.log.info({ model: reference }, 'model ready')
   }
 
-  private breakDown(reference: string, error: unknown): void {
+  private fail(reference: string, error: unknown): void {
     const reason = error instanceof MemoryGuardError ? reasonOf(error) : 'it could not be loaded; see the worker log'
     this.states.set(reference, { state: 'broken', reason })
     this.onChange()
@@ -168,7 +120,7 @@ export class ModelRegistry {
   }
 }
 
-/** Faults without the path of the folder, which is the operator's own business. */
+/** Faults without the path of the folder, which only the operator should see. */
 const reasonOf = ({ faults, message }: MemoryGuardError): string => (faults.length > 0 ? listOf(faults) : message)
 
 const listOf = (faults: readonly InputFault[]): string =>

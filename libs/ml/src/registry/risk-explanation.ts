@@ -16,7 +16,7 @@ export interface Contribution {
   readonly standardError?: number
 }
 
-/** Why a model says what it says of one person: `baseValue` and the contributions add up to `output`, in `space`. */
+/** How each input moved the risk of one person: `baseValue` and the contributions add up to `output`, in `space`. */
 export interface RiskExplanation {
   readonly outputName: string
   readonly method: ExplanationMethod

@@ -9,7 +9,7 @@ export interface RiskOutput {
   readonly upper?: number
 }
 
-/** What a model says of one person. */
+/** The risk of one person. */
 export interface Risk {
   /** Value of the primary output. */
   readonly score: number
@@ -39,7 +39,7 @@ const readColumn = (
   return column < columns ? withinBounds(data[row * columns + column] ?? NaN, 0, 1) : NaN
 }
 
-/** Outputs by name. An interval holds its value, and a longer horizon is no less likely, where only rounding says otherwise. */
+/** Outputs by name, without rounding errors: an interval holds its value, and a longer horizon is no less likely. */
 const readOutputs = (manifest: RiskManifest, tensors: OutputTensors, row: number): Record<string, RiskOutput> => {
   const outputs: Record<string, RiskOutput> = {}
   for (const { name, value: valueAt, lower, upper } of manifest.outputs) {

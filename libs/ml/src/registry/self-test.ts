@@ -7,8 +7,8 @@ import { changingAnswers, tryTwice } from './repeated-trial.js'
 import { goldenFaults } from './risk-outputs.js'
 
 /**
- * Everything that keeps a model whose folder is in order from serving: a graph that is broken, disagrees with the
- * manifest or cannot be run, or answers that are not those of the golden file. It is run apart from what serves.
+ * Finds what keeps a model with a sound folder from serving: a graph that is broken, disagrees with the manifest or
+ * cannot be run, or outputs that are not those of the golden file. The graph is run apart from those that serve.
  */
 export const selfTest = async (folder: RiskFolder, pool: ComputePool): Promise<readonly InputFault[]> => {
   const { manifest, golden } = folder
@@ -30,14 +30,14 @@ export const selfTest = async (folder: RiskFolder, pool: ComputePool): Promise<r
 /** Most faults of one kind that are shown one by one. */
 const shown = 3
 
-/** Of faults that say the same of many cases the first, with how many more there are. */
+/** The first of many faults of the same kind, and how many more there are. */
 const summarized = (faults: readonly InputFault[]): readonly InputFault[] => {
   const more = faults.length - shown
   if (more <= 1) return faults
   return [...faults.slice(0, shown), { pointer: 'golden.json', message: `and ${more} more cases that do not fit` }]
 }
 
-/** Why a graph cannot be run, in words that say what to do. */
+/** Why a graph cannot be run, and what to do. */
 export const trialFailure = (error: unknown): string => {
   if (error instanceof MemoryGuardError && error.code === 'TASK_CHILD_LOST') {
     return (

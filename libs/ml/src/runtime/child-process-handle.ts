@@ -1,21 +1,8 @@
 import { fork, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { MemoryGuardError } from '#libs/platform'
 import type { OnProgress } from '../explain/explanation.js'
-import type { ChildResult, ChildReply, ChildRequest } from './compute-child.js'
-import type { TensorColumn } from '../manifest/index.js'
-import type { ComputeChild, GraphSpec } from './compute-pool.js'
-
-/** A request without its number. */
-export type ChildWork =
-  | { readonly kind: 'load'; readonly graph: GraphSpec }
-  | { readonly kind: 'run'; readonly key: string; readonly rows: Float32Array; readonly count: number }
-  | {
-      readonly kind: 'explain'
-      readonly key: string
-      readonly output: TensorColumn
-      readonly rows: Float32Array
-      readonly count: number
-    }
+import type { ChildMessage, ChildRequest, ChildResult, ChildWork } from './compute-child.js'
+import type { ComputeChild } from './compute-pool.js'
 
 interface Pending {
   readonly resolve: (answer: ChildResult) => void
@@ -56,7 +43,7 @@ export class ChildProcessHandle implements ComputeChild {
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (data: Buffer) => onOutput(data.toString('utf8', 0, maxOutputBytes)))
     }
-    this.process.on('message', (reply: ChildReply) => this.onReply(reply))
+    this.process.on('message', (reply: ChildMessage) => this.onReply(reply))
     this.exited = new Promise((resolve) => {
       const end = (reason: string) => {
         if (this.hasExited) return
@@ -112,7 +99,7 @@ export class ChildProcessHandle implements ComputeChild {
     await this.exited
   }
 
-  private onReply(reply: ChildReply): void {
+  private onReply(reply: ChildMessage): void {
     this.rssBytes = reply.rssBytes
     if ('progress' in reply) {
       this.pending.get(reply.id)?.onProgress?.(reply.progress.done, reply.progress.total)

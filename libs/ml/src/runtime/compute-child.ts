@@ -5,42 +5,29 @@
  */
 import type { ErrorCode } from '#libs/platform'
 import type { TensorColumn } from '../manifest/index.js'
-import type { ExplainedRows, GraphSpec, OutputTensors } from './compute-pool.js'
+import type { ExplainedRows, GraphRows, GraphSpec, OutputTensors } from './compute-pool.js'
 import { GraphExplainers } from './graph-explainers.js'
 import { OnnxEngine } from './onnx-engine.js'
 
-export type ChildRequest =
-  | { readonly id: number; readonly kind: 'load'; readonly graph: GraphSpec }
-  | {
-      readonly id: number
-      readonly kind: 'run'
-      readonly key: string
-      readonly rows: Float32Array
-      readonly count: number
-    }
-  | {
-      readonly id: number
-      readonly kind: 'explain'
-      readonly key: string
-      readonly output: TensorColumn
-      readonly rows: Float32Array
-      readonly count: number
-    }
+export type ChildWork =
+  | { readonly kind: 'load'; readonly graph: GraphSpec }
+  | (GraphRows & { readonly kind: 'run' })
+  | (GraphRows & { readonly kind: 'explain'; readonly output: TensorColumn })
+
+export type ChildRequest = ChildWork & { readonly id: number }
 
 /** What a child answers, by the kind of the request. */
 export type ChildResult = OutputTensors | ExplainedRows
 
-export type ChildReply = {
-  readonly id: number
-  /** Resident memory after the work, in bytes. */
-  readonly rssBytes: number
-} & (
+export type ChildReply =
   | { readonly answer: ChildResult }
   /** The answer is still to come. */
   | { readonly progress: { readonly done: number; readonly total: number } }
   /** `code` where the failure is one of ours, whose message may be shown. */
   | { readonly error: string; readonly code?: ErrorCode }
-)
+
+/** A reply to the request `id`, with the resident memory after the work, in bytes. */
+export type ChildMessage = ChildReply & { readonly id: number; readonly rssBytes: number }
 
 const engine = new OnnxEngine()
 const explainers = new GraphExplainers(engine)
@@ -56,41 +43,38 @@ const answer = async (request: ChildRequest): Promise<ChildResult> => {
   }
 }
 
-/** Least time between two words of progress, in milliseconds. */
+/** Least time between two messages of progress, in milliseconds. */
 const progressMs = 250
 
 const progressOf = (id: number) => {
-  let toldAt = performance.now()
+  let sentAt = performance.now()
   return (done: number, total: number): void => {
     const now = performance.now()
-    if (now - toldAt < progressMs) return
-    toldAt = now
-    reply({ id, rssBytes: process.memoryUsage.rss(), progress: { done, total } })
+    if (now - sentAt < progressMs) return
+    sentAt = now
+    reply(id, { progress: { done, total } })
   }
 }
 
-/** The code of an error of ours; known by its name, because its class would bring the whole platform into the child. */
-const codeOf = (error: unknown): { readonly code?: ErrorCode } =>
+/** Whether an error is a `MemoryGuardError`; known by its name, because its class would load the whole platform. */
+const isOurs = (error: unknown): error is Error & { readonly code: ErrorCode } =>
   error instanceof Error && error.name === 'MemoryGuardError' && 'code' in error
-    ? { code: error.code as ErrorCode }
-    : {}
 
-const reply = (message: ChildReply): void => {
-  process.send?.(message)
+const reply = (id: number, message: ChildReply): void => {
+  process.send?.({ id, rssBytes: process.memoryUsage.rss(), ...message } satisfies ChildMessage)
 }
 
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 process.on('disconnect', () => process.exit(0))
 process.on('message', (request: ChildRequest) => {
+  const { id } = request
   answer(request).then(
-    (given) => reply({ id: request.id, rssBytes: process.memoryUsage.rss(), answer: given }),
+    (given) => reply(id, { answer: given }),
     (error: unknown) =>
-      reply({
-        id: request.id,
-        rssBytes: process.memoryUsage.rss(),
+      reply(id, {
         error: error instanceof Error ? error.message : String(error),
-        ...codeOf(error),
+        ...(isOurs(error) && { code: error.code }),
       }),
   )
 })

@@ -35,11 +35,15 @@ export interface OutputTensor {
 
 export type OutputTensors = Readonly<Record<string, OutputTensor>>
 
-export interface RunRequest {
+/** Rows for a loaded graph. */
+export interface GraphRows {
   readonly key: string
   /** Row-major feature matrix, `count` x the graph's width. */
   readonly rows: Float32Array
   readonly count: number
+}
+
+export interface RunRequest extends GraphRows {
   /** Hard limit in milliseconds: what computes longer is killed. */
   readonly timeoutMs: number
   /** No one waits for it: runs that someone waits for go first. Default: false. */
@@ -51,7 +55,6 @@ export interface RunRequest {
 /** Asks how much each input moved one output of some rows. */
 export interface ExplainRequest extends RunRequest {
   readonly output: TensorColumn
-  /** Told how much is done of what takes long. */
   readonly onProgress?: OnProgress | undefined
 }
 
@@ -73,8 +76,8 @@ export interface ComputeChild {
  */
 export interface ComputePool {
   /**
-   * Loads a graph where nothing else is computed and answers for its warm-up rows: a graph that hangs, crashes or
-   * cannot be loaded disturbs no one. Rejects with the words of what failed.
+   * Loads a graph where nothing else is computed, so that one that hangs or crashes disturbs no other, and returns its
+   * outputs for the warm-up rows. Rejects with the runtime's own message.
    */
   trial(graph: GraphSpec): Promise<OutputTensors>
   /** Loads a graph wherever the pool computes, now and after every replacement. */
@@ -92,6 +95,9 @@ export interface ComputePool {
   /** Ends every child at once. Work under way is rejected with TASK_CHILD_LOST. */
   stop(): Promise<void>
 }
+
+/** Longest time that a child may take to start and load a graph. */
+export const loadTimeoutMs = 60_000
 
 /** Injection token of the process's `ComputePool`. */
 export const COMPUTE_POOL = Symbol('COMPUTE_POOL')

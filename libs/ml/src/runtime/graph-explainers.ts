@@ -16,7 +16,7 @@ export class GraphExplainers {
   constructor(private readonly engine: OnnxEngine) {}
 
   /**
-   * @throws MemoryGuardError MODEL_INVALID if the output cannot be explained as the model asks, MODEL_OUTPUT_INVALID
+   * @throws {MemoryGuardError} MODEL_INVALID if the output cannot be explained as the model asks, MODEL_OUTPUT_INVALID
    * if the graph answers a mixed row with no number.
    */
   async explain(

@@ -1,6 +1,6 @@
 import { MemoryGuardError } from '#libs/platform'
 
-/** How onnxruntime says that it got no memory. */
+/** Messages of onnxruntime when memory is exhausted. */
 const outOfMemory = /bad_alloc|allocate memory/i
 
 /**

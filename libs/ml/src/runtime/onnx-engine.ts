@@ -15,7 +15,7 @@ export class OnnxEngine {
 
   /**
    * Loads a graph and answers for its warm-up rows.
-   * @throws Error with onnxruntime's words if the file is no graph it can run or lacks the named tensors.
+   * @throws {Error} with onnxruntime's words if the file is no graph it can run or lacks the named tensors.
    */
   async load(spec: GraphSpec): Promise<OutputTensors> {
     const session = await OnnxSession.create(spec.file, {
@@ -48,7 +48,7 @@ export class OnnxEngine {
   /**
    * Answers for rows; in parts if there are more than the graph takes at once, and the last part filled up with copies if
    * it takes exactly so many.
-   * @throws Error with onnxruntime's words, numbers struck out: it names values at which a graph fails.
+   * @throws {Error} with onnxruntime's words, numbers struck out: it names values at which a graph fails.
    */
   async run(key: string, rows: Float32Array, count: number): Promise<OutputTensors> {
     const graph = this.get(key)
@@ -114,7 +114,7 @@ const runOnce = async ({ spec, session }: LoadedGraph, rows: Float32Array, count
   return outputs
 }
 
-/** The reason alone: the runtime puts the place in its own source before it, which tells nobody anything. */
+/** The reason alone: the runtime's message begins with a place in its own source. */
 const throwReason = (error: unknown): never => {
   const words = error instanceof Error ? error.message : String(error)
   const start = words.includes('/onnxruntime_src/') ? words.lastIndexOf('] ') + 1 : 0

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 
 /**
- * onnxruntime, loaded so that it collects nothing. The native library looks at this variable once, when it is loaded,
- * and otherwise queues events for its maker, with words of its errors, which name values of a person. So nothing else
- * imports the package, and it is required here after the variable is set: an import would be hoisted above that.
+ * onnxruntime without telemetry. The native library reads this variable once, when it is loaded; without it, it queues
+ * events for its maker, with error messages that may hold values of a person. So nothing else imports the package, and
+ * it is required here after the variable is set: an import would be hoisted above that.
  */
 process.env['ORT_DISABLE_TELEMETRY'] = '1'
 

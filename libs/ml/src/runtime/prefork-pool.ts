@@ -1,16 +1,18 @@
 import { MemoryGuardError, type Logger } from '#libs/platform'
-import type { OnProgress } from '../explain/explanation.js'
-import { ChildProcessHandle, type ChildWork } from './child-process-handle.js'
-import type {
-  ComputeChild,
-  ComputePool,
-  ExplainedRows,
-  ExplainRequest,
-  GraphSpec,
-  OutputTensors,
-  RunRequest,
+import { ChildProcessHandle } from './child-process-handle.js'
+import {
+  loadTimeoutMs,
+  type ComputeChild,
+  type ComputePool,
+  type ExplainedRows,
+  type ExplainRequest,
+  type GraphSpec,
+  type OutputTensors,
+  type RunRequest,
 } from './compute-pool.js'
 import { modelFailure } from './model-failure.js'
+import { TrialChild } from './trial-child.js'
+import { WorkQueue, type QueuedWork } from './work-queue.js'
 
 export interface PreforkOptions {
   /** Number of children. */
@@ -25,26 +27,11 @@ export interface PreforkOptions {
   readonly bulkPatienceMs?: number
 }
 
-interface QueuedWork {
-  readonly work: Exclude<ChildWork, { kind: 'load' }>
-  readonly timeoutMs: number
-  readonly isBulk: boolean
-  /** Milliseconds of the process's clock. */
-  readonly queuedAt: number
-  readonly killSignal: AbortSignal | undefined
-  readonly onProgress: OnProgress | undefined
-  /** Given what the child answered to this kind of work. */
-  readonly resolve: (answer: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
 const defaultBulkPatienceMs = 200
 /** A pool without work for this long is taken for idle: a due child is replaced then. */
 const quietMs = 1_000
 /** Longest time that a due replacement waits for such a moment. */
 const recyclePatienceMs = 10_000
-/** Longest time that a child may take to start and load a graph. */
-const loadTimeoutMs = 60_000
 /** Wait before the next try when a child cannot start. */
 const respawnDelayMs = 1_000
 
@@ -57,15 +44,12 @@ const respawnDelayMs = 1_000
 export class PreforkPool implements ComputePool {
   private readonly graphs = new Map<string, GraphSpec>()
   private readonly members = new Set<ChildProcessHandle>()
-  private readonly queue: QueuedWork[] = []
+  private readonly queue: WorkQueue
+  private readonly trials: TrialChild
   /** Explanations under way. */
   private explaining = 0
-  private readonly entry: URL
   private size: number
   private isStopped = false
-  /** The child of trials, and the trial that waits longest for it. */
-  private trialChild: ChildProcessHandle | undefined
-  private lastTrial: Promise<unknown> = Promise.resolve()
   /** Milliseconds since the epoch. */
   private lastRunAt = 0
   private timer: NodeJS.Timeout | undefined
@@ -74,8 +58,12 @@ export class PreforkPool implements ComputePool {
     private readonly options: PreforkOptions,
     private readonly log: Logger,
   ) {
-    this.entry = options.entry ?? new URL('./compute-child.js', import.meta.url)
     this.size = options.size
+    this.queue = new WorkQueue(options.bulkPatienceMs ?? defaultBulkPatienceMs)
+    this.trials = new TrialChild((onExit) => {
+      if (this.isStopped) throw stoppedError()
+      return this.start(onExit)
+    })
     for (let index = 0; index < this.size; index += 1) void this.add()
   }
 
@@ -84,20 +72,11 @@ export class PreforkPool implements ComputePool {
   }
 
   countWaiting(longerThanMs: number): number {
-    const since = performance.now() - longerThanMs
-    return this.queue.filter(({ queuedAt }) => queuedAt <= since).length
+    return this.queue.countWaiting(longerThanMs)
   }
 
   trial(graph: GraphSpec): Promise<OutputTensors> {
-    const trial = this.lastTrial.then(() => this.tryOut(graph))
-    const settled = trial.then(
-      () => undefined,
-      () => undefined,
-    )
-    this.lastTrial = settled
-    // The last of a row of trials ends their child.
-    void settled.then(() => (this.lastTrial === settled ? this.endTrials() : undefined))
-    return trial
+    return this.trials.run(graph)
   }
 
   async load(graph: GraphSpec): Promise<void> {
@@ -109,13 +88,12 @@ export class PreforkPool implements ComputePool {
     await Promise.all(late.map((child) => child.send({ kind: 'load', graph }, loadTimeoutMs)))
   }
 
-  run({ key, rows, count, timeoutMs, isBulk = false, killSignal }: RunRequest): Promise<OutputTensors> {
-    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, timeoutMs, killSignal, isBulk)
+  run({ key, rows, count, ...limits }: RunRequest): Promise<OutputTensors> {
+    return this.enqueue<OutputTensors>({ kind: 'run', key, rows, count }, limits)
   }
 
-  explain({ key, output, rows, count, timeoutMs, killSignal, onProgress }: ExplainRequest): Promise<ExplainedRows> {
-    const work = { kind: 'explain', key, output, rows, count } as const
-    return this.enqueue<ExplainedRows>(work, timeoutMs, killSignal, false, onProgress)
+  explain({ key, output, rows, count, ...limits }: ExplainRequest): Promise<ExplainedRows> {
+    return this.enqueue<ExplainedRows>({ kind: 'explain', key, output, rows, count }, limits)
   }
 
   async resize(size: number): Promise<void> {
@@ -132,48 +110,26 @@ export class PreforkPool implements ComputePool {
   async stop(): Promise<void> {
     this.isStopped = true
     clearTimeout(this.timer)
-    for (const { reject } of this.queue.splice(0)) reject(stoppedError())
+    this.queue.rejectAll(stoppedError())
     await Promise.all([...this.members].map((child) => child.kill()))
-    await this.endTrials()
+    await this.trials.end()
   }
 
-  private async tryOut(graph: GraphSpec): Promise<OutputTensors> {
-    if (this.isStopped) throw stoppedError()
-    const child = (this.trialChild ??= new ChildProcessHandle(
-      this.entry,
-      () => {
-        if (this.trialChild === child) this.trialChild = undefined
-      },
-      this.logOutput,
-    ))
-    return (await child.send({ kind: 'load', graph }, loadTimeoutMs)) as OutputTensors
-  }
-
-  private async endTrials(): Promise<void> {
-    const child = this.trialChild
-    this.trialChild = undefined
-    await child?.kill()
-  }
-
-  private enqueue<Answer>(
-    work: QueuedWork['work'],
-    timeoutMs: number,
-    killSignal: AbortSignal | undefined,
-    isBulk = false,
-    onProgress?: OnProgress,
-  ): Promise<Answer> {
+  private enqueue<Answer>(work: QueuedWork['work'], limits: QueuedWork['limits']): Promise<Answer> {
     if (this.isStopped) return Promise.reject(stoppedError())
-    return new Promise<Answer>((resolve, reject) => {
-      const queuedAt = performance.now()
-      const settle = (answer: unknown) => resolve(answer as Answer)
-      this.queue.push({ work, timeoutMs, isBulk, queuedAt, killSignal, onProgress, resolve: settle, reject })
-      this.pump()
-    })
+    const answer = this.queue.add<Answer>(work, limits)
+    this.pump()
+    return answer
+  }
+
+  private start(onExit: (reason: string) => void): ChildProcessHandle {
+    const entry = this.options.entry ?? new URL('./compute-child.js', import.meta.url)
+    return new ChildProcessHandle(entry, onExit, (output) => this.log.warn({ output }, 'compute child printed'))
   }
 
   /** Starts one child; it takes work once every graph is loaded into it. */
   private async add(): Promise<ChildProcessHandle | undefined> {
-    const child = new ChildProcessHandle(this.entry, (reason) => this.onExit(child, reason), this.logOutput)
+    const child = this.start((reason) => this.onExit(child, reason))
     this.members.add(child)
     try {
       for (const graph of this.graphs.values()) await child.send({ kind: 'load', graph }, loadTimeoutMs)
@@ -192,8 +148,6 @@ export class PreforkPool implements ComputePool {
     }
   }
 
-  private readonly logOutput = (output: string) => this.log.warn({ output }, 'compute child printed')
-
   private onExit(child: ChildProcessHandle, reason: string): void {
     this.members.delete(child)
     if (this.isStopped || child.isRetiring) return
@@ -206,32 +160,17 @@ export class PreforkPool implements ComputePool {
   private pump(): void {
     for (const child of this.members) {
       if (!child.isFree) continue
-      const next = this.takeNext()
+      // An explanation may take a second, so of several children one stays for runs.
+      const next = this.queue.takeNext(this.explaining < Math.max(1, this.size - 1))
       if (!next) break
       void this.execute(child, next)
     }
     this.recycleDue()
   }
 
-  /**
-   * The first work that may start, and bulk work only if there is no other or it has waited for long. An explanation may
-   * take a second, so of several children one stays for runs.
-   */
-  private takeNext(): QueuedWork | undefined {
-    const mayExplain = this.explaining < Math.max(1, this.size - 1)
-    const patienceMs = this.options.bulkPatienceMs ?? defaultBulkPatienceMs
-    const impatientSince = performance.now() - patienceMs
-    const mayStart = ({ work }: QueuedWork) => mayExplain || work.kind === 'run'
-    const first = this.queue.findIndex(mayStart)
-    const oldest = this.queue[first]
-    if (!oldest) return undefined
-    const isPatient = oldest.isBulk && oldest.queuedAt > impatientSince
-    const urgent = isPatient ? this.queue.findIndex((queued) => mayStart(queued) && !queued.isBulk) : first
-    return this.queue.splice(urgent < 0 ? first : urgent, 1)[0]
-  }
-
   private async execute(child: ChildProcessHandle, queued: QueuedWork): Promise<void> {
-    const { work, timeoutMs, killSignal, onProgress, resolve, reject } = queued
+    const { work, resolve, reject } = queued
+    const { timeoutMs, killSignal, onProgress } = queued.limits
     const kill = () => void child.kill()
     killSignal?.addEventListener('abort', kill)
     const isExplaining = work.kind === 'explain'
@@ -269,7 +208,7 @@ export class PreforkPool implements ComputePool {
     const due = [...this.members].find(({ recycleDueAt }) => recycleDueAt !== undefined)
     if (due?.recycleDueAt === undefined) return
     const now = Date.now()
-    const isIdle = this.queue.length === 0 && !due.busy && now - this.lastRunAt >= quietMs
+    const isIdle = this.queue.isEmpty && !due.busy && now - this.lastRunAt >= quietMs
     if (isIdle || now - due.recycleDueAt >= recyclePatienceMs) void this.replace(due)
     else this.wakeIn(quietMs)
   }

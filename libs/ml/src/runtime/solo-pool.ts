@@ -63,6 +63,6 @@ export class SoloPool implements ComputePool {
   }
 
   async stop(): Promise<void> {
-    // Nothing of its own to end.
+    // It has no process to end.
   }
 }

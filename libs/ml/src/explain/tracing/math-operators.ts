@@ -8,9 +8,7 @@ import {
   onRows,
   rows,
   transpose,
-  type Constant,
   type OperatorRule,
-  type Rows,
 } from './operator-rule.js'
 import {
   arithmetic,
@@ -29,9 +27,7 @@ import { constant } from './univariate.js'
 /** Columns of a value next to a matrix of `width` columns: a constant is repeated down the rows. */
 const columnsBeside = (value: TracedValue, width: number): readonly Scalar[] | Opaque => {
   if (value.kind === 'opaque') return value
-  if (value.kind === 'rows') {
-    return value.columns
-  }
+  if (value.kind === 'rows') return value.columns
   const { size, dims } = value.tensor
   const isRow = size === 1 || (dims.at(-1) === size && dims.length <= 2)
   if (!isRow || (width > 0 && size !== 1 && width !== 1 && size !== width)) {
@@ -53,19 +49,14 @@ const broadcast =
   ): OperatorRule =>
   (node, inputs) => {
     const present = inputs.filter((input) => input !== undefined)
-    const matrix = present.filter((input): input is Rows => input.kind === 'rows')
-    const width = Math.max(0, ...matrix.map((input) => input.columns.length))
-    if (width === 0)
-      return [
-        notRows(
-          node,
-          present.find((input) => input.kind === 'opaque'),
-        ),
-      ]
-    const type =
-      present.length === 3 && node.operator === 'Where'
-        ? typeOf(present[1] ?? opaque(''))
-        : typeOf(present[0] ?? opaque(''))
+    const width = Math.max(0, ...present.map((input) => (input.kind === 'rows' ? input.columns.length : 0)))
+    if (width === 0) {
+      const unknown = present.find(({ kind }) => kind === 'opaque')
+      return [notRows(node, unknown)]
+    }
+    // The first input of Where is the condition.
+    const typed = present[node.operator === 'Where' && present.length === 3 ? 1 : 0]
+    const type = typed ? typeOf(typed) : 'other'
     const operands: (readonly Scalar[])[] = []
     let widest = width
     for (const input of present) {
@@ -80,17 +71,17 @@ const broadcast =
     const columns = Array.from({ length: widest }, (_, i) =>
       each(
         node,
-        operands.map((operand) => operand[operand.length === 1 ? 0 : i] ?? opaque('a column is absent')),
+        operands.map((operand) => operand[operand.length === 1 ? 0 : i]!),
         type,
       ),
     )
     return [rows(columns, resultType ?? type)]
   }
 
+const absent = opaque('an input is absent')
+
 const arithmeticRule = (operator: 'Add' | 'Sub' | 'Mul' | 'Div'): OperatorRule =>
-  broadcast((_, [a, b], type) =>
-    arithmetic(operator, a ?? opaque('an input is absent'), b ?? opaque('an input is absent'), rounding(type)),
-  )
+  broadcast((_, [a = absent, b = absent], type) => arithmetic(operator, a, b, rounding(type)))
 
 const elementwiseRule = (
   operation: (values: readonly number[]) => number,
@@ -102,24 +93,22 @@ const elementwiseRule = (
     resultType,
   )
 
-const sumRule = (mean: boolean): OperatorRule =>
-  broadcast((_, operands) =>
-    weightedSum(
-      operands,
-      operands.map(() => (mean ? 1 / operands.length : 1)),
-    ),
+const sumOrMean = (columns: readonly Scalar[], isMean: boolean): Scalar => {
+  const weight = isMean ? 1 / columns.length : 1
+  return weightedSum(
+    columns,
+    columns.map(() => weight),
   )
-const asConstant = (value: TracedValue | undefined): Constant | undefined =>
-  value?.kind === 'constant' ? value : undefined
+}
 
 const gemm = onRows((node, first, [, matrix, bias]) => {
-  const weights = asConstant(matrix)
-  if (weights?.tensor.dims.length !== 2 || intOf(node, 'transA', 0) !== 0)
+  if (matrix?.kind !== 'constant' || matrix.tensor.dims.length !== 2 || intOf(node, 'transA', 0) !== 0) {
     return opaque('it multiplies two variable matrices')
+  }
   const [alpha, beta] = [floatOf(node, 'alpha', 1), floatOf(node, 'beta', 1)]
-  const [height, width] = weights.tensor.dims
+  const [height, width] = matrix.tensor.dims
   const isTransposed = intOf(node, 'transB', 0) === 1
-  const plain = [...weights.tensor.numbers()].map((value) => value * alpha)
+  const plain = [...matrix.tensor.numbers()].map((value) => value * alpha)
   const outputs = (isTransposed ? height : width) ?? 0
   const added = bias === undefined ? [] : constantsOf(bias)
   if (added === undefined) return opaque('it adds a variable matrix')
@@ -132,29 +121,20 @@ const gemm = onRows((node, first, [, matrix, bias]) => {
 })
 
 const matMul = onRows((_, first, [, matrix]) => {
-  const weights = asConstant(matrix)
-  if (weights === undefined) return opaque('it multiplies two variable matrices')
-  const outputs = weights.tensor.dims.length === 1 ? 1 : (weights.tensor.dims.at(-1) ?? 0)
-  return weights.tensor.dims.length > 2
+  if (matrix?.kind !== 'constant') return opaque('it multiplies two variable matrices')
+  const outputs = matrix.tensor.dims.length === 1 ? 1 : (matrix.tensor.dims.at(-1) ?? 0)
+  return matrix.tensor.dims.length > 2
     ? opaque('it multiplies by a tensor')
-    : linear(first, [...weights.tensor.numbers()], outputs, [])
+    : linear(first, [...matrix.tensor.numbers()], outputs, [])
 })
 
-const reduce = (mean: boolean): OperatorRule =>
+const reduce = (isMean: boolean): OperatorRule =>
   onRows((node, first, [, given]) => {
     const axes = constantsOf(given) ?? intsOf(node, 'axes')
-    if (axes.length !== 1 || !isColumnAxis(axes[0] ?? 0)) return opaque('it sums over people')
-    const weight = mean ? 1 / first.columns.length : 1
-    return rows(
-      [
-        weightedSum(
-          first.columns,
-          first.columns.map(() => weight),
-        ),
-      ],
-      first.type,
-    )
+    if (axes.length !== 1 || !isColumnAxis(axes[0]!)) return opaque('it sums over people')
+    return rows([sumOrMean(first.columns, isMean)], first.type)
   })
+
 const truth = (condition: boolean): number => (condition ? 1 : 0)
 const compare = (test: (a: number, b: number) => boolean): OperatorRule =>
   elementwiseRule(([a = NaN, b = NaN]) => truth(test(a, b)), 'bool')
@@ -175,17 +155,15 @@ export const mathOperators: Readonly<Record<string, OperatorRule>> = {
   Sub: arithmeticRule('Sub'),
   Mul: arithmeticRule('Mul'),
   Div: arithmeticRule('Div'),
-  Sum: sumRule(false),
-  Mean: sumRule(true),
+  Sum: broadcast((_, operands) => sumOrMean(operands, false)),
+  Mean: broadcast((_, operands) => sumOrMean(operands, true)),
   ReduceSum: reduce(false),
   ReduceMean: reduce(true),
   MatMul: matMul,
   Gemm: gemm,
-  Sigmoid: broadcast((_, [scalar]) => logistic(scalar ?? opaque('an input is absent'))),
+  Sigmoid: broadcast((_, [scalar = absent]) => logistic(scalar)),
   Softmax: softmaxRule,
-  Neg: broadcast((_, [scalar], type) =>
-    arithmetic('Mul', scalar ?? opaque('an input is absent'), constant(-1), rounding(type)),
-  ),
+  Neg: broadcast((_, [scalar = absent], type) => arithmetic('Mul', scalar, constant(-1), rounding(type))),
   Abs: elementwiseRule(([x = NaN]) => Math.abs(x)),
   Sqrt: elementwiseRule(([x = NaN]) => Math.sqrt(x)),
   Exp: elementwiseRule(([x = NaN]) => Math.exp(x)),

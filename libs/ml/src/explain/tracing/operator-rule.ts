@@ -6,8 +6,6 @@ export type OperatorRule = (node: OnnxNode, inputs: readonly (TracedValue | unde
 
 /** A matrix with one row per person. */
 export type Rows = Extract<TracedValue, { kind: 'rows' }>
-/** A tensor that no input changes. */
-export type Constant = Extract<TracedValue, { kind: 'constant' }>
 
 /** A matrix of these columns. */
 export const rows = (columns: readonly Scalar[], type: OnnxElementType): Rows => ({ kind: 'rows', columns, type })
@@ -27,8 +25,10 @@ export const onRows =
 /** Elements of a constant; undefined for anything else. */
 export const constantsOf = (value: TracedValue | undefined): readonly number[] | undefined =>
   value?.kind === 'constant' ? [...value.tensor.numbers()] : undefined
+
 /** Only the column axis may be worked on: 1, or -1 in a matrix. */
 export const isColumnAxis = (axis: number): boolean => axis === 1 || axis === -1
+
 /** [rows, inputs] x [inputs, outputs], plus a bias for each output. */
 export const linear = (
   first: Rows,

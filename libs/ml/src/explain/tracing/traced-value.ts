@@ -69,7 +69,7 @@ export const weightedSum = (scalars: readonly Scalar[], weights: readonly number
   return addSums(sums)
 }
 
-/** `operation` on single numbers of any kind, where the additive rules have no say. */
+/** `operation` on single numbers of any kind, where the additive rules do not apply. */
 export const elementwise = (
   operator: string,
   operands: readonly Scalar[],

@@ -118,7 +118,7 @@ export class PathDependentProgram {
     let visits = 0
     for (let test = 0; test < testFrom.length; test++) {
       const above = testFrom[test]! * size
-      // Where nobody comes and the person fails, nothing below counts.
+      // No reference person comes here and this person fails: nothing below counts.
       if (products[above] === 0) {
         test = testEnd[test]! - 1
         continue

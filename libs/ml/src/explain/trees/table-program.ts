@@ -25,7 +25,7 @@ interface PlacedBlock {
   readonly hasTable: boolean
   readonly firstRow: number
   readonly firstEntry: number
-  /** For each leaf, where its inputs stand in a row of the table, or in the answer if there is none. */
+  /** For each leaf, the positions of its inputs in a row of the table, or in the result if there is no table. */
   readonly leafPlaces: readonly Int32Array[]
   /** Its inputs among those of all blocks. */
   readonly firstSource: number
@@ -49,24 +49,7 @@ export class TableProgram {
 
   /** `limit`: most entries of one table; `columnOf`: position of a number that the tree tests in the rows of `run`. */
   constructor(structure: TreeStructure, root: PathNode, limit: number, columnOf: (tested: Univariate) => number) {
-    const blockAt = new Map(cutIntoBlocks(root, limit).map((block) => [block.root, block]))
-    const tests: TestNode[] = []
-    const steps: Step[] = []
-    const found: { block: Block; slot: number }[] = []
-    let slots = 1
-    const walk = (node: PathNode, slot: number): void => {
-      const block = blockAt.get(node)
-      if (block !== undefined) found.push({ block, slot })
-      else if (node.kind === 'test') {
-        const [yes, no] = [slots++, slots++]
-        tests.push(node)
-        steps.push({ slot, bit: node.bit, yes, no })
-        walk(node.yes, yes)
-        walk(node.no, no)
-      }
-    }
-    walk(root, 0)
-
+    const { steps, tests, found, slots } = stepsTo(cutIntoBlocks(root, limit), root)
     const sources: number[] = []
     let firstRow = 0
     let firstEntry = 0
@@ -177,4 +160,26 @@ export class TableProgram {
       if (failed === 0) into[output]! += leaf.game.value
     }
   }
+}
+
+/** The tests above some blocks as steps, depth first, and the blocks with the slots of their patterns. */
+const stepsTo = (blocks: readonly Block[], root: PathNode) => {
+  const blockAt = new Map(blocks.map((block) => [block.root, block]))
+  const tests: TestNode[] = []
+  const steps: Step[] = []
+  const found: { block: Block; slot: number }[] = []
+  let slots = 1
+  const walk = (node: PathNode, slot: number): void => {
+    const block = blockAt.get(node)
+    if (block !== undefined) found.push({ block, slot })
+    else if (node.kind === 'test') {
+      const [yes, no] = [slots++, slots++]
+      tests.push(node)
+      steps.push({ slot, bit: node.bit, yes, no })
+      walk(node.yes, yes)
+      walk(node.no, no)
+    }
+  }
+  walk(root, 0)
+  return { tests, steps, found, slots }
 }

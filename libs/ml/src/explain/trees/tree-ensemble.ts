@@ -80,7 +80,7 @@ const collect = (
   }
   const byTarget = Array.from({ length: targets }, (): ValuesByTree => new Map())
   for (const tree of trees) {
-    // A leaf that several branches share stands in several places; one that no path reaches has no say.
+    // A leaf that several branches share has several places; one that no path reaches has none.
     tree.origin.forEach((origin, place) => {
       for (const { target, weight } of leavesOf.get(origin) ?? []) {
         if (tree.column[place] !== -1) fail(node, 'gives a value to a node that is no leaf')
@@ -110,7 +110,7 @@ const collect = (
   }
 }
 
-/** What both generations of the operator say of their nodes in the same way. */
+/** The attributes of nodes that both generations of the operator have. */
 const nodeLists = (node: OnnxNode) => ({
   features: intsOf(node, 'nodes_featureids'),
   yes: intsOf(node, 'nodes_truenodeids'),
@@ -196,7 +196,7 @@ export const readTreeEnsemble = (node: OnnxNode, columns: readonly Univariate[])
   }
 }
 
-/** The nodes that are no leaves; a leaf stands behind them, `leaves` of them in all. */
+/** The nodes that are no leaves. In one list of all nodes, the `leaves` leaves come after them. */
 const innerNodesOf = (node: OnnxNode, leaves: number): readonly RawNode[] => {
   const modes = floatsOf(node, 'nodes_modes')
   const splits = floatsOf(node, 'nodes_splits')

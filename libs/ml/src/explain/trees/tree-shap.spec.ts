@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { makeRows, makeTree, ensembleAttributes, type MadeTree } from '../../../../../test/support/random-ensembles.js'
-import { writeOnnx } from '../../../../../test/support/onnx-writer.js'
+import { makeRows, makeTree, writeEnsemble, type MadeTree } from '../../../../../test/support/random-ensembles.js'
 import { createExplainer } from '../explainer.js'
 import { seededRandom } from '../sampling/seeded-random.js'
 
@@ -62,21 +61,6 @@ const shapley = (game: Game, inputs: number): number[] =>
 const rowsOf = (flat: Float64Array, inputs: number): number[][] =>
   Array.from({ length: flat.length / inputs }, (_, row) => [...flat.subarray(row * inputs, (row + 1) * inputs)])
 
-const regressor = (trees: readonly MadeTree[], inputs: number): Uint8Array =>
-  writeOnnx({
-    inputs,
-    nodes: [
-      {
-        operator: 'TreeEnsembleRegressor',
-        domain: 'ai.onnx.ml',
-        inputs: ['X'],
-        outputs: ['Y'],
-        attributes: { ...ensembleAttributes(trees, 'target'), n_targets: { int: 1 } },
-      },
-    ],
-    outputs: { Y: 'float32' },
-  })
-
 const allModes = ['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'NEQ'].map((mode) => `BRANCH_${mode}`)
 
 interface Made {
@@ -129,7 +113,7 @@ describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (me
       fc.asyncProperty(made, async (example) => {
         const { inputs, trees, background, people } = example
         const explainer = await createExplainer({
-          modelBytes: regressor(trees, inputs),
+          modelBytes: writeEnsemble(trees, inputs),
           output,
           inputs,
           background,

@@ -133,7 +133,7 @@ export const buildTree = (
     missingYes: Uint8Array.from(splits, (split) => (split.missingYes ? 1 : 0)),
     yes: Int32Array.from(yes),
     no: Int32Array.from(no),
-    // Those who come to a shared node come from several parents: the file does not say how many from which.
+    // The file does not say how many rows reach a shared node from each of its parents.
     hitRate: Float64Array.from(origin, (index) => (isShared ? 0 : nodes[index]!.hitRate)),
     origin: Int32Array.from(origin),
     columns,

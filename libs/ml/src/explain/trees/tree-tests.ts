@@ -21,7 +21,7 @@ export class TreeTests {
   /** 1 for each test that the last person passed. */
   readonly passed: Uint8Array
 
-  /** `columnOf`: where a tested number stands among those of `TestedPeople`. */
+  /** `columnOf`: position of a tested number in `TestedPeople.values`. */
   constructor(
     private readonly structure: TreeStructure,
     private readonly nodes: readonly number[],
