@@ -1,16 +1,8 @@
+import type { ModelInput } from './manifest.schema.js'
+
 /** Which values a metric may have; an input of a model has a narrower range of its own. */
-export interface MetricRange {
-  readonly unit: string
-  readonly min: number
-  readonly max: number
-  /** Only whole numbers are accepted. */
-  readonly integer?: boolean
-  /** Words accepted in place of numbers. */
-  readonly words?: Readonly<Record<string, number>> | undefined
-  readonly description?: string
-  /** Ranges in which a value looks like another unit. */
-  readonly unit_hints?: readonly { readonly min: number; readonly max: number; readonly unit: string }[]
-}
+export type MetricRange = Pick<ModelInput, 'unit' | 'min' | 'max'> &
+  Partial<Pick<ModelInput, 'integer' | 'words' | 'description' | 'unit_hints'>>
 
 /**
  * Health metrics that callers commonly hold. One that the chosen model does not use is stored, and named in the

@@ -59,6 +59,10 @@ const leafOf = (value: number, { sources, shares, patterns }: Path, kind: Refere
   return { ...leaf, game: new InterventionalLeaf(value, sources.length, distinct, partOfPeople) }
 }
 
+const tooManyInputs =
+  `A path of a tree tests more than ${maxPathInputs} different inputs; exact tree explanations end there. ` +
+  'Choose the method "permutation".'
+
 /**
  * Turns a tree into the games of its leaves. Tests of the same input on one path share one bit; tests of constants are
  * decided here.
@@ -79,7 +83,8 @@ export const buildPaths = ({ structure, values }: ValuedTree, reference: Referen
     const no = patterns.slice()
     for (let row = 0; row < patterns.length; row++) {
       const isYes = passes(structure, node, testedValue(structure, node, reference.background.rows, row * inputs))
-      ;(isYes ? no : yes)[row]! |= 1 << bit
+      const failing = isYes ? no : yes
+      failing[row]! |= 1 << bit
     }
     return [
       { sources, shares, patterns: yes },
@@ -94,13 +99,7 @@ export const buildPaths = ({ structure, values }: ValuedTree, reference: Referen
     if (source < 0) return visit(passes(structure, node, constantValue(tested)) ? yes : no, path)
     const known = path.sources.indexOf(source)
     const bit = known < 0 ? path.sources.length : known
-    if (bit >= maxPathInputs) {
-      throw new MemoryGuardError(
-        'MODEL_INVALID',
-        `A path of a tree tests more than ${maxPathInputs} different inputs; exact tree explanations end there. ` +
-          'Choose the method "permutation".',
-      )
-    }
+    if (bit >= maxPathInputs) throw new MemoryGuardError('MODEL_INVALID', tooManyInputs)
     const [toYes, toNo] = beyond(node, bit, path, known < 0 ? [...path.sources, source] : path.sources)
     return {
       kind: 'test',
