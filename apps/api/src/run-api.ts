@@ -26,12 +26,12 @@ import { ApiReadiness } from './health/api-readiness.js'
 import { ModelStates } from './models/model-states.js'
 import { serveOpenApi } from './openapi.js'
 
-/** How long requests under way may wait for their tasks after the API is asked to stop, in milliseconds. */
+/** How long requests in progress may wait for their tasks after the stop signal, in milliseconds. */
 const releaseMs = 4_000
 /** And how long they may take at all. */
 const closeMs = 5_000
 
-/** A port that was asked for is the one; of the default's neighbours the first free one is. */
+/** Returns the port that was set or, if none was, the first free one from the default on. */
 const choosePort = async ({ http: { host, port, isPortChosen } }: Config): Promise<number> =>
   isPortChosen ? port : ((await findPortFrom(port, host)) ?? port)
 
@@ -80,9 +80,8 @@ const apiSteps = (
 ]
 
 /**
- * Runs the API until it is asked to stop. Stop: not ready, serving on for the shutdown delay, requests under way get
- * their responses, the end. `keepFirstKey` is called where an admin key has to be made, because neither configuration
- * nor database has one.
+ * Runs the API until the stop signal. Then it becomes unready, serves for the shutdown delay, finishes the requests in
+ * progress and exits. `keepFirstKey` stores a new admin key if neither configuration nor database has one.
  * @throws {MemoryGuardError} CONFIG_INVALID, also when the port is taken; DATABASE_UNAVAILABLE if waiting will not help.
  */
 export const runApi = async (

@@ -27,7 +27,7 @@ import { workerSteps } from './worker-steps.js'
 import { WorkerModule } from './worker.module.js'
 
 /**
- * Runs a worker until it is asked to stop. Start: configuration, schema, models, consumers, ready. Stop: not ready,
+ * Runs a worker until the stop signal. Start: configuration, schema, models, consumers, ready. Stop: not ready,
  * no new jobs, running ones up to the drain deadline, hand back the rest, children, heartbeat, database.
  */
 export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Promise<void> => {

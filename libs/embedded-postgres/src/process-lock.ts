@@ -19,7 +19,7 @@ interface LockRecord {
 }
 
 /**
- * Takes the lock file at `path` (its folder must exist), or tells which living process holds it. A file left by a dead
+ * Takes the lock file at `path` (its folder must exist), or returns the living process that holds it. A file left by a dead
  * process, also one whose pid now names another process, is taken over.
  */
 export function acquireProcessLock(path: string): ProcessLock | LockHolder {

@@ -9,8 +9,8 @@ const maxBatch = 256
 const maxWaiting = 20_000
 
 /**
- * Hands committed tasks to the broker, many at once. It never fails: what the broker does not take stands in the
- * database, and the reconciler dispatches it when the broker is back.
+ * Enqueues committed tasks, many at once. It never fails: tasks that the broker does not accept stay in the database, and
+ * the reconciler enqueues them when the broker is back.
  */
 @Injectable()
 export class Dispatcher {

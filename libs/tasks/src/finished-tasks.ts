@@ -3,7 +3,7 @@ import { CONFIG, LOGGER, PeriodicLoop, type Config, type Logger } from '#libs/pl
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { isTerminal } from './contracts/task-states.js'
 
-/** A notification may be lost with its connection: waiting tasks are looked at this often all the same. */
+/** How often to poll the waiting tasks, in milliseconds, because a notification may be lost with its connection. */
 const lookIntervalMs = 1_000
 
 /** A wait for the end of one task. */
@@ -35,7 +35,7 @@ export class ExpectedEnd {
   }
 }
 
-/** Waits for tasks to finish: told by the database, on one connection for the whole process. */
+/** Waits for tasks to finish, by the database's notifications on one connection for the whole process. */
 @Injectable()
 export class FinishedTasks implements OnApplicationShutdown {
   private readonly waiting = new Map<string, Set<() => void>>()
@@ -74,7 +74,7 @@ export class FinishedTasks implements OnApplicationShutdown {
     return this.listener.listeningSince
   }
 
-  /** Resolves when every end that the database had told of by now has been heard. */
+  /** Resolves when all notifications that the database has sent so far have been handled. */
   catchUp(): Promise<void> {
     return this.listener.catchUp()
   }
@@ -105,7 +105,7 @@ export class FinishedTasks implements OnApplicationShutdown {
     return expected
   }
 
-  /** Ends every wait now, finished or not, so that callers are answered before the process ends. */
+  /** Ends every wait now, so that callers get a response before the process exits. */
   releaseAll(): void {
     for (const id of this.waiting.keys()) this.tell(id)
   }

@@ -4,7 +4,7 @@ import type { FinishedTasks } from './finished-tasks.js'
 /** Beyond this many, ids are not kept: their holder looks at the table instead. */
 const maxHeard = 50_000
 
-/** Keeps the ids of tasks of whose ends the database tells, until their holder has dealt with them. */
+/** Keeps the ids of ended tasks from the database's notifications until the owner has handled them. */
 export class HeardEnds {
   private readonly ids = new Set<string>()
   /** Nothing was dropped since then, in milliseconds by the database's clock; undefined: begin anew. */

@@ -58,7 +58,7 @@ export class Reconciler {
     return total
   }
 
-  /** What another program left where a queue keeps its jobs keeps the queue from working. What waits is added again. */
+  /** Removes keys that another program wrote in place of a queue's, which stop the queue. Waiting tasks are enqueued again. */
   private async removeForeignKeys(): Promise<void> {
     const keys = await this.broker.removeForeignKeys()
     if (keys.length > 0) this.log.warn({ keys }, 'keys of another type removed from the broker')
@@ -78,7 +78,7 @@ export class Reconciler {
     return total
   }
 
-  /** Urgent tasks leave in another order, so they are counted before they are looked for. */
+  /** Urgent tasks leave the queue in another order, so they are counted, and searched only if some are missing. */
   private async reconcileUrgent(queue: QueueName, now: number): Promise<number> {
     const range = { dueFrom: 0, dueBefore: now - graceMs, isUrgent: true }
     const expected = await this.queues.countWaiting(queue, range)
@@ -92,7 +92,7 @@ export class Reconciler {
    */
   private async reconcilePlain(queue: QueueName, headAt: number, now: number): Promise<number> {
     const last = this.sweeps.get(queue)
-    // What the last sweep found still waits, so it need not be looked for.
+    // Jobs that the last sweep found are still waiting, so they need not be searched again.
     const dueFrom = last && headAt <= last.at ? last.dueBefore : 0
     const dueBefore = headAt - graceMs
     if (dueBefore <= dueFrom) return 0

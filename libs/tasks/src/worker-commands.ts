@@ -8,7 +8,7 @@ const taskNames = Object.keys(catalogue)
 const task = z.enum(taskNames, { error: `must be one of ${taskNames.join(', ')}` })
 const limitSeconds = z.number().min(0.1).max(86_400)
 
-/** What a worker can be told, and the arguments it takes; the words are Celery's. */
+/** Commands to workers and their arguments; the names are Celery's. */
 export const workerCommands = {
   ping: z.strictObject({}),
   shutdown: z.strictObject({ immediate: z.boolean().default(false) }),

@@ -29,7 +29,7 @@ export class AuditTrail {
 
   /**
    * Makes a change and records it in one transaction: if one of them fails, neither is stored. What `change` throws
-   * undoes it. Nothing is told outside the database before this resolves.
+   * rolls both back. Send notifications outside the database only after this has resolved.
    */
   change<Outcome>(
     caller: Caller,

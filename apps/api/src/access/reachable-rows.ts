@@ -11,9 +11,8 @@ interface OwnedRow {
 const goneMessage = 'It was erased, or it is past the time for which results are kept.'
 
 /**
- * The one way from a row that was looked up to a row that a caller may see. To a key that is bound to a person, rows of
- * other people do not exist: whether a row is someone else's, was erased or never was, the error and its cost are the
- * same.
+ * Checks whether a caller may see a row; every look-up for a caller goes through it. For a key that is bound to a person,
+ * the error and its duration are the same for a row of someone else, an erased row and a row that never existed.
  */
 @Injectable()
 export class ReachableRows {

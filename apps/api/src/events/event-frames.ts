@@ -1,6 +1,6 @@
 /** One event of a stream, before it is written. */
 export interface StreamEvent {
-  /** Where a client that lost the connection goes on; absent for what is not repeated. */
+  /** Id from which a client resumes after a lost connection; absent for events that are not repeated. */
   readonly id?: string
   /** e.g. `task.succeeded` */
   readonly event: string
@@ -10,7 +10,7 @@ export interface StreamEvent {
 /** Milliseconds after which a client that lost the connection tries again. */
 const reconnectMs = 1_000
 
-/** What opens a stream, so that its headers leave at once; `id` is where a client goes on that gets nothing more. */
+/** The first frame of a stream, so that its headers are sent at once; `id` is where a client resumes that receives no event. */
 export const openingFrame = (id: string | undefined): string => `retry: ${reconnectMs}\n${idLine(id)}\n`
 
 /** An event as the HTML standard frames it. JSON has no line breaks of its own, so one data line does. */

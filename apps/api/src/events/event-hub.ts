@@ -10,7 +10,7 @@ import { EventTail, readEvents, type EventPage, type TailParts } from './event-t
 import type { StreamEvent } from './event-frames.js'
 import type { EventsQuery, TaskEvent } from './events.schemas.js'
 
-/** How far back a client may go on, in milliseconds: what it has missed is looked for in the table of tasks. */
+/** How far back a client may resume, in milliseconds: the missed events are read from the table of tasks. */
 const maxBackMs = 3_600_000
 
 /** The stream of all tasks. One tail reads for every client of the process, and only while there is one. */

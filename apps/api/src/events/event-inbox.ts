@@ -3,7 +3,7 @@ import type { EventPage } from './event-tail.js'
 /** Most events that wait for one client. */
 const maxEvents = 10_000
 
-/** Pages that wait for one client. When they are too many it is closed: its client goes on from its last event. */
+/** Pages that wait for one client. If they are too many, the inbox is closed and the client resumes from its last event. */
 export class EventInbox {
   private readonly pages: EventPage[] = []
   private size = 0

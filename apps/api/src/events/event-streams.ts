@@ -12,7 +12,7 @@ import { eventFrame, heartbeatFrame, openingFrame, type StreamEvent } from './ev
 export interface EventSource {
   /** Ends when there is nothing more to come, or soon after `signal` is aborted. */
   readonly events: AsyncIterator<StreamEvent>
-  /** Where a client goes on that has got everything so far; it moves along where events are filtered out. */
+  /** Id from which a client resumes that has received all events so far; filtered-out events advance it too. */
   readonly position?: () => string
 }
 
@@ -119,14 +119,14 @@ export class EventStreams implements BeforeApplicationShutdown {
         writtenAt = performance.now()
       }
     } catch (error) {
-      // The client goes on from its last event; with the headers gone there is no other way to tell it.
+      // The headers have been sent, so the stream can only be closed; the client resumes from its last event.
       this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'an event stream was cut off')
     } finally {
       this.end(closing)
     }
   }
 
-  /** A stream outlives neither its key's expiry nor its revocation. While nobody can tell, it goes on. */
+  /** A stream ends when its key expires or is revoked. While the key cannot be checked, the stream continues. */
   private async isStillLetIn(key: string): Promise<boolean> {
     try {
       return (await this.keys.find(key)) !== null

@@ -31,10 +31,10 @@ const pageSize = 2_000
 
 /**
  * The changes of all tasks in one order, by time, from now on: unfinished tasks by their partial index, finished ones
- * by the ids that the database tells. Only after a gap in what was told the finished ones are looked for in the table.
+ * by the ids in the database's notifications. Only after lost notifications is the table searched for finished tasks.
  *
- * It stops short of changes whose transaction may not have ended yet, so that the order is final: a client that has an
- * event has got everything before it.
+ * It leaves out changes whose transaction may not have ended yet, so that the order is final: a client that has received
+ * an event has received all before it.
  */
 export class EventTail {
   private readonly heard: HeardEnds
@@ -90,7 +90,7 @@ export class EventTail {
     const later = new Set(tasks.filter((task) => changesAfter(task, page.until)).map(({ id }) => id))
     const isWhole = page.until.at === settled
     const found = new Set(tasks.map(({ id }) => id))
-    // Of a whole page, what was heard and not found had ended before it.
+    // If the page is complete, notified tasks that are not in it ended before it.
     this.heard.forget(ids.filter((id) => !later.has(id) && (isWhole || found.has(id))))
     this.onPage(page)
   }

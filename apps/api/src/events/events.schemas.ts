@@ -20,7 +20,9 @@ const taskEvent = z
     worker: z.string().nullable(),
     reason: z.string().nullable().describe('`lost` or `released`: why it is queued again'),
     error_code: z.string().nullable(),
-    progress: taskProgress.nullable().describe('In the stream of one task, with its last change, if it tells'),
+    progress: taskProgress
+      .nullable()
+      .describe('In the stream of one task, with its last change, if the task reports progress'),
     user_id: z.int().nullable(),
     prediction_id: z.int().nullable(),
   })

@@ -9,7 +9,7 @@ import type { StreamEvent } from './event-frames.js'
 import { toProgress } from '../tasks/task-responses.js'
 import { toTaskEvent } from './events.schemas.js'
 
-/** How often followed tasks are looked at, in milliseconds. All of them at the same time, so that one query reads them. */
+/** How often followed tasks are read, in milliseconds; all at the same time, in one query. */
 const lookIntervalMs = 500
 
 /** A task as it was read, with how far it is. */
@@ -51,8 +51,8 @@ export class TaskFollower {
   }
 
   /**
-   * Changes of a task after a place, until it has ended. The id of an event is the place of its change; progress is
-   * told between them and has none, for what it tells is told anew after a break.
+   * Yields the changes of a task after a position, until it has ended. The id of an event is the position of its change.
+   * Progress events have no id: a client that reconnects gets the current progress instead of the missed ones.
    */
   async *follow(first: FollowedTask, after: number, signal: AbortSignal): AsyncGenerator<StreamEvent> {
     const { id } = first.task

@@ -48,7 +48,7 @@ export class ExplanationsService {
     return this.toResponse(await this.getView(predictionId, outputName), prediction)
   }
 
-  /** @throws MemoryGuardError RESOURCE_NOT_FOUND, also before one was asked for; REQUEST_INVALID. */
+  /** @throws {MemoryGuardError} RESOURCE_NOT_FOUND, also when none was requested; REQUEST_INVALID. */
   async get(predictionId: number, output: string | undefined, principal: Principal): Promise<ExplanationResponse> {
     const prediction = await this.getPrediction(predictionId, principal)
     return this.toResponse(await this.getView(predictionId, this.outputNameOf(prediction, output)), prediction)

@@ -17,7 +17,7 @@ export const waitSecondsOf = (prefer: string | string[] | undefined): number => 
   return match ? Math.min(Number(match[1]), maxWaitSeconds) : 0
 }
 
-/** What became of a submission, as far as its headers tell. */
+/** The outcome of a submission, as far as the response headers show it. */
 export interface Submission {
   /** Where it can be asked for. */
   readonly location: string

@@ -1,7 +1,7 @@
 import type { InputFault } from '#libs/platform'
 import { z } from 'zod'
 
-/** Most faults that one answer tells. */
+/** Maximum number of faults in a response. */
 const maxFaults = 50
 /** Most characters of a pointer, of a message of a fault, and of the detail. */
 const maxPointer = 512
@@ -25,7 +25,7 @@ export const problemSchema = z
 
 export type Problem = z.infer<typeof problemSchema>
 
-/** Faults as an answer tells them: not more than can be read, with how many more there are. */
+/** The first faults, and how many more there are. */
 export const toldFaults = (faults: readonly InputFault[]): Problem['errors'] => {
   const told = faults
     .slice(0, maxFaults)
@@ -34,7 +34,7 @@ export const toldFaults = (faults: readonly InputFault[]): Problem['errors'] => 
   return more > 0 ? [...told, { pointer: '', message: `and ${more} more faults` }] : told
 }
 
-/** The detail as an answer tells it. */
+/** The detail for the response. */
 export const toldDetail = (detail: string): string => cut(detail, maxDetail)
 
 /** Text of which a part may be the caller's, of any length. */

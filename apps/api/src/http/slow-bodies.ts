@@ -46,7 +46,7 @@ export const cutIfTooSlow = ({ raw }: FastifyRequest, everyMs = patienceMs): (()
   return () => clearInterval(timer)
 }
 
-/** As Node tells of a request that is late. */
+/** The error that Node reports for a request that times out. */
 class LateError extends Error {
   readonly code = 'ERR_HTTP_REQUEST_TIMEOUT'
 }
@@ -59,7 +59,7 @@ const answers: Readonly<Record<string, readonly [status: number, detail: string]
 /** Ends a connection whose request is not HTTP or does not arrive, with a problem. */
 const endConnection = (error: Error & { readonly code?: string }, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
-  // Node tells of a late request once, and goes on reading if nobody ends it.
+  // Node reports a request that times out once, and continues to read it unless someone closes the connection.
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && uploading.has(socket)) return
   const [status, detail] = answers[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
   const title = STATUS_CODES[status] ?? ''

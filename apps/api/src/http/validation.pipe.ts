@@ -33,7 +33,7 @@ const mustHaveValues = (query: Readonly<Record<string, unknown>>): void => {
 const invalid = (faults: readonly InputFault[]) =>
   new MemoryGuardError('REQUEST_INVALID', 'The request does not fit its schema; see `errors`.', { faults })
 
-/** Validates body, query and path against their Zod schemas; every fault is told with its pointer. */
+/** Validates body, query and path against their Zod schemas; reports every fault with its pointer. */
 export const createValidationPipe = (): StandardSchemaValidationPipe =>
   new StrictValidationPipe({
     exceptionFactory: (issues) => invalid(faultsOf(issues)),

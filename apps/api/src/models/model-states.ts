@@ -9,7 +9,7 @@ import { FolderScanner, ModelCatalogue } from '#libs/ml/manifest'
 import { LOGGER, MemoryGuardError, PeriodicLoop, type Logger } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 
-/** How often folders, workers and activations are looked at, in milliseconds: a change is seen this late. */
+/** How often folders, workers and activations are read, in milliseconds: the longest delay of a change. */
 const intervalMs = 2_000
 /** A worker that has been silent for longer says nothing of its models, in seconds. */
 const silentSeconds = 20
@@ -37,7 +37,7 @@ export class ModelStates implements OnApplicationShutdown {
     this.loop = new PeriodicLoop({ name: 'models', intervalMs, run: () => this.refresh() }, log)
   }
 
-  /** Looks, and goes on looking. To be called once the database is there. */
+  /** Starts polling. Call it when the database is available. */
   async start(): Promise<void> {
     await this.refresh()
     this.loop.start()

@@ -68,7 +68,7 @@ export const activationResponse = z
 
 export type ActivationResponse = z.infer<typeof activationResponse>
 
-/** How a shadow's answers differ from those that were served: shadow minus served. */
+/** How a shadow's results differ from the served ones: shadow minus served. */
 export const shadowReport = z
   .strictObject({
     name: z.string(),
@@ -78,8 +78,8 @@ export const shadowReport = z
     reports: z.array(
       z.strictObject({
         served: z.string().describe('`name@version` that was served meanwhile'),
-        count: z.int().describe('People of whom both answered'),
-        failed: z.int().describe('People of whom the shadow said nothing'),
+        count: z.int().describe('People for whom both models returned a result'),
+        failed: z.int().describe('People for whom the shadow failed'),
         skipped: z.int().describe('People left out because the worker was busy'),
         mean_difference: z.number().nullable(),
         mean_absolute_difference: z.number().nullable(),

@@ -159,7 +159,7 @@ export class QueuesController {
     }
   }
 
-  /** The database has decided; a broker that is down is told by the reconciler when it is back. */
+  /** The change is already in the database; if the broker is down, the reconciler passes it on when the broker is back. */
   private async tellBroker(tell: () => Promise<unknown>): Promise<void> {
     try {
       await tell()

@@ -101,7 +101,7 @@ export const scheduleChange = strictInput({
 
 export type ScheduleChange = z.infer<typeof scheduleChange>
 
-/** A schedule as lists tell of it. */
+/** A schedule as an item of a list. */
 export const scheduleResponse = z
   .strictObject({
     id: z.uuid(),

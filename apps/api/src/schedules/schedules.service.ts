@@ -15,7 +15,7 @@ import type {
   ScheduleRequest,
 } from './schedules.schemas.js'
 
-/** Times that an answer tells ahead, and runs that it tells of. */
+/** How many next times and how many last runs a response contains. */
 const timesAhead = 3
 const runsTold = 10
 

@@ -19,7 +19,7 @@ export class UsersController {
     summary: "Erase a person's data: rows, results and queued work",
     description:
       'Needs the role operator, or a key bound to the person, which is erased too. A later request for an erased ' +
-      'prediction, task or batch is answered with 410. The audit trail keeps a pseudonym.',
+      'prediction, task or batch gets 410. The audit trail keeps a pseudonym.',
   })
   @ApiResponse({ status: 200, description: 'Erased, with the number of rows by kind', standardSchema: erasureResponse })
   erase(

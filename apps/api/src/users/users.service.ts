@@ -19,7 +19,7 @@ export class UsersService {
   ) {}
 
   /**
-   * Erases everything of a person. What runs is told to end; a result that comes late finds no task to belong to.
+   * Erases all data of a person. Running tasks are cancelled; the result of one that ends too late finds no task and is dropped.
    * @throws MemoryGuardError ACCESS_ROLE_MISSING
    */
   async erase(userId: number, principal: Principal, requestId: string): Promise<ErasureResponse> {

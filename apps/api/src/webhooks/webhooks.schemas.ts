@@ -25,13 +25,13 @@ const settings = {
     .array(z.enum(allEvents, { error: `must be one of ${allEvents.join(', ')}` }), { error: 'must be a list' })
     .min(1)
     .max(maxEntries)
-    .describe('Events it is told of'),
+    .describe('Events it receives'),
   tasks: z
     .array(z.string().refine(isTaskName, { error: `must be one of ${Object.keys(catalogue).join(', ')}` }))
     .min(1)
     .max(maxEntries)
     .nullable()
-    .describe('Tasks it is told of; null for all'),
+    .describe('Names of the tasks whose events it receives; null for all'),
   is_active: z.boolean(),
 }
 

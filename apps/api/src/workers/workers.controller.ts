@@ -18,7 +18,7 @@ import { AuditTrail, callerOf } from '../access/audit-trail.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
 
-/** How long a command is waited for, and how often its row is looked at, in milliseconds. */
+/** How long to wait for a command, and how often to poll its row, in milliseconds. */
 const acknowledgeMs = 5_000
 const lookMs = 25
 
@@ -26,7 +26,7 @@ const workerResponse = z
   .strictObject({
     name: z.string(),
     id: z.uuid().describe('Identity of this process among those of its name'),
-    state: z.enum(['starting', 'ready', 'draining', 'stopped', 'stale']).describe('stale: not heard of for 15 s'),
+    state: z.enum(['starting', 'ready', 'draining', 'stopped', 'stale']).describe('stale: no heartbeat for 15 s'),
     hostname: z.string(),
     pid: z.int(),
     queues: z.array(z.string()),

@@ -6,18 +6,18 @@ import { Presence } from './presence.js'
 import { TaskRunner } from '../execution/task-runner.js'
 import { WorkerCommands } from './worker-commands.js'
 
-/** How often commands are looked for whose message was lost, in milliseconds. */
+/** How often to poll for commands whose notification was lost, in milliseconds. */
 const sweepMs = 5_000
 
-/** What is told on the control channel. It only speeds things up: everything told stands in a row. */
+/** Messages of the control channel. They only speed things up: everything they announce is stored in a row. */
 const controlMessage = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('revoke'), id: z.uuid(), terminate: z.boolean() }),
   z.object({ kind: z.literal('command'), worker: z.uuid() }),
 ])
 
 /**
- * Hears what this worker is told to do. A message that is lost is made good: revokes when leases are renewed, commands
- * by a look at their rows every few seconds.
+ * Receives revokes and commands for this worker. If a message is lost, the worker finds revokes when it renews leases, and
+ * commands by polling their rows every few seconds.
  */
 @Injectable()
 export class RemoteControl {

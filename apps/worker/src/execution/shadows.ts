@@ -3,7 +3,7 @@ import { ModelRegistry, RiskModels, type Risk } from '#libs/ml'
 import { LOGGER, MemoryGuardError, PeriodicLoop, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** How often the shadows are looked up and what was counted is stored, in milliseconds. */
+/** How often the shadows are read and the counts are stored, in milliseconds. */
 const intervalMs = 2_000
 /** A shadow that takes longer than this counts as failed. */
 const timeoutMs = 10_000

@@ -29,7 +29,7 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
     )
   }
 
-  /** All at once; if the model fails, one by one, so that only the person fails of whom it says nothing. */
+  /** Explains all people at once; if that fails, one by one, so that only those fail whom the model cannot explain. */
   private async explain(tasks: readonly Started[], context: TaskContext): Promise<readonly Settled<RiskExplanation>[]> {
     const { hardLimitMs, killSignal, progress } = context
     const model = tasks[0]?.prediction?.model ?? ''

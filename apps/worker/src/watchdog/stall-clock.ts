@@ -15,8 +15,8 @@ export interface StallSight {
 }
 
 /**
- * What is to be done. `rebuild` is answered once for each stall, and again while the broker does not answer, for then
- * it cannot be told whether the broker is down or only the connection to it is dead.
+ * The action to take. `rebuild` is returned once for each stall, and again while the broker does not respond, because then
+ * either the broker may be down or only the connection to it dead.
  */
 export type StallVerdict = 'well' | 'rebuild' | 'unready' | 'exit'
 

@@ -9,14 +9,14 @@ import { WebhookSender } from './webhook-sender.js'
 const lookMs = 1_000
 /** Wait this long after a task ends before planning deliveries, so that ends close together are handled in one query. */
 const wakeMs = 100
-/** How long deliveries are kept that are no longer tried, in days, and how often they are looked for. */
+/** How long finished deliveries are kept, in days, and how often old ones are removed, in milliseconds. */
 const keepDays = 30
 const pruneMs = 3_600_000
 
 /**
- * Tells webhooks of the ends of tasks. Ends that the database tells are looked up by their id; after a gap in what was
- * told they are looked for from the stored time on. Without a webhook nothing is listened to and nothing is read but
- * that there is none. Any number of workers does this at once: a delivery is made once, and claimed by one at a time.
+ * Creates and sends webhook deliveries for ended tasks. Tasks named in the database's notifications are read by id; after
+ * lost notifications, all that ended since the stored time are read. Without a webhook it does not listen, and only checks
+ * whether there is one. All workers do this concurrently: a delivery is created once, and claimed by one worker at a time.
  */
 @Injectable()
 export class Webhooks {

@@ -72,7 +72,7 @@ export class AuditRepository {
 
   constructor(@Inject(DataSource) private readonly database: Database) {}
 
-  /** The name of a person in the audit trail: nobody can tell the person by it without the database's key. */
+  /** The pseudonym of a person in the audit trail: without the database's key nobody can identify the person by it. */
   async pseudonymOf(userId: number): Promise<string> {
     this.key ??= this.readKey()
     this.key.catch(() => (this.key = undefined))

@@ -79,7 +79,7 @@ export class ConnectionGuard {
     }
   }
 
-  /** Those whose server works on their statement; none if it does not answer, all if it refuses to tell. */
+  /** Returns those whose server works on their statement; none if it does not respond, all if it denies the query. */
   private async findAtWork(silent: readonly GuardedParts[]): Promise<ReadonlySet<GuardedParts>> {
     let client: pg.Client | undefined
     try {
@@ -89,7 +89,7 @@ export class ConnectionGuard {
         connectionTimeoutMillis: askMs,
         query_timeout: askMs,
       })
-      // What goes wrong here is the answer.
+      // A failure here is the result: the server does not respond.
       client.on('error', () => undefined)
       await client.connect()
       const { rows } = await client.query<{ pid: number; name: string }>(
@@ -98,7 +98,7 @@ export class ConnectionGuard {
         [silent.flatMap(({ serverPid }) => serverPid ?? []), silent.map(({ poolName }) => poolName)],
       )
       const pids = new Set(rows.map(({ pid }) => pid))
-      // Whose server a shared one is cannot be told: while any works for this process, none is cut.
+      // A shared server cannot be assigned to a connection: while one works for this process, no connection is closed.
       const names = new Set(rows.map(({ name }) => name))
       return new Set(
         silent.filter((each) => (each.isShared ? names.has(each.poolName) : pids.has(each.serverPid ?? 0))),

@@ -1,5 +1,5 @@
 /**
- * SQLSTATE classes of what a server is unable to do now, whatever it is asked: connection, rollback for a deadlock,
+ * SQLSTATE classes of failures that do not depend on the statement: connection, rollback for a deadlock,
  * resources, operator intervention, errors of its system, and of itself.
  */
 const passingClasses = ['08', '40', '53', '57', '58', 'XX']

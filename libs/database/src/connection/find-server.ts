@@ -134,7 +134,7 @@ const assertFit = async (client: pg.Client, { address, candidates }: ConnectionT
 const pidOf = async (client: pg.Client): Promise<number | undefined> =>
   (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
 
-/** A pooler tells another process than that of the server. */
+/** A pooler is detected by its process id, which differs from that of the server. */
 const findPooling = async (client: pg.Client, target: ConnectionTarget, candidate: Candidate): Promise<Pooling> => {
   const { processID } = client as unknown as { readonly processID: number }
   if ((await pidOf(client)) === processID) return 'none'

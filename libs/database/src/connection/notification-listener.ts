@@ -9,8 +9,8 @@ const reconnectMs = 1_000
 export type NotificationHandlers = Readonly<Record<string, (payload: string) => void>>
 
 /**
- * Hears the notifications of some channels on one connection, which is made again when it is lost. What is told
- * meanwhile is lost: whoever listens must also look for itself from time to time.
+ * Receives the notifications of some channels on one connection and reconnects when it is lost. Notifications sent
+ * meanwhile are lost, so callers must also poll from time to time.
  */
 export class NotificationListener {
   private client: pg.Client | undefined
@@ -53,9 +53,9 @@ export class NotificationListener {
     return this.since
   }
 
-  /** Resolves when all that the database had sent by now has been heard, as far as there is a connection. */
+  /** Resolves when all notifications that the database has sent so far have been handled, or if there is no connection. */
   async catchUp(): Promise<void> {
-    // What is on its way comes before the answer, on the same connection. A broken one is told of by `onLost`.
+    // Notifications arrive before the response of this query on the same connection. `onLost` handles a broken one.
     await this.client?.query('SELECT').catch(() => undefined)
   }
 

@@ -47,8 +47,7 @@ export class PreparedStatements implements OnApplicationShutdown {
       max: poolSizes(config).prepared,
       idleTimeoutMillis: idleMs,
     })
-    // The pool has let go of the connection, as it does after an error of a statement; the next one tells if there is no
-    // other.
+    // The pool has dropped the connection, as after an error of a statement; the next statement fails if there is no other.
     this.pool.on('error', () => undefined)
   }
 
@@ -85,7 +84,7 @@ export class PreparedStatements implements OnApplicationShutdown {
     return isPoolShared(this.config) ?? false
   }
 
-  /** A server that is lent for a transaction keeps neither settings nor statements: both are told each time. */
+  /** A server lent by a pooler for a transaction keeps neither settings nor statements, so both are sent each time. */
   private async queryShared<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
     const client = await this.pool.connect()
     let failure: Error | undefined

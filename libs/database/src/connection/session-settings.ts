@@ -54,7 +54,7 @@ const quote = (text: string) => `'${text.replaceAll("'", "''")}'`
 const ofRole = (name: string) =>
   `(SELECT source IN ('user', 'database user', 'client') FROM pg_catalog.pg_settings WHERE name = '${name}')`
 
-/** Tables of ours are looked for where the role looks; where that leads nowhere, in `public`. */
+/** Our tables are in the role's `search_path`, or in `public` if that contains no existing schema. */
 const searchPath = `CASE WHEN pg_catalog.to_regclass('task_attempts') IS NULL AND (
     pg_catalog.current_schema() IS NULL OR left(pg_catalog.current_schema(), 3) = 'pg_'
     OR pg_catalog.current_schema() = 'information_schema'

@@ -13,8 +13,8 @@ export interface StoredContribution {
 }
 
 /**
- * Explanation of one output of one prediction. The row exists from the moment it is asked for, so that it is asked for
- * once; its state is its task's, and everything after `taskId` is null until that has succeeded.
+ * Explanation of one output of one prediction. The row is stored with the request, so that it is requested only once; its
+ * state is that of its task, and everything after `taskId` is null until that task has succeeded.
  */
 @Entity('explanations')
 export class ExplanationEntity {

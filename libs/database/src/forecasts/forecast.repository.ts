@@ -6,10 +6,10 @@ import { firstAttempt } from '../tasks/dispatch-row.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 
-/** The first key of the lock under which one person's forecasts are asked for; arbitrary, the same everywhere. */
+/** The first key of the advisory lock for requesting forecasts of one person; arbitrary, the same everywhere. */
 const requestLock = 7_301_966
 
-/** A forecast that is asked for. */
+/** A requested forecast. */
 export interface WantedForecast extends Submission {
   readonly userId: number
   /** Months after the reference date, in rising order. */
@@ -31,7 +31,7 @@ export interface MadeForecast {
   readonly warnings: readonly string[]
 }
 
-/** Forecasts and, when they are asked for, the tasks that make them. */
+/** Forecasts and, for requested ones, the tasks that compute them. */
 @Injectable()
 export class ForecastRepository {
   constructor(

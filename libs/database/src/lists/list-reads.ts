@@ -9,8 +9,8 @@ const longestMs = 5_000
 const queryCanceled = '57014'
 
 /**
- * The statements of lists and statistics. They get half of the connections at most, so that however many lists are asked
- * for at once the rest of the service has connections; and each is given up after some seconds.
+ * The statements of lists and statistics. They get at most half of the connections, so that any number of
+ * concurrent lists leaves connections for the rest of the service; each times out after some seconds.
  */
 @Injectable()
 export class ListReads {

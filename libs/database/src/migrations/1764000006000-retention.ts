@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
 /**
- * What stays of an erased person: ids of tasks, so that asking for one is answered with "gone", and the key of the
+ * What is kept of an erased person: ids of tasks, so that a request for one gets 410, and the key of the
  * pseudonyms in the audit trail. Neither names a person. Predictions need no such rows: see `RetentionRepository`.
  */
 export class Retention1764000006000 implements MigrationInterface {

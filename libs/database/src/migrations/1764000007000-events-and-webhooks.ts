@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
 /**
- * How far tasks are, and who is told of their ends. Nothing here is written for a task that reports no progress and
- * that no webhook is to hear of.
+ * The progress of tasks, and the webhooks for their ends. Nothing is written here for a task that reports no progress and
+ * that no webhook matches.
  */
 export class EventsAndWebhooks1764000007000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {

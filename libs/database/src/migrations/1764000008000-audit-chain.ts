@@ -69,7 +69,7 @@ export class AuditChain1764000008000 implements MigrationInterface {
   }
 }
 
-/** Entries of before named the person of a new key by number, and schedules by their name, which is free text. */
+/** Older entries named the person of a new key by number, and schedules by their name, which is free text. */
 const usePseudonyms = async (runner: QueryRunner): Promise<void> => {
   const [secret]: { key: Buffer }[] = await runner.query('SELECT key FROM pseudonym_key')
   if (!secret) throw new Error('The key of the pseudonyms is not in the database')

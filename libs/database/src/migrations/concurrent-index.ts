@@ -33,8 +33,8 @@ export const createIndexesConcurrently = async (
 }
 
 /**
- * The server goes on with an index after the process that asked for it was killed. A statement that waits for its lock
- * would hold a snapshot, for which in turn the index waits: a deadlock.
+ * The server continues to create an index after the process that requested it was killed. A statement that waits for the
+ * index's lock would hold a snapshot, for which in turn the index waits: a deadlock.
  */
 const untilNoneIsMade = async (runner: QueryRunner, table: string): Promise<void> => {
   for (;;) {

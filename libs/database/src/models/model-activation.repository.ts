@@ -13,7 +13,7 @@ export interface ShadowDifferences {
   /** `name@version` that was served. */
   readonly served: string
   readonly compared: number
-  /** People of whom the shadow said nothing. */
+  /** People for whom the shadow failed. */
   readonly failed: number
   /** People left out because the worker was busy. */
   readonly skipped: number

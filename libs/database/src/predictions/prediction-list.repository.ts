@@ -92,7 +92,7 @@ export class PredictionListRepository {
     const endSql = `SELECT prediction_id AS id ${from} OFFSET ${stepRows - 1} LIMIT 1`
     const { lookedTo } = await this.toStep(rows, missing, endSql, stretch.values)
     const again = lookedTo === null ? null : String(BigInt(lookedTo) + 1n)
-    // Of the last prediction more tasks may follow, so it is looked at again; if it filled the step, there is no end of it.
+    // The last prediction may have further tasks, so the next step reads it again, unless it alone filled this step.
     return again === null || again === before
       ? { rows, lookedTo }
       : { rows: rows.filter(({ id }) => String(id) !== lookedTo), lookedTo: again }

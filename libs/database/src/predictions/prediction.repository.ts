@@ -89,8 +89,8 @@ export class PredictionRepository {
 
   /**
    * Stores predictions with their tasks in one statement; returns them in the order given. With an idempotency key that
-   * has been used, nothing is stored and the first submission is returned. Their tasks may be enqueued at once; a caller
-   * may be told only after `TaskRepository.makeDurable`.
+   * has been used, nothing is stored and the first submission is returned. Their tasks may be enqueued at once; respond
+   * to the caller only after `TaskRepository.makeDurable`.
    */
   async submit(predictions: readonly NewPrediction[]): Promise<readonly SubmittedPrediction[]> {
     const input = predictions.map(({ idempotency, explanation, ...prediction }) => ({

@@ -16,7 +16,7 @@ export interface ProgressReport {
   readonly total: number
 }
 
-/** A task whose progress is asked for. */
+/** A task whose progress is requested. */
 export interface ProgressOwner {
   readonly id: string
   readonly state: TaskState
@@ -50,7 +50,7 @@ export class ProgressRepository {
     )
   }
 
-  /** By task; those that have never told are missing. */
+  /** By task; tasks without reported progress are missing. */
   async list(tasks: readonly ProgressOwner[]): Promise<ReadonlyMap<string, TaskProgress>> {
     const found = new Map<string, TaskProgress>()
     const single = tasks.filter(({ isBatch }) => !isBatch)
@@ -71,7 +71,7 @@ export class ProgressRepository {
     return found
   }
 
-  /** Null if the task has never told. */
+  /** Null if the task has reported no progress. */
   async find({ id, state, name }: Pick<TaskEntity, 'id' | 'state' | 'name'>): Promise<TaskProgress | null> {
     const found = await this.list([{ id, state, isBatch: name === batchPredictions.name }])
     return found.get(id) ?? null

@@ -21,8 +21,8 @@ const chunksAtOnce = 5
 const rowsAtOnce = 1_000
 
 /**
- * Removes what has outlived its time, in statements of bounded size that touch finished work only, so that nobody waits
- * for them; and tells what is gone from what never was.
+ * Removes expired rows, in statements of bounded size that touch only finished tasks, so that nobody waits for them; and
+ * distinguishes removed rows from rows that never existed.
  */
 @Injectable()
 export class RetentionRepository {
@@ -127,7 +127,7 @@ export class RetentionRepository {
   }
 
   /**
-   * Removes marks of erased tasks that the age of their ids tells as well. Returns whether there may be more.
+   * Removes records of erased tasks whose ids alone show by their age that they are gone. Returns whether there may be more.
    */
   async removeMarks(ttlSeconds: number): Promise<boolean> {
     return this.removeSome('erased_tasks', 'id', 'id < $1', firstIdOf(await this.ago(ttlSeconds)))

@@ -108,9 +108,9 @@ export class TaskCallRepository {
   }
 
   /**
-   * Revokes tasks: what waits is cancelled at once; what runs is marked and its worker told. Both stand in the row
-   * before anyone is told, so that it holds with every worker down. Finished tasks are left alone and are missing
-   * from the answer.
+   * Revokes tasks: waiting ones are cancelled at once; running ones are marked and their workers notified. Both are
+   * stored before the notification, so they take effect even if every worker is down. Finished tasks are not changed and
+   * not returned.
    */
   async revoke(ids: readonly string[], terminate: boolean): Promise<readonly RevokedTask[]> {
     const state = `CASE WHEN t.state = 'running' THEN t.state ELSE 'cancelled' END`

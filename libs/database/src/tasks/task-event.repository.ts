@@ -6,7 +6,7 @@ import type { AttemptOutcome } from './task-attempt.entity.js'
 import { epochMs } from './task-sql.js'
 import { timelineOf, type TimelineEntry } from './timeline.js'
 
-/** A task as its events tell of it: identifiers and states, never its arguments or result. */
+/** A task as its events describe it: identifiers and states, never its arguments or result. */
 export interface TaskHistory {
   readonly id: string
   readonly name: string

@@ -9,10 +9,10 @@ export interface EndedTask {
   readonly state: TaskState
 }
 
-/** Channel on which finished tasks are told: payload is their ids, separated by commas. */
+/** Channel for notifications of finished tasks: the payload is their ids, separated by commas. */
 export const finishedChannel = 'memoryguard_finished'
 
-/** Channel on which workers are told what to do now. */
+/** Channel for notifications of revokes and commands to workers. */
 export const controlChannel = 'memoryguard_control'
 
 /** Why a task ended that was never computed. */
@@ -45,7 +45,7 @@ export interface AlsoWrites {
 /**
  * The one statement that ends attempts. `$1` is a JSON array of outcomes; a row is changed only if it is running
  * and still holds the same attempt (fencing), so that a late, duplicate or zombie worker changes nothing. The
- * attempt is recorded, listeners are told of finished tasks, and `also` writes what belongs to the outcome in the same
+ * attempt is recorded, listeners are notified of finished tasks, and `also` writes what belongs to the outcome in the same
  * transaction: its `columns` are read from the outcomes, and its `cte` reads them as `settled`.
  */
 export const settleStatement = (also?: AlsoWrites): string => `

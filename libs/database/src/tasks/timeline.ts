@@ -14,7 +14,7 @@ export interface TimelineEntry {
   readonly at: string
   readonly attempt?: number
   readonly worker?: string
-  /** How the attempt before it ended, where the state alone does not tell. */
+  /** How the attempt before it ended, where the state alone does not show it. */
   readonly reason?: AttemptOutcome
 }
 

@@ -76,8 +76,8 @@ export class WebhookDeliveryRepository {
   constructor(@Inject(DataSource) private readonly database: Database) {}
 
   /**
-   * Since when ends of tasks have to be looked at, in milliseconds since the epoch: where the last look ended, or when
-   * the first webhook was switched on. Null if there is no webhook to tell.
+   * From when on to read ends of tasks, in milliseconds since the epoch: the end of the last run, or the time when the
+   * first webhook was enabled. Null if there is no enabled webhook.
    */
   async findPlanStart(): Promise<number | null> {
     const [row]: { start: number | null }[] = await this.database.query(

@@ -13,9 +13,9 @@ const secretBytes = 32
 export interface WebhookSettings {
   readonly url: string
   readonly description: string | null
-  /** Events it is told of, such as `task.failed`. */
+  /** Events it receives, such as `task.failed`. */
   readonly events: readonly string[]
-  /** Tasks it is told of; null for all. */
+  /** Names of the tasks whose events it receives; null for all. */
   readonly taskNames: readonly string[] | null
   readonly isActive: boolean
 }
@@ -34,7 +34,7 @@ const columns = `id, url, description, events, task_names AS "taskNames", is_act
 
 const newSecret = (): string => `whsec_${randomBytes(secretBytes).toString('base64')}`
 
-/** Who is told of the ends of tasks. A secret leaves here when it is made, and with a delivery that it signs. */
+/** Webhooks for the ends of tasks. A secret is returned only when it is created, and with a delivery that it signs. */
 @Injectable()
 export class WebhookRepository {
   constructor(@Inject(DataSource) private readonly database: Database) {}
@@ -62,8 +62,8 @@ export class WebhookRepository {
   }
 
   /**
-   * Changes what is given. One that is switched on again hears of what ends from then on; what waited for it when it was
-   * switched off has failed.
+   * Changes the given settings. A webhook that is enabled again receives only later ends of tasks; its deliveries that
+   * waited when it was disabled have failed.
    */
   async update(id: string, settings: Partial<WebhookSettings>): Promise<Webhook | null> {
     const { url, description, events, taskNames, isActive } = settings

@@ -6,7 +6,7 @@ import { controlChannel } from '../tasks/task-sql.js'
 /** A worker that has not done a command by then will not do it any more. */
 const lifetimeSeconds = 60
 
-/** Something that one worker process is told to do. */
+/** A command to one worker process. */
 export interface WorkerCommand {
   readonly id: string
   readonly command: string
@@ -21,7 +21,7 @@ export interface CommandOutcome {
   readonly error: string | null
 }
 
-/** Commands to workers: stored first, then told; each is acknowledged in its row. */
+/** Commands to workers: stored first, then notified; each is acknowledged in its row. */
 @Injectable()
 export class WorkerCommandRepository {
   constructor(@Inject(DataSource) private readonly database: Database) {}

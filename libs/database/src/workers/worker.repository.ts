@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common'
 import { DataSource, In } from 'typeorm'
 import { WorkerEntity } from './worker.entity.js'
 
-/** Everything a heartbeat tells. */
+/** The contents of a heartbeat. */
 export type Heartbeat = Omit<WorkerEntity, 'startedAt' | 'heartbeatAt'>
 
-/** A worker is stale when it has not been heard of for this long. */
+/** A worker is stale without a heartbeat for this long. */
 const staleSeconds = 15
 
 /**
@@ -16,10 +16,10 @@ const livesBeside = (twin: string, worker: string): string =>
   `${twin}.name = ${worker}.name AND ${twin}.id <> ${worker}.id AND ${twin}.state <> 'stopped'
      AND ${twin}.heartbeat_at > greatest(now() - interval '${staleSeconds} s', ${worker}.started_at)`
 
-/** A worker as it was last heard of. */
+/** A worker as of its last heartbeat. */
 export interface SeenWorker {
   readonly worker: WorkerEntity
-  /** It should have been heard of since: it hangs, or it died without a word. */
+  /** Its heartbeat is overdue: it hangs, or it died without recording its end. */
   readonly isStale: boolean
   /** Other processes of its name that live at the same time. */
   readonly duplicates: number

@@ -62,7 +62,7 @@ const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (
       addressPerMinute: values.RATE_LIMIT_ADDRESS_PER_MINUTE,
       streamsPerKey: values.RATE_LIMIT_STREAMS_PER_KEY,
     },
-    /** A port that was asked for is taken or refused; another than the default may be taken. */
+    /** A port that was set is used or the start fails; instead of the default port another one may be used. */
     isPortChosen: isChosen('PORT'),
   },
   shutdownDelaySeconds: values.SHUTDOWN_DELAY_SECONDS,

@@ -1,6 +1,6 @@
 import { variables } from './variables.js'
 
-/** What stands in for a default that depends on the machine. */
+/** Descriptions of defaults that depend on the machine. */
 const machineDefaults: Readonly<Record<string, string>> = { WORKER_CONCURRENCY: 'number of CPUs' }
 
 const defaultOf = (name: string, parsed: { readonly data?: unknown }): string => {
@@ -20,9 +20,9 @@ const rows = () =>
 /** `docs/configuration.md`, made from the schema. */
 export const configurationPage = (): string => `# Configuration
 
-Every setting is an environment variable; a file \`.env\` in the working folder is read too, and what is set already wins.
-All faults are listed at once when a process starts. A secret may also stand in a file: \`<NAME>_FILE\` holds its path.
-\`npx memoryguard config print\` shows what is in force, secrets masked.
+Every setting is an environment variable; a file \`.env\` in the working folder is read too, but does not override variables that are set.
+A process that starts with invalid settings lists all of them. A secret may also be in a file: \`<NAME>_FILE\` holds its path.
+\`npx memoryguard config print\` shows the settings in effect, with secrets masked.
 
 | Variable | Default | Meaning |
 | --- | --- | --- |

@@ -72,11 +72,11 @@ export const variables = {
   ),
   HTTP_MAX_CONNECTIONS: variable(
     count(1, 1_000_000).default(4_000),
-    'Most open connections of the API; a further one gets the place of one without a request of a valid key, or is closed at once.',
+    'Maximum of open connections of the API; a further one replaces one without a request of a valid key, or is closed at once.',
   ),
   HTTP_BODY_MEMORY_MIB: variable(
     count(8, 65_536).default(48),
-    'Most memory of JSON bodies under way that are larger than 64 KiB each; a further one gets 503. One key may have half of it, and gets 429 for more.',
+    'Maximum memory for JSON bodies in progress that are larger than 64 KiB each; a further one gets 503. One key may use half of it, and gets 429 for more.',
   ),
   RATE_LIMIT_WRONG_KEYS_PER_MINUTE: variable(
     count(0, 1_000_000_000).default(20),
@@ -114,11 +114,11 @@ export const variables = {
   ),
   DATABASE_SILENCE_SECONDS: variable(
     seconds(0.2, 3600).default(15),
-    'A connection on which PostgreSQL owes an answer for this long without working on it is cut.',
+    'A connection is closed if PostgreSQL does not respond on it for this long although it works on no statement of it.',
   ),
   SHUTDOWN_DELAY_SECONDS: variable(
     seconds(0, 3600).default(0),
-    'How long api and worker go on serving after they were asked to stop and are not ready any more, so that balancers notice.',
+    'How long api and worker keep serving after a stop signal. They are not ready meanwhile, so that load balancers notice.',
   ),
   WORKER_QUEUES: variable(queueList.default([...queueNames]), 'Queues a worker consumes, separated by commas.'),
   WORKER_CONCURRENCY: variable(
@@ -131,7 +131,7 @@ export const variables = {
   ),
   WORKER_AUTOSCALE_IDLE_SECONDS: variable(
     seconds(0.5, 86_400).default(30),
-    'How long compute children that are not needed stay.',
+    'How long compute children stay idle before they are removed.',
   ),
   WORKER_NAME: variable(z.string().min(1).max(120).default('memoryguard@%h'), 'Name of a worker; %h is the host name.'),
   WORKER_POOL: variable(
@@ -153,7 +153,7 @@ export const variables = {
   WORKER_DRAIN_SECONDS: variable(seconds(0, 3600).default(25), 'How long a warm shutdown waits for running tasks.'),
   WORKER_STALL_REBUILD_SECONDS: variable(
     seconds(0.5, 86_400).default(30),
-    'A worker that takes no work for this long, although some waits and a child is free, connects to the broker anew.',
+    'A worker that takes no tasks for this long, although some wait and a child is free, reconnects to the broker.',
   ),
   WORKER_STALL_UNREADY_SECONDS: variable(
     seconds(0.5, 86_400).default(60),
@@ -166,12 +166,18 @@ export const variables = {
   TASK_MAX_RETRIES: variable(count(0, 1000).default(3), 'Retries of a task after transient failures.'),
   TASK_RETRY_DELAY_SECONDS: variable(seconds(0).default(60), 'Delay before a retry, +- 10 % jitter.'),
   TASK_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1800), 'Hard time limit: the computing child is killed.'),
-  TASK_SOFT_TIME_LIMIT_SECONDS: variable(seconds(0.1).default(1500), 'Soft time limit: the task is asked to stop.'),
+  TASK_SOFT_TIME_LIMIT_SECONDS: variable(
+    seconds(0.1).default(1500),
+    'Soft time limit: the task receives an abort signal.',
+  ),
   TASK_REVOKE_GRACE_SECONDS: variable(
     seconds(0, 3600).default(5),
-    'How long a revoked task may take to end before what computes it is killed.',
+    'How long a revoked task may take to end before its compute child is killed.',
   ),
-  TASK_LOCK_SECONDS: variable(seconds(1, 600).default(15), 'How long a silent worker keeps its running tasks.'),
+  TASK_LOCK_SECONDS: variable(
+    seconds(1, 600).default(15),
+    'Lease of a running task: it is started again if its worker has not renewed the lease for this long.',
+  ),
   RESULT_TTL_SECONDS: variable(
     seconds(0, 3_153_600_000).default(0),
     'Finished tasks and their results are removed this long after their end; 0: never.',
@@ -194,9 +200,9 @@ export const variables = {
   ),
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: variable(
     z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
-    'true: webhooks may lead to private addresses and by http. Only where everyone who may make one is trusted.',
+    'true: webhooks may use http and private addresses. Only where everyone who may create webhooks is trusted.',
   ),
-  WEBHOOK_TIMEOUT_SECONDS: variable(seconds(0.1, 60).default(15), 'How long a receiver of a webhook may take.'),
+  WEBHOOK_TIMEOUT_SECONDS: variable(seconds(0.1, 60).default(15), 'Time limit for the response of a webhook receiver.'),
   WEBHOOK_RETRY_SECONDS: variable(
     secondsList.default([5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]),
     'Delays before the second and each further attempt of a webhook, separated by commas.',

@@ -11,8 +11,8 @@ export class ClosedError extends Error {
 }
 
 /**
- * One connection to a Redis, one command after the other, and each thing that goes wrong told as it is: a client library
- * connects again on its own, so that the first and telling error is lost behind the next.
+ * One connection to a Redis that sends one command after the other and throws the first error. A client library would
+ * reconnect by itself, and later errors would hide the first one, which names the cause.
  */
 export class RedisDialog {
   private received = Buffer.alloc(0)

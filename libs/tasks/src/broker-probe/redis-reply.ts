@@ -20,7 +20,7 @@ export const encodeCommand = (words: readonly string[]): string =>
   `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`
 
 /**
- * Reads the first reply of some bytes, and tells where it ends; undefined if more bytes are to come.
+ * Reads the first reply in some bytes, and returns where it ends; undefined if more bytes are to come.
  * @throws ForeignProtocolError
  */
 export const readReply = (

@@ -42,7 +42,7 @@ export class BrokerNotes {
     try {
       this.notes = (await checkBroker(this.config)).warnings
     } catch (error) {
-      // That it cannot be used is told by others; what was known of its settings may still hold.
+      // The outage itself is logged elsewhere; the last known notes are kept.
       this.log.debug({ err: error }, 'broker settings not read')
       return
     }

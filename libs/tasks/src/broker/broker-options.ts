@@ -16,7 +16,7 @@ const queueSchema = 'memoryguard_queue'
 /** Longest time until a Redis connection is made, and between two attempts, in milliseconds. */
 const connectMs = 5_000
 const longestRetryMs = 2_000
-/** Events of jobs that Redis keeps of each queue. Nobody reads them: what happens is told by the database. */
+/** Events of jobs that Redis keeps of each queue. Nobody reads them: the database has the history. */
 const keptEvents = 100
 
 /** Who connects: a producer must fail fast when the broker is down, a consumer waits for it. */

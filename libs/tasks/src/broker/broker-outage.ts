@@ -1,13 +1,13 @@
 import { MemoryGuardError, reasonOf, type Config, type Logger } from '#libs/platform'
 import { checkBroker } from './check-broker.js'
 
-/** While the broker is out of order its reason is looked up this often at most, in milliseconds. */
+/** While the broker is unavailable, the reason is queried at most this often, in milliseconds. */
 const lookMs = 5_000
 
 /**
- * The one place that tells of trouble with the broker. Every connection of a process reports here, and one line is logged
- * when the broker gets out of order, one when the reason changes, and one when it works again. What a connection fails
- * with is seldom the reason (a reset, a time limit), so the broker is asked over a new one.
+ * Logs outages of the broker. All connections of a process report here: one line is logged when the broker becomes
+ * unavailable, one when the reason changes, and one when it works again. The error of a connection is seldom the reason
+ * (a reset, a time-out), so the reason is queried over a new connection.
  */
 export class BrokerOutage {
   private reason: string | undefined

@@ -11,7 +11,7 @@ import { HeldJobs } from './held-jobs.js'
 import { createQueues, type Queues } from './queues.js'
 import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs.js'
 
-/** Longest time that a call to the broker may take before the caller goes on without it. */
+/** A call to the broker times out after this long, and the caller continues without it. */
 const callTimeoutMs = 5_000
 /** Jobs that are taken out at one time. */
 const removedAtOnce = 500
@@ -65,8 +65,8 @@ export class Broker implements OnApplicationShutdown {
   }
 
   /**
-   * Adds a job for each task. @throws MemoryGuardError BROKER_UNAVAILABLE; the tasks stand in the database and are
-   * dispatched later.
+   * Adds a job for each task.
+   * @throws {MemoryGuardError} BROKER_UNAVAILABLE; the tasks are stored in the database and enqueued later.
    */
   add(tasks: readonly DispatchableTask[]): Promise<void> {
     return this.addJobs(tasks, () => 1)

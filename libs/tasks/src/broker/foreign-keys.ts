@@ -22,7 +22,7 @@ const typesOfKeys: Readonly<Record<string, string>> = {
 const keys = queueNames.flatMap((queue) => Object.keys(typesOfKeys).map((name) => `${keyPrefix}:${queue}:${name}`))
 const types = queueNames.flatMap(() => Object.values(typesOfKeys))
 
-/** Finds keys that are of another type than the one at their place, and deletes them if it is told to. */
+/** Finds keys that do not have the type that BullMQ needs, and optionally deletes them. */
 const script = {
   numberOfKeys: keys.length,
   lua: `local found = {}

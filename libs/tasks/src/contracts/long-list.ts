@@ -1,9 +1,9 @@
 import { z } from 'zod'
 
-/** More faults than a caller is told. */
+/** More faults than a response contains. */
 export const enoughFaults = 51
 
-/** A list of any length. Its entries are looked at until enough of them do not fit: a fault takes far longer than an entry. */
+/** A list of any length. Checking stops after `enoughFaults` faults, because a fault takes far longer than a valid entry. */
 export const longList = <Entry extends z.ZodType>(entry: Entry) =>
   z
     .custom<z.output<Entry>[]>((given) => Array.isArray(given), { error: 'must be a list', abort: true })

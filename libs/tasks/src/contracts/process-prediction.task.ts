@@ -10,7 +10,7 @@ const maxMetrics = 200
 
 /**
  * A metric's name to its number; words such as `"female"` are accepted where the model's manifest has them. More than
- * 200 members are refused before any is looked at.
+ * 200 members are rejected before any is checked.
  */
 export const healthMetrics = z.preprocess(
   (given, context) => {

@@ -8,7 +8,7 @@ const furthestMonths = 600
 
 const months = `must be a number of months above 0, at most ${furthestMonths}`
 
-/** Months ahead that a forecast is asked for, in any order. */
+/** Requested horizons of a forecast in months, in any order. */
 export const horizonsMonths = z
   .array(z.number({ error: months }).positive({ error: months }).max(furthestMonths, { error: months }), {
     error: 'must be a list of numbers of months',

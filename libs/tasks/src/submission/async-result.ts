@@ -79,7 +79,7 @@ export class AsyncResult<Result = unknown> {
     return this
   }
 
-  /** How far it is; null if it does not tell. @throws MemoryGuardError RESOURCE_NOT_FOUND */
+  /** The progress; null if the task reports none. @throws {MemoryGuardError} RESOURCE_NOT_FOUND */
   async progress(): Promise<TaskProgress | null> {
     await this.refresh()
     return this.seen ? this.parts.progress.find(this.seen) : null

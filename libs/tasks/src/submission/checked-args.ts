@@ -70,7 +70,7 @@ const checkBatch = async (given: LongBatch): Promise<CheckedArgs> => {
   }
 }
 
-/** A fault of an entry is where it stands in the whole list. */
+/** The fault of an entry with its index in the whole list. */
 const moved = (issue: z.core.$ZodIssue, start: number): z.core.$ZodIssue => {
   const [list, index, ...rest] = issue.path
   return list !== undefined && typeof index === 'number' ? { ...issue, path: [list, start + index, ...rest] } : issue

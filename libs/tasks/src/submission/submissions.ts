@@ -38,7 +38,7 @@ export class Submissions {
 
   /**
    * Stores a submission and enqueues its tasks. Waits up to `waitSeconds` for its end, or until `signal` is aborted;
-   * `hasEnded` tells whether it may have ended by then.
+   * `hasEnded` says whether it may have ended by then.
    * @throws {MemoryGuardError} IDEMPOTENCY_KEY_REUSED when the key was used with another request.
    */
   async submit<Row extends Submission, Stored extends StoredSubmission>(

@@ -67,8 +67,8 @@ export interface CallableTask<Contract extends TaskContract> {
 }
 
 /**
- * Calls tasks. Everything is checked before anything is stored, and the task stands in the database, safe against a
- * crash, before a call returns; then it is queued.
+ * Submits tasks. All arguments are checked before anything is stored, and a call returns when the task is stored durably
+ * in the database; then it is enqueued.
  *
  *     const processPrediction = client.of(contracts.processPrediction)
  *     const result = await processPrediction.delay({ userId: 123, healthMetrics: { mmse_score: 24, age: 72 } })
