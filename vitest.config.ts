@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import swc from 'unplugin-swc'
 import { defineConfig } from 'vitest/config'
+import { LongFirst } from './test/support/long-first.js'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 
@@ -16,7 +17,14 @@ const alias = [
 const project = (name: string, include: string[], more: object = {}) => ({
   plugins: [decorators()],
   resolve: { alias },
-  test: { name, include, setupFiles: [`${root}test/support/clean-environment.ts`], maxWorkers: 3, ...more },
+  test: {
+    name,
+    include,
+    setupFiles: [`${root}test/support/clean-environment.ts`],
+    // Much of a test is waiting: three files share two cores well.
+    maxWorkers: 3,
+    ...more,
+  },
 })
 
 /** Global set-up of the projects whose tests run the built product. */
@@ -24,9 +32,10 @@ const stacks = `${root}test/support/stack-templates.ts`
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongFirst },
     reporters: ['default', `${root}test/support/count-reporter.ts`],
     projects: [
-      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts']),
+      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'], { isolate: false }),
       project('medium', ['test/medium/**/*.spec.ts'], {
         globalSetup: `${root}test/support/database-server.ts`,
         testTimeout: 60_000,
@@ -36,16 +45,12 @@ export default defineConfig({
         globalSetup: stacks,
         testTimeout: 120_000,
         hookTimeout: 120_000,
-        // Much of such a test is waiting: three files share two cores well.
-        maxWorkers: 3,
         sequence: { groupOrder: 1 },
       }),
       project('chaos', ['test/chaos/*.spec.ts'], {
         globalSetup: stacks,
         testTimeout: 180_000,
         hookTimeout: 120_000,
-        // They wait even more; what they check does not depend on how fast the machine is.
-        maxWorkers: 3,
         sequence: { groupOrder: 2 },
       }),
       // Outages of production's length: too long for each build.
