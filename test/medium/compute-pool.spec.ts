@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { ModelRegistry, RiskModels } from '#libs/ml'
 import { readModelFolder, type ModelFolder } from '#libs/ml/manifest'
 import { createLogger } from '#libs/platform'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fileOf, prefork, screen, slow, slowGraph, solo, work } from '../support/compute-pools.js'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { fileOf, prefork, screen, slow, slowGraph, solo, stopPools, work } from '../support/compute-pools.js'
 
 const log = createLogger('test', 'silent')
+
+afterEach(stopPools)
 
 describe.each([
   { name: 'prefork', create: prefork },

@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { ComputePool, PreforkOptions } from '#libs/ml'
-import { describe, expect, it } from 'vitest'
-import { entry, prefork, slowGraph, work } from '../support/compute-pools.js'
+import { afterEach, describe, expect, it } from 'vitest'
+import { entry, prefork, slowGraph, stopPools, work } from '../support/compute-pools.js'
 import { isAlive } from '../support/process-list.js'
 import { waitFor } from '../support/wait-for.js'
+
+afterEach(stopPools)
 
 describe('the compute pool prefork', () => {
   const pidsOf = (pool: ComputePool) => pool.children.map(({ pid }) => pid)

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PreforkPool, SoloPool, type ComputePool, type GraphSpec, type PreforkOptions } from '#libs/ml'
 import { createLogger } from '#libs/platform'
-import { afterEach } from 'vitest'
 
 const log = createLogger('test', 'silent')
 export const fileOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -40,7 +39,7 @@ export const solo = (): SoloPool => {
   pools.push(pool)
   return pool
 }
-// Each test's pools end with it.
-afterEach(async () => {
+/** Stops the pools that a test has made. */
+export const stopPools = async (): Promise<void> => {
   await Promise.all(pools.splice(0).map((pool) => pool.stop()))
-})
+}
