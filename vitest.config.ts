@@ -23,6 +23,8 @@ const project = (name: string, include: string[], more: object = {}) => ({
     setupFiles: [`${root}test/support/clean-environment.ts`],
     // Much of a test is waiting: three files share two cores well.
     maxWorkers: 3,
+    // Tests clean up after themselves, so that files can share what they import.
+    isolate: false,
     ...more,
   },
 })
@@ -35,7 +37,7 @@ export default defineConfig({
     sequence: { sequencer: LongFirst },
     reporters: ['default', `${root}test/support/count-reporter.ts`],
     projects: [
-      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'], { isolate: false }),
+      project('unit', ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts']),
       project('medium', ['test/medium/**/*.spec.ts'], {
         globalSetup: `${root}test/support/database-server.ts`,
         testTimeout: 60_000,
@@ -43,12 +45,14 @@ export default defineConfig({
       }),
       project('e2e', ['test/e2e/**/*.spec.ts'], {
         globalSetup: stacks,
+        isolate: true,
         testTimeout: 120_000,
         hookTimeout: 120_000,
         sequence: { groupOrder: 1 },
       }),
       project('chaos', ['test/chaos/*.spec.ts'], {
         globalSetup: stacks,
+        isolate: true,
         testTimeout: 180_000,
         hookTimeout: 120_000,
         sequence: { groupOrder: 2 },
@@ -56,6 +60,7 @@ export default defineConfig({
       // Outages of production's length: too long for each build.
       project('chaos-long', ['test/chaos/long/*.spec.ts'], {
         globalSetup: stacks,
+        isolate: true,
         testTimeout: 180_000,
         hookTimeout: 120_000,
         fileParallelism: false,
