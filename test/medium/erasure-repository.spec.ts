@@ -10,7 +10,8 @@ import {
 } from '#libs/database'
 import pg from 'pg'
 import { v7 as uuidv7 } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { newPrediction } from '../support/new-prediction.js'
 import { query, queryNumber } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
@@ -39,16 +40,7 @@ const entryOf = (erased: object): AuditEntry => ({
 })
 const newPerson = () => (lastPerson += 1)
 const submit = async (userId: number, more: object = {}) => {
-  const [made] = await predictions.submit([
-    {
-      taskId: uuidv7(),
-      userId,
-      model: 'impairment-screen@1',
-      healthMetrics: { mmse_score: 24 },
-      warnings: [],
-      ...more,
-    },
-  ])
+  const [made] = await predictions.submit([newPrediction({ userId, ...more })])
   if (!made) throw new Error('nothing was submitted')
   return made
 }
@@ -171,6 +163,44 @@ describe('an erasure', () => {
       priority: 0,
     } as const
     expect(await calls.create([again])).toMatchObject([{ error: { code: 'RESOURCE_GONE' } }])
+    expect(await count('tasks', 'user_id = $1', person)).toBe(0)
+  })
+
+  it('takes what is asked, after its first look, about a prediction that was stored meanwhile', async () => {
+    const person = newPerson()
+    const other = new pg.Client({ connectionString: database.url })
+    await other.connect()
+    const [taskId, laterId] = [uuidv7(), uuidv7()]
+    const { dataSource } = database
+    const ask = dataSource.query.bind(dataSource)
+    const looks = vi.spyOn(dataSource, 'query').mockImplementation(async (sql, parameters) => {
+      const rows: unknown = await ask(sql, parameters)
+      if (sql.includes('clock_timestamp()')) {
+        await other.query('COMMIT')
+        await insertTask(other, laterId)
+      }
+      return rows
+    })
+    const insertTask = (client: pg.Client, id: string) =>
+      client.query(
+        `INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id)
+         VALUES ($1, 'ml.process_prediction', 'predictions', 'queued', '{}', $2, 999)`,
+        [id, person],
+      )
+    try {
+      await other.query('BEGIN')
+      await insertTask(other, taskId)
+      await other.query(
+        `INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
+         VALUES (999, $1, $2, 'impairment-screen@1', '{}', '[]')`,
+        [taskId, person],
+      )
+      await erasures.erase(person, entryOf)
+    } finally {
+      looks.mockRestore()
+      await other.end()
+    }
+    expect(await count('predictions', 'user_id = $1', person)).toBe(0)
     expect(await count('tasks', 'user_id = $1', person)).toBe(0)
   })
 

@@ -91,7 +91,9 @@ export class ErasureRepository {
   private async eraseRows(database: Database, { userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
     const [row]: [ErasedRows] = await database.query(
       `WITH held AS (
-         SELECT id FROM tasks WHERE user_id = $1 AND created_at <= $4 ORDER BY id FOR UPDATE
+         -- Also what was asked later about predictions that earlier runs have erased.
+         SELECT id FROM tasks WHERE user_id = $1 AND (created_at <= $4 OR prediction_id = ANY($3::bigint[]))
+         ORDER BY id FOR UPDATE
        ), gone_tasks AS (
          DELETE FROM tasks t USING held WHERE t.id = held.id RETURNING t.id, t.queue, t.attempt, t.finished_at
        ), marks AS (
