@@ -2,9 +2,8 @@ import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { batchPredictions, shownName, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
-import type { AttemptOutcome } from './task-attempt.entity.js'
 import { epochMs } from './task-sql.js'
-import { timelineOf, type TimelineEntry } from './timeline.js'
+import { timelineOf, type TimelineAttempt, type TimelineEntry, type TimelineTask } from './timeline.js'
 
 /** A task as its events describe it: identifiers and states, never its arguments or result. */
 export interface TaskHistory {
@@ -34,38 +33,21 @@ export interface ChangedTasks {
   readonly completeUntil: number | null
 }
 
-interface HistoryRow {
-  id: string
-  name: string
-  queue: QueueName
-  state: TaskState
-  eta: number | null
-  user_id: string | null
-  prediction_id: string | null
-  error_code: string | null
-  attempt: number
-  worker: string | null
-  created_at: number
-  started_at: number | null
-  finished_at: number | null
-  attempts: AttemptRow[] | null
-  changed_at?: number
-}
+type HistoryRow = Omit<TaskHistory, 'isBatch' | 'timeline'> &
+  TimelineTask & { readonly attempts: readonly AttemptRow[] | null; readonly changedAt?: number }
 
-interface AttemptRow {
-  attempt: number
-  outcome: AttemptOutcome
-  worker: string | null
-  started_at: number | null
-  ended_at: number
+/** Times in milliseconds since the epoch. */
+type AttemptRow = Omit<TimelineAttempt, 'startedAt' | 'endedAt'> & {
+  readonly startedAt: number | null
+  readonly endedAt: number
 }
 
 /** A task with its attempts, both of one moment: read apart, they might contradict each other. */
-const historyColumns = `t.id, t.name, t.queue, t.state, t.user_id, t.prediction_id, t.error_code, t.attempt, t.worker,
-  ${epochMs('t.eta')} AS eta, ${epochMs('t.created_at')} AS created_at,
-  ${epochMs('t.started_at')} AS started_at, ${epochMs('t.finished_at')} AS finished_at,
+const historyColumns = `t.id, t.name, t.queue, t.state, t.user_id::float8 AS "userId",
+  t.prediction_id::float8 AS "predictionId", t.error_code AS "errorCode", t.attempt, t.worker, t.eta,
+  t.created_at AS "createdAt", t.started_at AS "startedAt", t.finished_at AS "finishedAt",
   (SELECT jsonb_agg(jsonb_build_object('attempt', a.attempt, 'outcome', a.outcome, 'worker', a.worker,
-     'started_at', ${epochMs('a.started_at')}, 'ended_at', ${epochMs('a.ended_at')}) ORDER BY a.attempt)
+     'startedAt', ${epochMs('a.started_at')}, 'endedAt', ${epochMs('a.ended_at')}) ORDER BY a.attempt)
    FROM task_attempts a WHERE a.task_id = t.id) AS attempts`
 
 /** The first change of a task at or after `$1`. */
@@ -114,7 +96,7 @@ export class TaskEventRepository {
     // No index is of use to `IS TRUE`: what is known by its id is read by its id, whatever statistics say of a young table.
     const hasFinished = finished ? 't.id = ANY($3::uuid[]) AND (t.finished_at >= $1) IS TRUE' : 't.finished_at >= $1'
     const rows: HistoryRow[] = await this.dataSource.query(
-      `SELECT *, ${epochMs('first_change')} AS changed_at FROM (
+      `SELECT *, ${epochMs('first_change')} AS "changedAt" FROM (
          SELECT ${historyColumns}, ${firstChange} AS first_change FROM tasks t
          WHERE t.finished_at IS NULL AND (t.created_at >= $1 OR t.started_at >= $1
            OR t.attempt > 0 AND EXISTS (SELECT 1 FROM task_attempts a WHERE a.task_id = t.id AND a.ended_at >= $1))
@@ -124,37 +106,18 @@ export class TaskEventRepository {
       [new Date(since), limit + 1, ...(finished ? [finished] : [])],
     )
     const next = rows[limit]
-    return { tasks: rows.slice(0, limit).map(toHistory), completeUntil: next?.changed_at ?? null }
+    return { tasks: rows.slice(0, limit).map(toHistory), completeUntil: next?.changedAt ?? null }
   }
 }
 
-const toDate = (ms: number | null): Date | null => (ms === null ? null : new Date(ms))
-
-const toHistory = (row: HistoryRow): TaskHistory => ({
-  id: row.id,
-  name: shownName(row.name),
-  queue: row.queue,
-  state: row.state,
-  userId: row.user_id === null ? null : Number(row.user_id),
-  predictionId: row.prediction_id === null ? null : Number(row.prediction_id),
-  errorCode: row.error_code,
-  isBatch: row.name === batchPredictions.name,
-  timeline: timelineOf(
-    {
-      state: row.state,
-      eta: toDate(row.eta),
-      attempt: row.attempt,
-      worker: row.worker,
-      createdAt: new Date(row.created_at),
-      startedAt: toDate(row.started_at),
-      finishedAt: toDate(row.finished_at),
-    },
-    (row.attempts ?? []).map((attempt) => ({
-      attempt: attempt.attempt,
-      outcome: attempt.outcome,
-      worker: attempt.worker,
-      startedAt: toDate(attempt.started_at),
-      endedAt: new Date(attempt.ended_at),
-    })),
-  ),
-})
+const toHistory = ({ attempts, ...task }: HistoryRow): TaskHistory => {
+  const ended = (attempts ?? []).map((attempt) => ({
+    ...attempt,
+    startedAt: attempt.startedAt === null ? null : new Date(attempt.startedAt),
+    endedAt: new Date(attempt.endedAt),
+  }))
+  const { id, name, queue, state, userId, predictionId, errorCode } = task
+  const isBatch = name === batchPredictions.name
+  const timeline = timelineOf(task, ended)
+  return { id, name: shownName(name), queue, state, userId, predictionId, errorCode, isBatch, timeline }
+}
