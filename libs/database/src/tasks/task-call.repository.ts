@@ -3,6 +3,7 @@ import { MemoryGuardError, type QueueName, type Settled } from '#libs/platform'
 import { batchPredictions, storedNames, terminalStates, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
+import type { NewPrediction } from '../predictions/prediction.repository.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { controlChannel, endWords, finishedChannel } from './task-sql.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from './submission.js'
@@ -17,11 +18,7 @@ export interface NewTask extends Submission {
   readonly userId: number | null
   readonly predictionId: number | null
   /** A prediction to be stored with it. */
-  readonly prediction?: {
-    readonly model: string
-    readonly healthMetrics: Readonly<Record<string, number>>
-    readonly warnings: readonly string[]
-  }
+  readonly prediction?: Pick<NewPrediction, 'model' | 'healthMetrics' | 'warnings'> | undefined
   readonly priority: number
   /** Not to be started before; `delaySeconds` counts on the clock of the database. */
   readonly availableAt?: Date
@@ -29,8 +26,8 @@ export interface NewTask extends Submission {
   /** Not to be started after. */
   readonly expiresAt?: Date
   readonly expiresSeconds?: number
-  readonly limits?: TaskLimits
-  readonly parentId?: string
+  readonly limits?: TaskLimits | undefined
+  readonly parentId?: string | undefined
 }
 
 /** A task that was ended or asked to end. */

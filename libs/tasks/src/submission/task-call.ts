@@ -56,10 +56,8 @@ export interface PreparedCall<Contract extends TaskContract = TaskContract> {
  * The row of a checked call.
  * @throws MemoryGuardError REQUEST_INVALID with every fault of the options, in the words of the REST API.
  */
-export const toNewTask = (
-  { contract, args, userId, predictionId, prediction }: PreparedCall,
-  options: CallOptions,
-): NewTask => {
+export const toNewTask = (call: PreparedCall, options: CallOptions): NewTask => {
+  const { contract, args, userId, predictionId, prediction } = call
   const faults: InputFault[] = []
   const start = startOf(options, faults)
   const end = endOf(options, start, faults)
@@ -82,29 +80,23 @@ export const toNewTask = (
     args,
     userId,
     predictionId,
-    ...(prediction && { prediction }),
+    prediction,
     priority,
     ...start,
     ...end,
-    ...(limits && { limits }),
-    ...(parentId !== undefined && { parentId }),
-    ...(submittedBy !== undefined && { submittedBy }),
-    ...(idempotencyKey !== undefined && {
-      idempotency: {
-        scope: idempotencyScope,
-        key: idempotencyKey,
-        hash: requestHash([
-          contract.name,
-          args,
-          userId,
-          predictionId,
-          prediction?.healthMetrics,
-          prediction?.model,
-          { ...options, submittedBy: undefined },
-        ]),
-      },
-    }),
+    limits,
+    parentId,
+    submittedBy,
+    idempotency:
+      idempotencyKey === undefined
+        ? undefined
+        : { scope: idempotencyScope, key: idempotencyKey, hash: hashOf(call, options) },
   }
+}
+
+const hashOf = ({ contract, args, userId, predictionId, prediction }: PreparedCall, options: CallOptions): string => {
+  const call = [contract.name, args, userId, predictionId, prediction?.healthMetrics, prediction?.model]
+  return requestHash([...call, { ...options, submittedBy: undefined }])
 }
 
 /**
