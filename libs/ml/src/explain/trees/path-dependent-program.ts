@@ -11,8 +11,8 @@ interface Edge {
   readonly source: number
   /** People whom all tests of the input so far let through. */
   readonly share: number
-  /** The leaf that it leads to. */
-  readonly value?: number
+  /** Value of the leaf that it leads to. */
+  readonly value: number | undefined
   /** The test that it leads to; -1: to a leaf. */
   test: number
 }
@@ -64,8 +64,10 @@ export class PathDependentProgram {
     const testFrom: number[] = []
     const testEnd: number[] = []
     const edges: Edge[] = []
-    const addEdge = (to: PathNode, edge: Omit<Edge, 'value' | 'test'>): number =>
-      edges.push({ ...edge, test: -1, ...(to.kind === 'leaf' && { value: to.game.value }) }) - 1
+    const addEdge = (to: PathNode, above: number, source: number, share: number): number => {
+      const value = to.kind === 'leaf' ? to.game.value : undefined
+      return edges.push({ above, source, share, value, test: -1 }) - 1
+    }
     const enter = (node: PathNode, from: number, tested: ReadonlyMap<number, number>): void => {
       if (node.kind === 'leaf') return
       const test = nodes.push(node.node) - 1
@@ -73,13 +75,13 @@ export class PathDependentProgram {
       edges[from]!.test = test
       const { source } = node
       const above = tested.get(source) ?? -1
-      const yes = addEdge(node.yes, { above, source, share: node.shareYes })
-      const no = addEdge(node.no, { above, source, share: node.shareNo })
+      const yes = addEdge(node.yes, above, source, node.shareYes)
+      const no = addEdge(node.no, above, source, node.shareNo)
       enter(node.yes, yes, new Map([...tested, [source, yes]]))
       enter(node.no, no, new Map([...tested, [source, no]]))
       testEnd[test] = nodes.length
     }
-    enter(root, addEdge(root, { above: -1, source: -1, share: 1 }), new Map())
+    enter(root, addEdge(root, -1, -1, 1), new Map())
     this.tests = new TreeTests(structure, nodes, columnOf)
     this.testFrom = Int32Array.from(testFrom)
     this.testEnd = Int32Array.from(testEnd)
@@ -224,7 +226,8 @@ const writeRows = (
   const passing = (t: number, of: number): number => t + (1 - t) * of
   const ofFailed = above && above.share !== 0 ? share / above.share : 0
   const [fails, failedAbove] = [at + points.length, at + 2 * points.length]
-  for (const [q, t] of points.entries()) {
+  for (let q = 0; q < points.length; q++) {
+    const t = points[q]!
     const before = above ? passing(t, above.share) : 1
     const paidBefore = above ? (1 - above.share) / before : 0
     factors[at + q] = (value * passing(t, share)) / before

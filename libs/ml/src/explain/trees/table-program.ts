@@ -96,7 +96,8 @@ export class TableProgram {
   /** Computes all tables now, so that the first people are not slower than the others. */
   fill(): void {
     for (const placed of this.blocks) {
-      if (placed.hasTable) for (let row = 0; row < rowsOf(placed.block); row++) this.entryOf(placed, row)
+      const rows = placed.hasTable ? rowsOf(placed.block) : 0
+      for (let row = 0; row < rows; row++) this.entryOf(placed, row)
     }
   }
 
