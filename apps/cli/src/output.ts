@@ -5,7 +5,7 @@ const longRunning = new Set(['start', 'api', 'worker'])
 
 /**
  * A reader that has seen enough (`| head -1`) is no failure: the command ends quietly. Output that cannot be written for
- * another reason ends it with one sentence and exit code 1. What runs until it is stopped loses the line and goes on.
+ * another reason ends it with one sentence and exit code 1. A command that runs until it is stopped loses the line and continues.
  */
 export function endQuietlyWithoutReader(findCommand: () => string | undefined): void {
   process.stderr.on('error', () => undefined)

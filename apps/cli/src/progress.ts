@@ -16,7 +16,7 @@ export class Progress {
 
   constructor(private readonly output: ProgressOutput) {}
 
-  /** `percent` from 0 to 100; `etaSeconds` null if it cannot be told. */
+  /** `percent` from 0 to 100; `etaSeconds` null if it is unknown. */
   show(stage: string, percent: number, etaSeconds: number | null): void {
     const eta = etaSeconds === null || percent >= 100 ? '' : `, ${formatSeconds(etaSeconds)} left`
     const text = `${stage} ${Math.floor(percent)} %${eta}`

@@ -6,7 +6,7 @@ export interface PeriodicJob {
   readonly name: string
   /** Time from the end of a run to the start of the next one, in milliseconds. */
   readonly intervalMs: number
-  /** One run. It may resolve to the time until the next one, in milliseconds. An error is logged, and the loop goes on. */
+  /** One run. It may resolve to the time until the next one, in milliseconds. An error is logged, and the loop continues. */
   readonly run: () => Promise<number | undefined | void>
 }
 

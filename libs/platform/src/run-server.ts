@@ -30,7 +30,7 @@ export interface Server {
   readonly log: Logger
   /** Resolves when the server is asked to stop. */
   readonly asked: Promise<void>
-  /** How long it goes on serving then, in seconds, so that balancers notice that it is not ready. */
+  /** How long it keeps serving then, in seconds, so that load balancers notice that it is not ready. */
   readonly shutdownDelaySeconds: number
   readonly onStarted: () => void
 }

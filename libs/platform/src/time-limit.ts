@@ -1,4 +1,4 @@
-/** Returns what `call` returns, or `late` if that takes longer than `ms` milliseconds; `call` then goes on unheard. */
+/** Returns what `call` returns, or `late` if that takes longer than `ms` milliseconds; `call` then continues, and its result is ignored. */
 export const withinTime = async <Result, Late>(
   call: Promise<Result>,
   ms: number,

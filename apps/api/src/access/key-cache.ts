@@ -15,7 +15,7 @@ const maxKeys = 1_000
 interface CachedKey {
   readonly principal: Promise<Principal | null>
   until: number
-  /** Absent while it is looked up. */
+  /** Absent during the look-up. */
   found?: Principal | null
   /** At the look-up before this one, or at this one when it has ended. */
   wasValid: boolean
@@ -51,7 +51,7 @@ export class KeyCache {
     return this.cached.get(key)?.wasValid ?? false
   }
 
-  /** Whether the key is being looked up now: who sends it too shares what is found. */
+  /** Whether a look-up of the key is in progress; other requests with the same key share its result. */
   isUnderWay(key: string): boolean {
     const hit = this.cached.get(key)
     return hit !== undefined && hit.until > Date.now() && hit.found === undefined

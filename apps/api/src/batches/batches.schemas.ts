@@ -113,7 +113,7 @@ export const batchResponse = z
           message: z.string(),
         }),
       )
-      .describe('The first 100; all of them stand in the results'),
+      .describe('The first 100; the results contain all of them'),
     results: z.string().describe('Path of the results'),
     disclaimer: z.string(),
     created_at: z.iso.datetime(),

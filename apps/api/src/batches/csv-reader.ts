@@ -13,9 +13,9 @@ type Place = 'open' | 'plain' | 'quoted' | 'closed' | 'ended' | 'faulty'
 
 /**
  * Reads CSV (RFC 4180, with any separator) piece by piece: quotes doubled inside quotes, line breaks inside quotes;
- * blank lines are passed over. A record with a misplaced quote is given with its fault, and reading goes on at the next
- * line. Lines without quotes, which are nearly all, are split without looking at each character; of the others each
- * character is looked at once, however the pieces are cut.
+ * blank lines are skipped. A record with a misplaced quote is returned with its fault, and reading continues at the next
+ * line. Lines without quotes, nearly all, are split without reading each character; of other lines each character is read
+ * once, however the pieces are cut.
  */
 export class CsvReader {
   /** Line on which the record starts that is being read. */

@@ -10,7 +10,7 @@ const instant = z.iso.datetime()
 export const celeryState = z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED'])
 const failure = z.strictObject({ code: z.string(), message: z.string() })
 
-/** A task as lists tell of it. */
+/** A task as an item of a list. */
 export const taskSummary = z
   .strictObject({
     id: z.uuid(),
@@ -41,7 +41,7 @@ export const taskSummary = z
 
 export type TaskSummary = z.infer<typeof taskSummary>
 
-/** How far a task is that tells. */
+/** The progress of a task that reports it. */
 export const taskProgress = z
   .strictObject({
     percent: z.number().nullable(),
@@ -57,7 +57,7 @@ export type ProgressResponse = z.infer<typeof taskProgress>
 /** A task with every attempt and every change of its state. */
 export const taskResponse = taskSummary
   .extend({
-    progress: taskProgress.nullable().describe('Of a task that tells; null for others'),
+    progress: taskProgress.nullable().describe('Of a task that reports progress; null for others'),
     attempts: z.array(
       z.strictObject({
         attempt: z.int(),
@@ -191,7 +191,9 @@ export const revokeRequest = strictInput({
   terminate: z
     .boolean()
     .default(false)
-    .describe('Kill what computes it if it has not ended within the grace, whoever computes along with it'),
+    .describe(
+      'Kill its compute child if it has not ended within the grace period, even if other tasks run in that child',
+    ),
 }).meta({ id: 'RevokeRequest' })
 
 export type RevokeOptions = z.infer<typeof revokeRequest>

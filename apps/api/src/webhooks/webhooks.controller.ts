@@ -44,7 +44,7 @@ export class WebhooksController {
   @Post()
   @RequireRole('admin')
   @HttpCode(201)
-  @ApiOperation({ summary: 'Have a URL told of the ends of tasks from now on, signed as Standard Webhooks has it' })
+  @ApiOperation({ summary: 'Notify a URL when tasks end from now on, signed as in Standard Webhooks' })
   @ApiResponse({ status: 201, description: 'The webhook, with its secret', standardSchema: newWebhookResponse })
   async create(
     @Body({ schema: webhookRequest }) body: WebhookRequest,

@@ -3,7 +3,7 @@ import { CommandError } from '../command-error.js'
 import { warn } from '../output.js'
 import type { RestClient } from './rest-client.js'
 
-/** An event of a stream; comments and places are not told. */
+/** An event of a stream, without comments and positions. */
 export interface FollowedEvent {
   readonly event: string
   readonly data: unknown
@@ -13,8 +13,8 @@ export interface FollowedEvent {
 const reopenMs = 1_000
 
 /**
- * Follows a stream of server-sent events, and after a break goes on where it was. Ends when the API has nothing more to
- * tell, or when `isLast` says so of an event.
+ * Follows a stream of server-sent events, and resumes after a lost connection. Ends when the API ends the stream, or
+ * after an event for which `isLast` returns true.
  * @throws CommandError if the stream cannot be opened at first, or is refused.
  */
 export async function* followEvents(

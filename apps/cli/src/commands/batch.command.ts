@@ -32,7 +32,7 @@ interface Batch {
 }
 
 const pollMs = 300
-/** Most errors of the summary; all of them stand in the results. */
+/** Maximum number of errors in the summary; the results contain all of them. */
 const shownErrors = 10
 
 /** `memoryguard batch FILE`: computes a file of people and fetches the results; exit code 1 if rows failed. */

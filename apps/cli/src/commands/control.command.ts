@@ -71,7 +71,7 @@ const revocation = (name: string, description: string, terminate: boolean): Comm
     },
   )
 
-/** `memoryguard control`: tells workers what to do, and revokes tasks, as `celery control` does. */
+/** `memoryguard control`: sends commands to workers, and revokes tasks, as `celery control` does. */
 export const controlCommand = (): Command =>
   group('control', 'send commands to workers, or revoke tasks', [
     ...Object.entries(controls).map(([name, control]) => workerControl(name, control)),

@@ -15,7 +15,7 @@ export const workerFlags: readonly WorkerFlag[] = [
   ['--max-tasks-per-child <count>', 'WORKER_MAX_TASKS_PER_CHILD', 'replace a child after this many tasks'],
   ['--max-memory-per-child <kib>', 'WORKER_MAX_MEMORY_PER_CHILD_KB', 'replace a child that has grown beyond this'],
   ['--time-limit <seconds>', 'TASK_TIME_LIMIT_SECONDS', 'hard limit of a task: its child is killed'],
-  ['--soft-time-limit <seconds>', 'TASK_SOFT_TIME_LIMIT_SECONDS', 'soft limit: the task is asked to stop'],
+  ['--soft-time-limit <seconds>', 'TASK_SOFT_TIME_LIMIT_SECONDS', 'soft limit: the task receives an abort signal'],
   [
     '--health-port <port>',
     'WORKER_HEALTH_PORT',

@@ -35,7 +35,7 @@ const ignoredFlags = [
   '--workdir <path>',
 ]
 
-/** `memoryguard worker`: one worker in this process, with the flags of Celery. `note` is told of those without effect. */
+/** `memoryguard worker`: one worker in this process, with the flags of Celery. `note` receives a message for each flag without effect. */
 export function workerCommand(note: (line: string) => void): Command {
   const command = new Command('worker').description('run a worker')
   for (const [flags, , description] of workerFlags) command.option(flags, description)

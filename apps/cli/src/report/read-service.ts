@@ -81,7 +81,7 @@ export async function readModels(config: Config, client: RestClient) {
   }
 }
 
-/** The chosen versions stand in the database; of a model without one, some worker's newest is active. */
+/** The database has the activated versions; of a model without one, the newest version of some worker is active. */
 async function readFolders(config: Config, failure: unknown) {
   const { FolderScanner, referenceOf } = await import('#libs/ml/manifest')
   const [{ models, broken }, chosen] = await Promise.all([

@@ -179,7 +179,7 @@ const showExample = async (client: RestClient, isEmbedded: boolean, signal: Abor
   return isEmbedded && (await hasNothingStored(client, signal)) ? submitExample(client, signal) : undefined
 }
 
-/** Makes this the only start on its home; tells whether the last one was killed. */
+/** Makes this the only `npm start` on its home; returns whether the last one was killed. */
 const lockHome = ({ home, lifecycle }: Start): boolean => {
   const lock = acquireProcessLock(startLockPath(home))
   if ('heldBy' in lock) {

@@ -55,7 +55,7 @@ export async function hasNothingStored(client: RestClient, signal: AbortSignal):
   return true
 }
 
-/** What a summary tells besides the prediction. */
+/** What a summary contains besides the prediction. */
 export interface StartFacts {
   readonly url: string
   readonly adminKey: string

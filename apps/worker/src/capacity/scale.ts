@@ -23,7 +23,7 @@ export class Scale {
 
   constructor(private readonly limits: ScaleLimits) {}
 
-  /** How many children there should be now; `nowMs` is in milliseconds of any clock that only goes on. */
+  /** How many children there should be now; `nowMs` is in milliseconds of any monotonic clock. */
   look(nowMs: number, { children, busy, waiting }: Workload): number {
     const { max, min, idleSeconds } = this.limits
     const isShort = busy >= children && waiting > 0

@@ -6,7 +6,7 @@ import { Consumers } from '../processors/consumers.js'
 import { PoolSize } from '../capacity/pool-size.js'
 import { WorkerLimits } from '../capacity/worker-limits.js'
 
-/** Does what an operator tells this worker; each answer says how it stands afterwards. */
+/** Executes an operator's commands to this worker; each reply has the state afterwards. */
 @Injectable()
 export class WorkerCommands {
   constructor(

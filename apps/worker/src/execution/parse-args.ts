@@ -3,7 +3,7 @@ import { MemoryGuardError, type Settled } from '#libs/platform'
 import type { TaskContract } from '#libs/tasks/contracts'
 import type { StartedTask } from './task-handler.js'
 
-/** Parses the arguments of a task by its contract; those that name a person or a prediction stand in columns. */
+/** Parses the arguments of a task by its contract; ids of a person or a prediction are stored in columns. */
 export const parseArgs = (contract: TaskContract, task: ClaimedTask): Settled<StartedTask> => {
   const { userId, predictionId } = task
   const { user_id: hasUser, prediction_id: hasPrediction } = contract.args.shape

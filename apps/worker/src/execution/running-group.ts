@@ -49,8 +49,8 @@ export class RunningGroup {
   }
 
   /**
-   * Takes one task out. The work goes on for the others; if there are none, or at a wish to terminate, it is killed
-   * when the grace has passed, and the others are handed back.
+   * Removes one task from the run. The run continues for the others; if there are none, or with `terminate`, the run is
+   * killed after `graceMs`, and the other tasks are handed back.
    */
   revoke(id: string, terminate: boolean, graceMs: number): void {
     this.revoked.add(id)

@@ -31,7 +31,7 @@ export type JobOutcome = 'done' | 'skipped'
 
 /**
  * Turns jobs into stored outcomes: claim, compute, store, each once for a whole batch. Written once for all queues;
- * a handler only computes. A job is finished in the broker when its outcome stands in the database.
+ * a handler only computes. A job is completed in the broker after its outcome is stored in the database.
  */
 @Injectable()
 export class TaskRunner {

@@ -56,7 +56,7 @@ export class Maintenance {
     try {
       await withAdvisoryLock(this.dataSource, 'maintenance', () => this.doChores())
     } catch (error) {
-      // What is wrong with the broker is told by its connections.
+      // The connections to the broker log its faults themselves.
       const isOfBroker = error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE'
       const level = isOfBroker ? 'debug' : isDatabaseUnavailable(error) ? 'warn' : 'error'
       this.log[level]({ err: error }, 'maintenance not finished; trying again')

@@ -19,7 +19,7 @@ const silentSeconds = 172_800
 @Injectable()
 export class Retention {
   private nextAt = 0
-  /** Where the walk along the tasks goes on. */
+  /** Where the walk along the tasks continues. */
   private afterId = firstTaskId
 
   constructor(

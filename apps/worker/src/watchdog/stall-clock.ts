@@ -34,7 +34,7 @@ export class StallClock {
     this.isRebuilt = false
   }
 
-  /** `nowMs` is in milliseconds of any clock that only goes on. */
+  /** `nowMs` is in milliseconds of any monotonic clock. */
   look(nowMs: number, { taken, isStarving, isBrokerUp }: StallSight): StallVerdict {
     const hasMoved = taken !== this.taken
     this.taken = taken

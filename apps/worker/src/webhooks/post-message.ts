@@ -24,7 +24,7 @@ const maxAnswerBytes = 64 * 1024
 /**
  * Posts JSON and answers the status. Redirects are not followed, the connection is not used again, and what the
  * receiver says besides its status is thrown away.
- * @throws Error whose `code` or `name` tells why there is no status; AddressRefusedError for an address that is not
+ * @throws Error whose `code` or `name` says why there is no status; AddressRefusedError for an address that is not
  * public, found when the connection is made.
  */
 export const postMessage = ({

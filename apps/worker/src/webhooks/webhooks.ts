@@ -77,7 +77,7 @@ export class Webhooks {
     const clock = await this.events.readClock()
     const { ids, isComplete } = await heard.collect(clock, start)
     if (isComplete) await this.deliveries.plan(start, clock.settled, ids)
-    // One process looks at the table. The others do not know how far it looks: what they have heard they keep.
+    // Only one process reads the table. The others do not know how far it has read, so they keep the ids they received.
     else if (await this.isPlannedElsewhere(start, clock.settled)) return true
     const later = await this.deliveries.listEndedSince(ids, clock.settled)
     heard.forget(ids.filter((id) => !later.has(id)))

@@ -1,4 +1,4 @@
-/** Words that stand in keys which people make up or copy, longer ones before those that they contain. */
+/** Words in keys that people make up or copy, longer ones before those that they contain. */
 const knownWords =
   /administrator|memoryguard|qwertyuiop|asdfghjkl|dementia|password|asdfgh|change|default|example|initial|letmein|replace|staging|testing|welcome|zxcvbnm|bearer|memory|please|qwerty|random|sample|secret|string|local|first|guard|insert|passwd|token|value|admin|your|demo|here|pass|prod|root|some|test|this|that|user|with|api|dev|key|the/gi
 

@@ -14,13 +14,13 @@ const fileCheckMs = 1_000
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 
-/** The file behind a descriptor; undefined if it is none, or where the system does not tell. */
+/** The file behind a descriptor; undefined if it is not a file or the system does not show it. */
 const filePathOf = (descriptor: number): string | undefined => {
   try {
     const path = fstatSync(descriptor).isFile() ? readlinkSync(`/proc/self/fd/${descriptor}`) : undefined
     return path?.endsWith(' (deleted)') ? undefined : path
   } catch {
-    // No /proc, or no such descriptor: writing tells.
+    // No /proc, or no such descriptor: the next write fails if there is none.
     return undefined
   }
 }

@@ -26,7 +26,7 @@ let standardOutput: LogDestination | undefined
 
 /**
  * JSON lines with the service's name, on standard output unless another `target` is given; health data and keys are
- * removed by name, and of errors only their kind, code, words, place and cause are told. Logging never throws and never
+ * removed by name, and of errors only kind, code, message, place and cause are logged. Logging never throws and never
  * blocks (see `LogDestination`).
  */
 export const createLogger = (service: string, level: string, target?: DestinationStream): Logger =>
