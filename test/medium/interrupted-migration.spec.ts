@@ -80,7 +80,7 @@ describe('E6: the migration that makes indexes while the service runs', () => {
     expect(await (await migrate()).done).toEqual(undone)
     const after = new Map((await indexes()).map(({ name, oid }) => [name, oid]))
     expect(await names(false)).toEqual([])
-    expect([after.get('tasks_user'), after.has('webhook_deliveries_state')]).toEqual([before.get('tasks_user'), true])
+    expect([after.get('tasks_ended'), after.has('webhook_deliveries_state')]).toEqual([before.get('tasks_ended'), true])
     expect(after.get('batches_user')).not.toBe(before.get('batches_user'))
     expect(await isApplied()).toBe(1)
     expect(await (await migrate()).done).toEqual([])

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { Lifecycle, MemoryGuardError, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
+import { Lifecycle, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
@@ -13,14 +13,13 @@ import { watchReads, watchRejections } from './access/watch-access.js'
 import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
-import { limitBodyMemory } from './http/body-memory.js'
+import { BodyMemory } from './http/body-memory.js'
 import { Connections } from './http/connections.js'
 import { corsOptions } from './http/cors.js'
 import { acceptJson } from './http/json-parser.js'
 import { ProblemFilter } from './http/problem.filter.js'
 import { PublicUrl, trustOf } from './http/public-url.js'
 import { createRequestLimits } from './http/request-limits.js'
-import { handleInTurn } from './http/request-turns.js'
 import { addResponseHeaders } from './http/response-headers.js'
 import { securityHeaders } from './http/security-headers.js'
 import { slowBodyOptions } from './http/slow-bodies.js'
@@ -45,9 +44,6 @@ const targetOf = ({ params }: FastifyRequest): string | undefined => {
   const id = typeof params === 'object' && params !== null && 'id' in params ? String(params.id) : ''
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? id : undefined
 }
-
-const startingError = () =>
-  new MemoryGuardError('DATABASE_UNAVAILABLE', 'The service is starting and waits for its database; try again.')
 
 /** The application as main, tests and the document's export use it, without listening. */
 export const createApp = async (
@@ -75,8 +71,6 @@ export const createApp = async (
     abortOnError: false,
   })
   const fastify = app.getHttpAdapter().getInstance()
-  const connections = new Connections(fastify.server, http.maxConnections)
-  handleInTurn(fastify.server)
   // JSON is the language of these routes, and uploads that of batches; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
   acceptJson(app)
@@ -84,15 +78,16 @@ export const createApp = async (
   if (http.corsOrigins.length > 0) app.enableCors(corsOptions(http.corsOrigins))
   const metrics = app.get(ApiMetrics)
   const lifecycle = app.get(Lifecycle)
-  fastify.addHook('onRequest', (request, reply, done) => {
-    if (lifecycle.state !== 'starting' || !request.routeOptions.url?.startsWith('/v1/')) return done()
-    problems.answer(startingError(), request, reply)
+  const limits = createRequestLimits(http.rateLimits)
+  admitRequests(app, {
+    lifecycle,
+    signIns: new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys),
+    limits,
+    connections: new Connections(fastify.server, http.maxConnections),
+    bodies: new BodyMemory(http.bodyMemoryMib * 1_048_576),
   })
-  const limits = await createRequestLimits(app, http.rateLimits)
-  admitRequests(app, new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys), limits, connections)
   watchRejections(problems, app.get(AccessLog))
   if (config.audit.recordsReads) watchReads(app, app.get(AccessLog))
-  limitBodyMemory(fastify, http.bodyMemoryMib * 1_048_576)
   addResponseHeaders(app, lifecycle, new PublicUrl(http))
   const accepted = new SampledLines(log, {
     level: 'info',

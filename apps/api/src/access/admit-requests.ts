@@ -1,26 +1,37 @@
-import { MemoryGuardError } from '#libs/platform'
+import { MemoryGuardError, type Lifecycle } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
+import type { ProcessState } from '../health/process-state.js'
 import { chooseType } from '../http/acceptable.js'
+import type { BodyMemory } from '../http/body-memory.js'
+import { clientAddressOf } from '../http/client-address.js'
 import type { Connections } from '../http/connections.js'
 import { isDocumentation } from '../http/documentation-paths.js'
 import { KnownRoutes } from '../http/known-routes.js'
-import { countRequest, type RequestLimits } from '../http/request-limits.js'
+import type { RequestLimits } from '../http/request-limits.js'
 import { mayActAs, type RequestWithPrincipal } from './access.js'
 import type { SignIns } from './sign-ins.js'
 
 /** Paths below which nothing is told to callers without a key, not even what there is. */
 const isInternal = (path: string): boolean => /^\/v1(?:[/?#]|$)/.test(path)
 
+/** What admission depends on. */
+export interface Admission {
+  readonly lifecycle: Lifecycle
+  readonly signIns: SignIns
+  readonly limits: RequestLimits
+  readonly connections: Connections
+  readonly bodies: BodyMemory
+}
+
 /**
- * Decides about every request when its head has arrived and before a byte of its body is read: who it is from, whether
- * they may do this, whether they do it too often, and whether the response they want can be given.
+ * Decides about every request when its head has arrived and before a byte of its body is read: whether the service has
+ * started, who the request is from, whether they may do this, whether they do it too often, whether the response they
+ * want can be given, and whether there is memory for the body.
  */
 export const admitRequests = (
   app: NestFastifyApplication,
-  signIns: SignIns,
-  limits: RequestLimits,
-  connections: Connections,
+  { lifecycle, signIns, limits, connections, bodies }: Admission,
 ): void => {
   const fastify = app.getHttpAdapter().getInstance()
   const routes = new KnownRoutes()
@@ -38,32 +49,36 @@ export const admitRequests = (
       if (methods.length > 0) return reply.status(204).header('allow', methods.join(', ')).send()
     }
     const { url = '', config } = request.routeOptions
+    if (lifecycle.state === 'starting' && isInternal(url)) throw startingError()
     const { access, produces } = config
     if (access === 'public') {
-      if (isDocumentation(path)) await countRequest(limits.ofAddress, request)
+      if (isDocumentation(path)) limits.ofAddress?.count(clientAddressOf(request))
     } else {
       const hasRoute = !request.is404 && !routes.isOfAnother(url, path)
       if (hasRoute || isInternal(path)) {
-        await admit(request, signIns, limits)
-        connections.keep(request, reply)
-      } else await countRequest(limits.ofAddress, request)
+        const found = signIns.find(request)
+        const principal = found instanceof Promise ? await found : found
+        ;(request as RequestWithPrincipal).principal = principal
+        limits.ofKey?.count(principal.id)
+        connections.keep(request.raw)
+      }
+      limits.ofAddress?.count(clientAddressOf(request))
       if (!hasRoute) return refuseMethod(routes.methodsOf(path), reply)
       mustHaveRole(request)
     }
-    // Who has hung up meanwhile sends no body that could be waited for.
+    // A caller that has hung up sends no body to wait for.
     if (request.raw.errored) throw request.raw.errored
     chooseType(request.headers.accept, produces)
+    const { principal } = request as RequestWithPrincipal
+    // A caller without a key reaches no route that reads a body.
+    if (principal) bodies.admit(request, reply, principal.id)
     if (request.headers.expect !== undefined) reply.raw.writeContinue()
     return undefined
   })
 }
 
-const admit = async (request: RequestWithPrincipal, signIns: SignIns, limits: RequestLimits): Promise<void> => {
-  const principal = await signIns.find(request)
-  request.principal = principal
-  await countRequest(limits.ofKey, request)
-  await countRequest(limits.ofAddress, request)
-}
+const startingError = () =>
+  new MemoryGuardError('DATABASE_UNAVAILABLE', 'The service is starting and waits for its database; try again.')
 
 const mustHaveRole = ({ principal, routeOptions }: RequestWithPrincipal): void => {
   const { access } = routeOptions.config

@@ -2,7 +2,7 @@ import { MemoryGuardError, SampledLines, type Logger } from '#libs/platform'
 import type { FastifyRequest } from 'fastify'
 import type { ApiMetrics } from '../health/api-metrics.js'
 import { clientAddressOf } from '../http/client-address.js'
-import { countRequest, countRoom, type RequestLimits } from '../http/request-limits.js'
+import type { RequestLimit } from '../http/request-limits.js'
 import { parseBearer, type Principal } from './access.js'
 import type { KeyCache } from './key-cache.js'
 
@@ -23,21 +23,27 @@ export class SignIns {
     private readonly keys: KeyCache,
     private readonly metrics: ApiMetrics,
     log: Logger,
-    private readonly limit: RequestLimits['ofWrongKeys'],
+    private readonly limit: RequestLimit | undefined,
   ) {
     const furtherMessage = 'further sign-ins failed within a second'
     const perSecond = failuresPerSecond
     this.failures = new SampledLines(log, { level: 'warn', message: 'sign-in failed', perSecond, furtherMessage })
   }
 
-  /** @throws MemoryGuardError ACCESS_KEY_MISSING, ACCESS_KEY_INVALID, RATE_LIMITED */
-  async find(request: FastifyRequest): Promise<Principal> {
+  /**
+   * The caller of a request, at once if its key is known.
+   * @throws {MemoryGuardError} ACCESS_KEY_MISSING
+   * @throws {MemoryGuardError} ACCESS_KEY_INVALID or RATE_LIMITED, as a rejection.
+   */
+  find(request: FastifyRequest): Principal | Promise<Principal> {
     const key = parseBearer(request.headers.authorization)
     if (key === undefined) {
       throw new MemoryGuardError('ACCESS_KEY_MISSING', 'Send your key as `Authorization: Bearer mg_...`.')
     }
-    const known = this.keys.peek(key)
-    if (known) return known
+    return this.keys.peek(key) ?? this.findByLookUp(key, request)
+  }
+
+  private async findByLookUp(key: string, request: FastifyRequest): Promise<Principal> {
     const principal = await (this.keys.wasValid(key) || this.keys.isUnderWay(key)
       ? this.keys.find(key)
       : this.tryOut(key, request))
@@ -53,7 +59,7 @@ export class SignIns {
     const others = this.underWay.get(address) ?? new Set()
     this.underWay.set(address, others)
     // Many callers behind one address that all come at once have right keys, most likely: they wait for each other.
-    while (others.size >= (await this.countRoom(this.limit, request))) await Promise.race(others)
+    while (others.size >= this.roomOf(request, this.limit, address)) await Promise.race(others)
     const lookUp = this.lookUp(key, request)
     const end = () => {
       others.delete(ended)
@@ -66,14 +72,17 @@ export class SignIns {
 
   private async lookUp(key: string, request: FastifyRequest): Promise<Principal | null> {
     const principal = await this.keys.find(key)
-    if (!principal) await countRequest(this.limit, request)
+    if (!principal) this.limit?.count(clientAddressOf(request))
     return principal
   }
 
-  /** How many wrong keys the address may still send. @throws MemoryGuardError RATE_LIMITED for none. */
-  private async countRoom(limit: NonNullable<RequestLimits['ofWrongKeys']>, request: FastifyRequest): Promise<number> {
+  /**
+   * How many wrong keys the address may still send.
+   * @throws {MemoryGuardError} RATE_LIMITED for none.
+   */
+  private roomOf(request: FastifyRequest, limit: RequestLimit, address: string): number {
     try {
-      return await countRoom(limit, request)
+      return limit.room(address)
     } catch (error) {
       this.note(request, 'limited')
       throw error

@@ -3,8 +3,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { MemoryGuardError } from '#libs/platform'
 import { fastify, type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Principal, RequestWithPrincipal } from '../access/access.js'
-import { limitBodyMemory } from './body-memory.js'
+import { BodyMemory } from './body-memory.js'
 
 const mib = 1_048_576
 
@@ -15,12 +14,12 @@ describe('the memory of bodies under way', () => {
 
   beforeEach(async () => {
     app = fastify({ bodyLimit: 8 * mib })
-    app.addHook('onRequest', (request: RequestWithPrincipal, _reply, done) => {
-      const id = request.headers.authorization
-      if (id !== undefined) request.principal = { id, role: 'submitter', userId: null } satisfies Principal
+    const memory = new BodyMemory(16 * mib, 2_000)
+    app.addHook('onRequest', (request, reply, done) => {
+      const key = request.headers.authorization
+      if (key !== undefined) memory.admit(request, reply, key)
       done()
     })
-    limitBodyMemory(app, 16 * mib, 2_000)
     app.setErrorHandler((error, _request, reply) =>
       reply.status(400).send(error instanceof MemoryGuardError ? error.code : String(error)),
     )

@@ -1,6 +1,5 @@
 import { MemoryGuardError } from '#libs/platform'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { RequestWithPrincipal } from '../access/access.js'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cutIfTooSlow } from './slow-bodies.js'
 
 /** Smaller bodies are not counted: as many as there are connections fit into memory. */
@@ -13,40 +12,37 @@ const bodylessMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 
  * is read, with 503, or with 429 if its key has half of the memory already. A body that holds memory has to arrive
  * without long pauses. Uploads are streams and need no bound.
  */
-export const limitBodyMemory = (fastify: FastifyInstance, maxBytes: number, patienceMs?: number): void => {
-  const memory = new BodyMemory(maxBytes)
-  fastify.addHook('preParsing', (request: RequestWithPrincipal, reply, payload, done) => {
-    const { principal } = request
-    // A caller without a key reaches no route that reads a body.
-    if (!principal || bodylessMethods.has(request.method) || !isJson(request)) return done(null, payload)
-    const bytes = bytesOf(request)
-    if (bytes <= smallBytes) return done(null, payload)
-    try {
-      memory.reserve(principal.id, bytes)
-    } catch (error) {
-      return done(error as MemoryGuardError)
-    }
-    const stopWatch = cutIfTooSlow(request, patienceMs)
-    onceOver(request, reply, () => {
-      stopWatch()
-      memory.release(principal.id, bytes)
-    })
-    return done(null, payload)
-  })
-}
-
-class BodyMemory {
+export class BodyMemory {
   private reserved = 0
   private readonly byKey = new Map<string, number>()
   private readonly share: number
 
-  constructor(private readonly maxBytes: number) {
+  /** @param patienceMs How long a body may make no progress; see `cutIfTooSlow`. */
+  constructor(
+    private readonly maxBytes: number,
+    private readonly patienceMs?: number,
+  ) {
     // The smallest memory has room for one of the largest bodies, and so has a share.
     this.share = Math.max(maxBytes / 2, 8 * 1_048_576)
   }
 
-  /** @throws {MemoryGuardError} SERVER_BUSY, RATE_LIMITED if the key has its share. */
-  reserve(key: string, bytes: number): void {
+  /**
+   * Reserves the memory of a request's body until its response has left.
+   * @throws {MemoryGuardError} SERVER_BUSY; RATE_LIMITED if the key has its share.
+   */
+  admit(request: FastifyRequest, reply: FastifyReply, key: string): void {
+    if (bodylessMethods.has(request.method)) return
+    const bytes = bytesOf(request)
+    if (bytes <= smallBytes || !isJson(request)) return
+    this.reserve(key, bytes)
+    const stopWatch = cutIfTooSlow(request, this.patienceMs)
+    onceOver(request, reply, () => {
+      stopWatch()
+      this.release(key, bytes)
+    })
+  }
+
+  private reserve(key: string, bytes: number): void {
     const own = (this.byKey.get(key) ?? 0) + bytes
     if (own > this.share) {
       throw new MemoryGuardError('RATE_LIMITED', 'This key has too many large requests under way; try again.')
@@ -58,7 +54,7 @@ class BodyMemory {
     this.byKey.set(key, own)
   }
 
-  release(key: string, bytes: number): void {
+  private release(key: string, bytes: number): void {
     this.reserved -= bytes
     const own = (this.byKey.get(key) ?? 0) - bytes
     if (own > 0) this.byKey.set(key, own)

@@ -1,68 +1,125 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { networkOf } from './client-address.js'
 
+/** Maximum number of requests of a connection that wait for the response to the one before. */
+const maxWaiting = 10
+
 /**
- * Bounds the connections of the server. When all are taken, a new one gets the place of the one that has waited longest
- * at the address with the most, so that no address keeps others out. A connection whose request has a valid key keeps
- * its place until the response has left.
+ * The connections of the server.
+ *
+ * Their number is bounded. When all are taken, a new one gets the place of the one that has waited longest at the address
+ * with the most, so that no address keeps others out. A connection whose request has a valid key keeps its place until
+ * the response has left.
+ *
+ * The requests of a connection are handled in turn: the next one when the response to the one before has left. Node
+ * hands over everything that was sent at once, however few responses the sender reads.
  */
 export class Connections {
-  private count = 0
+  private readonly connections = new WeakMap<Socket, Connection>()
   /** Connections without a request of a valid key by address, the longest waiting first. */
   private readonly waiting = new Map<string, Set<Socket>>()
-  /** A closed socket has forgotten its address. */
-  private readonly addresses = new WeakMap<Socket, string>()
+  private count = 0
 
+  /** @param max Maximum number of connections. */
   constructor(
     server: Server,
     private readonly max: number,
   ) {
-    server.on('connection', (socket: Socket) => this.add(socket))
+    const listeners = server.listeners('request') as RequestListener[]
+    const handle: RequestListener = (request, response) => {
+      for (const listener of listeners) listener(request, response)
+    }
+    server.removeAllListeners('request')
+    server.on('connection', (socket: Socket) => this.add(socket, handle))
+    server.on('request', (request, response) => this.connections.get(request.socket)?.add(request, response))
   }
 
   /** Keeps the place of a request's connection until its response has left. */
-  keep({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply): void {
-    if (socket.destroyed) return
-    this.remove(socket)
-    response.once('close', () => this.offer(socket))
+  keep({ socket }: IncomingMessage): void {
+    const connection = this.connections.get(socket)
+    if (!connection || socket.destroyed || connection.isKept) return
+    connection.isKept = true
+    this.remove(connection)
   }
 
-  private add(socket: Socket): void {
+  private add(socket: Socket, handle: RequestListener): void {
     if (this.count >= this.max && !this.makeRoom()) return void socket.destroy()
     this.count += 1
-    this.addresses.set(socket, networkOf(socket.remoteAddress))
+    const connection = new Connection(socket, handle, () => this.offer(connection))
+    this.connections.set(socket, connection)
     socket.once('close', () => {
       this.count -= 1
-      this.remove(socket)
+      this.remove(connection)
     })
-    this.offer(socket)
+    this.offer(connection)
   }
 
   /** Ends one connection; false if all of them are in use. */
   private makeRoom(): boolean {
     let most: Set<Socket> | undefined
     for (const sockets of this.waiting.values()) if (sockets.size > (most?.size ?? 0)) most = sockets
-    for (const socket of most ?? []) {
-      this.remove(socket)
-      socket.destroy()
-      return true
-    }
-    return false
+    const [longest] = most ?? []
+    const connection = longest && this.connections.get(longest)
+    if (!connection) return false
+    this.remove(connection)
+    longest.destroy()
+    return true
   }
 
-  private offer(socket: Socket): void {
+  private offer({ socket, address }: Connection): void {
     if (socket.destroyed) return
-    const address = this.addresses.get(socket) ?? ''
     const sockets = this.waiting.get(address) ?? new Set()
     sockets.add(socket)
     this.waiting.set(address, sockets)
   }
 
-  private remove(socket: Socket): void {
-    const address = this.addresses.get(socket) ?? ''
+  private remove({ socket, address }: Connection): void {
     const sockets = this.waiting.get(address)
     if (sockets?.delete(socket) && sockets.size === 0) this.waiting.delete(address)
+  }
+}
+
+/** One connection, with the requests that wait for their turn. */
+class Connection {
+  /** A closed socket has forgotten its address. */
+  readonly address: string
+  /** Whether it keeps its place. */
+  isKept = false
+  private isBusy = false
+  private readonly waiting: (readonly [IncomingMessage, ServerResponse])[] = []
+
+  constructor(
+    readonly socket: Socket,
+    private readonly handle: RequestListener,
+    private readonly offer: () => void,
+  ) {
+    this.address = networkOf(socket.remoteAddress)
+  }
+
+  add(request: IncomingMessage, response: ServerResponse): void {
+    if (this.socket.destroyed) return
+    if (!this.isBusy) this.begin(request, response)
+    else if (this.waiting.length < maxWaiting) this.waiting.push([request, response])
+    else {
+      this.waiting.length = 0
+      this.socket.destroy()
+    }
+  }
+
+  private begin(request: IncomingMessage, response: ServerResponse): void {
+    this.isBusy = true
+    response.once('close', this.end)
+    this.handle(request, response)
+  }
+
+  private readonly end = (): void => {
+    this.isBusy = false
+    if (this.isKept) {
+      this.isKept = false
+      this.offer()
+    }
+    const next = this.waiting.shift()
+    if (next && !this.socket.destroyed) this.begin(...next)
   }
 }

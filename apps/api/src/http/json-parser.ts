@@ -2,8 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { MemoryGuardError } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyRequest } from 'fastify'
-import { mustBeChecked } from './json-size.js'
-import { isTooDeep, tooDeep } from './json-values.js'
+import { parseBounded } from './json-size.js'
 import { parseSliced } from './sliced-json.js'
 
 declare module 'fastify' {
@@ -50,9 +49,8 @@ export const acceptJson = (app: NestFastifyApplication): void => {
     }
     const { hasLongLists, isLong } = request.routeOptions.config
     if (hasLongLists) return parseSliced(text, parseNow)
-    if (isTooDeep(text)) return done(tooDeep())
     try {
-      return done(null, mustBeChecked(text, parseNow, isLong))
+      return done(null, parseBounded(text, parseNow, isLong))
     } catch (error) {
       return done(error as Error)
     }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { measureJson, mustBeChecked } from './json-size.js'
+import { measureJson, parseBounded } from './json-size.js'
 
 const list = (length: number) => `[${Array.from({ length }, () => 1).join()}]`
 const members = (length: number) => `{${Array.from({ length }, (_, index) => `"a${index}":1`).join()}}`
 const isLong = (body: unknown) => (body as { readonly name?: string }).name === 'long'
-const check = (text: string, isLongBody?: typeof isLong) => () => mustBeChecked<unknown>(text, JSON.parse, isLongBody)
+const check = (text: string, isLongBody?: typeof isLong) => () => parseBounded<unknown>(text, JSON.parse, isLongBody)
 
 describe('A3: the size of JSON', () => {
   it.each([
@@ -17,7 +17,7 @@ describe('A3: the size of JSON', () => {
     [']]]],{', 3, 1],
     ['{"a', 2, 0],
   ])('of %s is counted', (text, values, most) => {
-    expect(measureJson(text)).toEqual({ values, members: most === 0 ? expect.any(Number) : most })
+    expect(measureJson(text)).toMatchObject({ values, members: most === 0 ? expect.any(Number) : most })
   })
 
   it('stops counting at the given limit', () => {
@@ -33,5 +33,27 @@ describe('A3: the size of JSON', () => {
     expect(check(`{"name":"long","list":${list(50_000)}}`, isLong)()).toMatchObject({ name: 'long' })
     expect(check(`{"name":"short","list":${list(50_000)}}`, isLong)).toThrow('at most 2,000 values')
     expect(check(`{"name":"long","list":[${members(2_001)}]}`, isLong)).toThrow('at most 2,000 values')
+  })
+})
+
+describe('the depth of JSON', () => {
+  const nested = (depth: number, open = '[', close = ']') => open.repeat(depth) + close.repeat(depth)
+
+  it.each([
+    ['100 levels', nested(100), false],
+    ['101 levels', nested(101), true],
+    ['200,000 levels', nested(200_000), true],
+    ['200,000 levels that never close', '['.repeat(200_000), true],
+    ['objects', nested(101, '{"a":', '1}'), true],
+    ['many lists side by side', `[${'[[]],'.repeat(1_000)}1]`, false],
+    ['brackets in text', JSON.stringify(['['.repeat(1_000)]), false],
+    ['brackets in text behind an escaped quote', JSON.stringify([`"${'['.repeat(1_000)}`]), false],
+    ['brackets behind text that ends in a backslash', `["\\\\",${nested(101)}]`, true],
+  ])('E2: %s', (_, text, expected) => expect(measureJson(text).depth > 100).toBe(expected))
+
+  it('E2: is bounded', () => {
+    expect(check(`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`)()).toBeInstanceOf(Object)
+    expect(check(nested(101))).toThrow('nested deeper than 100 levels')
+    expect(check('['.repeat(2_000))).toThrow('nested deeper than 100 levels')
   })
 })

@@ -1,4 +1,5 @@
 import { MemoryGuardError } from '#libs/platform'
+import { maxDepth, tooDeep } from './json-values.js'
 
 /** Most values of a body: twice what the largest list of a route needs. To refuse a value takes up to 30 microseconds. */
 const maxValues = 2_000
@@ -12,16 +13,19 @@ export interface JsonSize {
   readonly values: number
   /** Of the object with the most members. */
   readonly members: number
+  /** Of the deepest nesting. */
+  readonly depth: number
 }
 
 /**
- * Counts what JSON text holds without parsing it, in time linear in its length. What is no JSON is for its parser to refuse.
+ * Counts what JSON text holds without parsing it, in time linear in its length, up to nesting that is too deep. What is not
+ * JSON is for its parser to reject.
  * @param enough Counts no further than to more values than this.
  */
 export const measureJson = (text: string, enough = Number.POSITIVE_INFINITY): JsonSize => {
-  let [values, members, depth] = [1, 0, 0]
+  let [values, members, depth, deepest] = [1, 0, 0, 0]
   const counts: number[] = []
-  for (let index = 0; index < text.length && values <= enough; index += 1) {
+  for (let index = 0; index < text.length && values <= enough && deepest <= maxDepth; index += 1) {
     const code = text.charCodeAt(index)
     if (code === quote) {
       for (index += 1; index < text.length; index += 1) {
@@ -32,6 +36,7 @@ export const measureJson = (text: string, enough = Number.POSITIVE_INFINITY): Js
     } else if (code === openBrace || code === openBracket) {
       values += 1
       depth += 1
+      if (depth > deepest) deepest = depth
       // A list has no members to count.
       counts[depth] = code === openBrace ? 1 : Number.NEGATIVE_INFINITY
     } else if (code === closeBrace || code === closeBracket) {
@@ -43,20 +48,23 @@ export const measureJson = (text: string, enough = Number.POSITIVE_INFINITY): Js
       if (count > members) members = count
     }
   }
-  return { values, members }
+  return { values, members, depth: deepest }
 }
 
 /**
- * Refuses a body that would keep other requests waiting while it is checked.
+ * Parses a body, unless it is nested too deep or would keep other requests waiting while it is checked.
  * @param hasLongLists Whether the parsed body is one whose lists are checked in slices; undefined if none of the route is.
- * @throws MemoryGuardError REQUEST_TOO_LARGE
+ * @throws {MemoryGuardError} REQUEST_MALFORMED if it is nested too deep, REQUEST_TOO_LARGE.
  */
-export const mustBeChecked = <Body>(
+export const parseBounded = <Body>(
   text: string,
   parse: (text: string) => Body,
   hasLongLists: ((body: Body) => boolean) | undefined,
 ): Body => {
-  const { values, members } = measureJson(text, hasLongLists ? undefined : maxValues)
+  // Each bracket needs a character to be closed again.
+  if (text.length <= 2 * maxDepth) return parse(text)
+  const { values, members, depth } = measureJson(text, hasLongLists ? undefined : maxValues)
+  if (depth > maxDepth) throw tooDeep()
   if (values <= maxValues) return parse(text)
   if (!hasLongLists || members > maxMembers) throw tooMany()
   const body = parse(text)

@@ -1,7 +1,7 @@
 import { MemoryGuardError } from '#libs/platform'
 
 /** Deepest nesting of a JSON body: many times what any route takes, and far from what fills the stack. */
-const maxDepth = 100
+export const maxDepth = 100
 
 export const tooDeep = (): MemoryGuardError =>
   new MemoryGuardError('REQUEST_MALFORMED', `The body is nested deeper than ${maxDepth} levels.`)
@@ -43,8 +43,3 @@ export const endOfValue = (
   }
   return last
 }
-
-/** Whether JSON text is nested deeper than `maxDepth`. */
-export const isTooDeep = (text: string): boolean =>
-  // That many brackets need that many characters to be closed again.
-  text.length > 2 * maxDepth && endOfValue(text) === undefined

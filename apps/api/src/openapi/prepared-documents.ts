@@ -13,21 +13,21 @@ const maxDocuments = 16
  */
 export const keepDocuments = (fastify: FastifyInstance, variantOf: (request: FastifyRequest) => string): void => {
   const kept = new Map<string, { readonly type: string; readonly bytes: Buffer }>()
-  const nameOf = (request: FastifyRequest): string | undefined => {
-    const { url } = request.routeOptions
-    return url !== undefined && paths.has(url) ? `${url} ${variantOf(request)}` : undefined
-  }
-  fastify.addHook('onRequest', (request, reply, done) => {
-    const document = kept.get(nameOf(request) ?? '')
-    if (!document) return done()
-    void reply.type(document.type).send(document.bytes)
-  })
-  fastify.addHook('onSend', (request, reply, payload, done) => {
-    const name = nameOf(request)
-    if (name !== undefined && typeof payload === 'string' && reply.statusCode === 200) {
-      if (kept.size >= maxDocuments) kept.clear()
-      kept.set(name, { type: String(reply.getHeader('content-type')), bytes: Buffer.from(payload) })
-    }
-    done()
+  fastify.addHook('onRoute', (route) => {
+    const { url } = route
+    if (!paths.has(url)) return
+    const nameOf = (request: FastifyRequest): string => `${url} ${variantOf(request)}`
+    route.onRequest = [route.onRequest ?? []].flat().concat((request, reply, done) => {
+      const document = kept.get(nameOf(request))
+      if (!document) return done()
+      void reply.type(document.type).send(document.bytes)
+    })
+    route.onSend = [route.onSend ?? []].flat().concat((request, reply, payload, done) => {
+      if (typeof payload === 'string' && reply.statusCode === 200) {
+        if (kept.size >= maxDocuments) kept.clear()
+        kept.set(nameOf(request), { type: String(reply.getHeader('content-type')), bytes: Buffer.from(payload) })
+      }
+      done()
+    })
   })
 }

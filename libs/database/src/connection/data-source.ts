@@ -17,6 +17,7 @@ import { TaskEntity } from '../tasks/task.entity.js'
 import { WorkerEntity } from '../workers/worker.entity.js'
 import { AuditOfPeople1764000011000 } from '../migrations/1764000011000-audit-of-people.js'
 import { ChunkTasks1764000012000 } from '../migrations/1764000012000-chunk-tasks.js'
+import { IndexOfEndedTasks1764000013000 } from '../migrations/1764000013000-index-of-ended-tasks.js'
 import { AuditChain1764000008000 } from '../migrations/1764000008000-audit-chain.js'
 import { FirstTables1764000000000 } from '../migrations/1764000000000-first-tables.js'
 import { Batches1764000004000 } from '../migrations/1764000004000-batches.js'
@@ -76,6 +77,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
       IndexesOfLists1764000010000,
       AuditOfPeople1764000011000,
       ChunkTasks1764000012000,
+      IndexOfEndedTasks1764000013000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,

@@ -42,4 +42,13 @@ describe('E6: a walk down a list', () => {
     expect(mergePages(pages, 5, keyOf, isAbove)).toEqual({ rows: ['90', '80', '50'], next: '50' })
     expect(mergePages(pages, 2, keyOf, isAbove)).toEqual({ rows: ['90', '80'], next: '80' })
   })
+
+  it('gives a row out once that moved from one list to another between the reads', () => {
+    const pages = [
+      { rows: ['90', '80'], next: null },
+      { rows: ['90', '70'], next: null },
+    ]
+    expect(mergePages(pages, 2, keyOf, isAbove)).toEqual({ rows: ['90', '80'], next: '80' })
+    expect(mergePages(pages, 5, keyOf, isAbove)).toEqual({ rows: ['90', '80', '70'], next: null })
+  })
 })

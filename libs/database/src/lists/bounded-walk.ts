@@ -44,7 +44,10 @@ export const walk = async <Row>(
   }
 }
 
-/** One page of several lists that share no row. `isAbove` says whether the first key is the greater one. */
+/**
+ * One page of several lists. A row that has moved from one list to another between the reads is in both, and is given
+ * out once. `isAbove` says whether the first key is the greater one.
+ */
 export const mergePages = <Row>(
   pages: readonly ListPage<Row>[],
   limit: number,
@@ -57,8 +60,8 @@ export const mergePages = <Row>(
     (highest, key) => (highest === null || isAbove(key, highest) ? key : highest),
     null,
   )
-  const rows = pages
-    .flatMap((page) => page.rows)
+  const found = new Map(pages.flatMap((page) => page.rows).map((row) => [keyOf(row), row]))
+  const rows = [...found.values()]
     .filter((row) => end === null || !isAbove(end, keyOf(row)))
     .toSorted((a, b) => (isAbove(keyOf(a), keyOf(b)) ? -1 : 1))
   const last = rows[limit - 1]

@@ -15,6 +15,8 @@ export type StateSource =
   | { readonly kind: 'all' }
   /** Tasks that have not ended. */
   | { readonly kind: 'unfinished' }
+  /** Tasks that have ended, however. */
+  | { readonly kind: 'finished' }
   /** Tasks that ended in this way, by an index that holds no others. */
   | { readonly kind: 'ended'; readonly state: TaskState }
 

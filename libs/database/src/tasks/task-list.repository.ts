@@ -71,9 +71,8 @@ export class TaskListRepository {
   }
 
   private async listIds(filter: TaskFilter, limit: number): Promise<ListPage<string>> {
-    const sources: readonly StateSource[] = filter.ids ? [{ kind: 'all' }] : sourcesOfStates(filter.states)
     const pages: ListPage<string>[] = []
-    for (const source of sources) {
+    for (const source of sourcesOf(filter)) {
       const isShort = source.kind === 'unfinished' && (await areUnfinishedFew(this.reads))
       const step = (before: string, missing: number): Promise<WalkStep<string>> =>
         isShort ? this.readUnfinished(filter, before, missing) : this.readStep(filter, source, before, missing)
@@ -116,6 +115,16 @@ export class TaskListRepository {
   }
 }
 
+/** What has not ended comes first: a task that ends meanwhile is found twice rather than not at all. */
+const ofPerson: readonly StateSource[] = [{ kind: 'unfinished' }, { kind: 'finished' }]
+
+const sourcesOf = ({ ids, states, userId }: TaskFilter): readonly StateSource[] => {
+  if (ids) return [{ kind: 'all' }]
+  return sourcesOfStates(states).flatMap((source) =>
+    source.kind === 'all' && userId !== undefined ? ofPerson : [source],
+  )
+}
+
 /** The clocks of two processes differ by less. */
 const clockErrorMs = 3_600_000
 
@@ -131,11 +140,14 @@ const stretchOf = (
   // An id has the time of the process that made it, whose clock may be wrong.
   if (since) conditions.add('id >= ?', firstIdOf(new Date(since.getTime() - clockErrorMs)))
   if (ids) conditions.add('id = ANY(?)', ids)
-  if (userId !== undefined) conditions.add('user_id = ?', userId)
+  // No index has the unfinished tasks of a person.
+  const isOfPerson = userId !== undefined && source.kind !== 'unfinished'
+  if (isOfPerson) conditions.add('user_id = ?', userId)
+  if (source.kind === 'finished') conditions.add('finished_at IS NOT NULL')
   if (source.kind === 'ended') {
-    if (userId === undefined && errorCode !== undefined) conditions.add('error_code = ?', errorCode)
+    if (!isOfPerson && errorCode !== undefined) conditions.add('error_code = ?', errorCode)
     else conditions.add(`error_code IS NOT NULL AND ${endKind} = ?`, source.state)
-  } else if (userId === undefined) {
+  } else if (!isOfPerson) {
     if (errorCode !== undefined) conditions.add('error_code = ?', errorCode)
     else if (name !== undefined && name !== processPrediction.name && name !== batchPredictions.name)
       conditions.add(`name <> '${processPrediction.name}' AND name = ?`, name)

@@ -91,8 +91,13 @@ export class ErasureRepository {
   private async eraseRows(database: Database, { userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
     const [row]: [ErasedRows] = await database.query(
       `WITH held AS (
-         -- Also what was asked later about predictions that earlier runs have erased.
-         SELECT id FROM tasks WHERE user_id = $1 AND (created_at <= $4 OR prediction_id = ANY($3::bigint[]))
+         -- Two indexes hold the tasks that have ended and those that have not. Also what was asked later about predictions
+         -- that earlier runs have erased.
+         SELECT id FROM tasks
+         WHERE id IN (
+             SELECT id FROM tasks WHERE user_id = $1 AND finished_at IS NOT NULL
+             UNION ALL SELECT id FROM tasks WHERE user_id = $1 AND finished_at IS NULL)
+           AND (created_at <= $4 OR prediction_id = ANY($3::bigint[]))
          ORDER BY id FOR UPDATE
        ), gone_tasks AS (
          DELETE FROM tasks t USING held WHERE t.id = held.id RETURNING t.id, t.queue, t.attempt, t.finished_at

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { handleInTurn } from './request-turns.js'
+import { Connections } from './connections.js'
 
 describe('requests that come over one connection', () => {
   let server: Server
+  let connections: Connections
   let socket: Socket
   let received: string
   const handled: (readonly [IncomingMessage, ServerResponse])[] = []
@@ -14,7 +15,7 @@ describe('requests that come over one connection', () => {
     handled.length = 0
     received = ''
     server = createServer((request, response) => handled.push([request, response]))
-    handleInTurn(server)
+    connections = new Connections(server, 3)
     await once(server.listen(0, '127.0.0.1'), 'listening')
     socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined)
     socket.on('data', (data) => (received += String(data)))
@@ -69,5 +70,23 @@ describe('requests that come over one connection', () => {
     await once(socket, 'close')
     await expect.poll(() => handled[0]?.[1].destroyed || handled[0]?.[1].closed).toBe(true)
     expect(urls()).toEqual(['/1'])
+  })
+
+  it('A2: keep their place while a request with a valid key is under way', async () => {
+    send(1)
+    await expect.poll(urls).toEqual(['/1'])
+    const [request, response] = handled[0] ?? []
+    if (!request || !response) throw new Error('no request')
+    connections.keep(request)
+    const { port } = server.address() as AddressInfo
+    const others = [1, 2, 3].map(() => connect(port, '127.0.0.1').on('error', () => undefined))
+    // The first of the others makes room for the third.
+    await once(others[0] ?? socket, 'close')
+    expect(socket.closed).toBe(false)
+    response.end('one')
+    await expect.poll(() => received).toContain('one')
+    const last = connect(port, '127.0.0.1').on('error', () => undefined)
+    await once(others[1] ?? socket, 'close')
+    for (const other of [...others, last]) other.destroy()
   })
 })
