@@ -1,7 +1,6 @@
 import { MemoryGuardError, type Lifecycle } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
-import type { ProcessState } from '../health/process-state.js'
 import { chooseType } from '../http/acceptable.js'
 import type { BodyMemory } from '../http/body-memory.js'
 import { clientAddressOf } from '../http/client-address.js'
