@@ -5,7 +5,7 @@ import { CommandError } from './command-error.js'
  * Asks before something that cannot be undone.
  * @throws CommandError unless the answer is yes, or where nobody can be asked; `refusal` says that nothing was done.
  */
-export async function confirm(question: string, refusal: string): Promise<void> {
+export const confirm = async (question: string, refusal: string): Promise<void> => {
   if (!process.stdin.isTTY) throw new CommandError(`${question} Add --yes to confirm.`)
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   const answer = await terminal.question(`${question} (yes/NO) `)

@@ -7,7 +7,7 @@ const longRunning = new Set(['start', 'api', 'worker'])
  * A reader that has seen enough (`| head -1`) is no failure: the command ends quietly. Output that cannot be written for
  * another reason ends it with one sentence and exit code 1. A command that runs until it is stopped loses the line and continues.
  */
-export function endQuietlyWithoutReader(findCommand: () => string | undefined): void {
+export const endQuietlyWithoutReader = (findCommand: () => string | undefined): void => {
   process.stderr.on('error', () => undefined)
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (longRunning.has(findCommand() ?? '')) return
@@ -28,21 +28,20 @@ const escaped = (char: string): string => `\\x${(char.codePointAt(0) ?? 0).toStr
 export const cell = (text: string): string => text.replaceAll(/\p{Cc}/gu, escaped)
 
 /** A line on standard output. */
-export function print(line = ''): void {
+export const print = (line = ''): void => {
   process.stdout.write(`${line.replaceAll(unsafe, escaped)}\n`)
 }
 
 /** A line on standard error: warnings and failures, so that standard output stays readable for scripts. */
-export function warn(line: string): void {
+export const warn = (line: string): void => {
   process.stderr.write(`${line.replaceAll(unsafe, escaped)}\n`)
 }
 
 /** A value as JSON, for `--json`. */
-export function printJson(value: unknown): void {
+export const printJson = (value: unknown): void => {
   print(JSON.stringify(value, null, 2))
 }
 
 /** Styled if standard output is a terminal which shows colours. */
-export function styled(style: Style, text: string): string {
-  return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text
-}
+export const styled = (style: Style, text: string): string =>
+  process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text

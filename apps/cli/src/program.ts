@@ -24,7 +24,7 @@ import { warn } from './output.js'
 import { reportAs, serverNames } from './server-command.js'
 
 /** The `memoryguard` command. Each subcommand loads what it needs when it runs, so that `--help` is quick. */
-export function createProgram(): Command {
+export const createProgram = (): Command => {
   const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
   const notes: string[] = []
   return new Command('memoryguard')
@@ -62,16 +62,12 @@ export function createProgram(): Command {
 const running = new WeakMap<Command, string>()
 
 /** Name of the subcommand whose action has begun. */
-export function findRunningCommand(program: Command): string | undefined {
-  return running.get(program)
-}
+export const findRunningCommand = (program: Command): string | undefined => running.get(program)
 
 /** Name of the command below the program that an action belongs to. */
-function nameOf(action: Command): string {
-  return action.parent?.parent ? nameOf(action.parent) : action.name()
-}
+const nameOf = (action: Command): string => (action.parent?.parent ? nameOf(action.parent) : action.name())
 
-async function note(command: string, line: string): Promise<void> {
+const note = async (command: string, line: string): Promise<void> => {
   if (serverNames.includes(command)) await reportAs(command, 'warn', line)
   else warn(line)
 }

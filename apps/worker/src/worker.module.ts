@@ -38,7 +38,7 @@ import { expandWorkerName, WORKER_NAME } from './control/worker-name.js'
 
 const handlerClasses = Object.values(handlers)
 
-/** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` says so. */
+/** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` starts the consumers. */
 @Module({})
 export class WorkerModule {
   static for(config: Config, log: Logger, dataSource: DataSource): DynamicModule {

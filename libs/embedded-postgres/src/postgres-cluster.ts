@@ -52,7 +52,7 @@ const syncFlags = process.platform === 'linux' ? ['--sync-method=syncfs'] : []
  *
  * @throws {MemoryGuardError} DATABASE_UNAVAILABLE with what to do, if the cluster cannot be used or created.
  */
-export function prepareCluster(options: ClusterOptions): PostgresCluster {
+export const prepareCluster = (options: ClusterOptions): PostgresCluster => {
   if (process.platform === 'win32') {
     throw unavailable('The embedded PostgreSQL runs on Linux and macOS. On Windows use WSL, or set DATABASE_URL.')
   }
@@ -81,7 +81,7 @@ export function prepareCluster(options: ClusterOptions): PostgresCluster {
   return { dataFolder, account, binaries, password }
 }
 
-function assertUsable(dataFolder: string, account: ServerAccount): void {
+const assertUsable = (dataFolder: string, account: ServerAccount): void => {
   const { uid } = statSync(dataFolder)
   const own = account.uid ?? process.getuid?.()
   if (uid !== own) {
@@ -97,7 +97,7 @@ function assertUsable(dataFolder: string, account: ServerAccount): void {
 }
 
 /** Made under another name and renamed, so that a folder with the final name is always complete. */
-function createDataFolder(cluster: PostgresCluster, isDurable: boolean): void {
+const createDataFolder = (cluster: PostgresCluster, isDurable: boolean): void => {
   const { dataFolder, account, binaries, password } = cluster
   const draft = `${dataFolder}.new`
   const passwordFile = `${dataFolder}.password`
@@ -124,17 +124,17 @@ function createDataFolder(cluster: PostgresCluster, isDurable: boolean): void {
   renameSync(draft, dataFolder)
 }
 
-function give(path: string, { uid, gid }: ServerAccount): void {
+const give = (path: string, { uid, gid }: ServerAccount): void => {
   if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
 }
 
-function createPassword(home: string): string {
+const createPassword = (home: string): string => {
   const password = randomBytes(24).toString('base64url')
   writeFileSync(passwordPath(home), password, { mode: 0o600 })
   return password
 }
 
-function readPassword(home: string): string {
+const readPassword = (home: string): string => {
   const path = passwordPath(home)
   if (existsSync(path)) return readFileSync(path, 'utf8')
   throw unavailable(
@@ -144,6 +144,4 @@ function readPassword(home: string): string {
 
 const passwordPath = (home: string) => join(home, 'postgres-password')
 
-function unavailable(message: string): MemoryGuardError {
-  return new MemoryGuardError('DATABASE_UNAVAILABLE', message)
-}
+const unavailable = (message: string): MemoryGuardError => new MemoryGuardError('DATABASE_UNAVAILABLE', message)

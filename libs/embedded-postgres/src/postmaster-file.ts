@@ -16,20 +16,20 @@ const pollMs = 20
 const fastShutdownMs = 30_000
 
 /** The status file of the data folder, whether or not the process it names still lives. */
-export function findServerStatus(dataFolder: string): ServerStatus | undefined {
+export const findServerStatus = (dataFolder: string): ServerStatus | undefined => {
   const lines = findLines(dataFolder)
   return lines && { pid: Number(lines[0]), isReady: lines[7]?.trim() === 'ready' }
 }
 
 /** The pid of the living server of exactly this data folder, if there is one. Never that of a process which reused its pid. */
-export function findServer(dataFolder: string): number | undefined {
+export const findServer = (dataFolder: string): number | undefined => {
   const pid = findServerStatus(dataFolder)?.pid
   if (pid === undefined || findProcessStart(pid) === undefined) return undefined
   return isServerOf(pid, dataFolder) ? pid : undefined
 }
 
 /** Ends the server of this data folder and returns when it is gone. Its clients are disconnected. */
-export async function stopServer(dataFolder: string): Promise<void> {
+export const stopServer = async (dataFolder: string): Promise<void> => {
   const deadline = Date.now() + fastShutdownMs
   let sent: NodeJS.Signals | undefined
   for (let pid = findServer(dataFolder); pid !== undefined; pid = findServer(dataFolder)) {
@@ -41,11 +41,11 @@ export async function stopServer(dataFolder: string): Promise<void> {
 }
 
 /**
- * Makes a status file left by a killed server harmless. PostgreSQL refuses to start while the pid in it lives, even if
- * that is a stranger or a zombie by now. It does overlook its own parent, so the file gets our pid; the rest stays,
+ * Makes a status file left by a killed server harmless. PostgreSQL does not start while the pid in it lives, even if
+ * that is another program or a zombie by now. It does overlook its own parent, so the file gets our pid; the rest stays,
  * since its shared memory key is how PostgreSQL sees whether processes of the killed server still use the data.
  */
-export function disarmStaleFile(dataFolder: string): void {
+export const disarmStaleFile = (dataFolder: string): void => {
   const lines = findLines(dataFolder)
   if (!lines || findServer(dataFolder) !== undefined) return
   const path = join(dataFolder, 'postmaster.pid')
@@ -54,7 +54,7 @@ export function disarmStaleFile(dataFolder: string): void {
   writeFileSync(path, [String(process.pid), ...lines.slice(1)].join('\n'))
 }
 
-function isServerOf(pid: number, dataFolder: string): boolean {
+const isServerOf = (pid: number, dataFolder: string): boolean => {
   if (process.platform !== 'linux') {
     const command = execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
     return command.includes('postgres') && command.includes(dataFolder)
@@ -70,7 +70,7 @@ function isServerOf(pid: number, dataFolder: string): boolean {
   }
 }
 
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
+const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(pid, signal)
   } catch (error) {
@@ -78,7 +78,7 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function findLines(dataFolder: string): string[] | undefined {
+const findLines = (dataFolder: string): string[] | undefined => {
   try {
     return readFileSync(join(dataFolder, 'postmaster.pid'), 'utf8').split('\n')
   } catch (error) {

@@ -5,12 +5,12 @@ import { readFileSync } from 'node:fs'
  * When the process `pid` started, as an opaque text, or undefined if no such process lives. A pid alone names no
  * process for long: it is given again after a reboot, in a new container, or after enough forks. A zombie counts as dead.
  */
-export function findProcessStart(pid: number): string | undefined {
+export const findProcessStart = (pid: number): string | undefined => {
   if (!Number.isInteger(pid) || pid <= 0) return undefined
   return process.platform === 'linux' ? findStartInProc(pid) : findStartByCommand(pid)
 }
 
-function findStartInProc(pid: number): string | undefined {
+const findStartInProc = (pid: number): string | undefined => {
   const stat = findText(`/proc/${pid}/stat`)
   if (stat === undefined) return undefined
   // proc(5): the name in field 2 may hold spaces and brackets, so count from its end; field 3 is the state, 22 the start.
@@ -18,14 +18,14 @@ function findStartInProc(pid: number): string | undefined {
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
 }
 
-function findStartByCommand(pid: number): string | undefined {
+const findStartByCommand = (pid: number): string | undefined => {
   if (!isAlive(pid)) return undefined
   // Windows has no ps; there a living pid has to do.
   if (process.platform === 'win32') return 'alive'
   return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
 }
 
-function isAlive(pid: number): boolean {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true
@@ -34,7 +34,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function findText(path: string): string | undefined {
+const findText = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {

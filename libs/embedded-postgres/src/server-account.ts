@@ -12,25 +12,23 @@ const ownAccountName = 'memoryguard'
 const nobody = 65_534
 
 /** The account for the server: our own, or if we are root the owner of the existing data, `postgres`, or a new one. */
-export function chooseServerAccount(dataOwner: Required<ServerAccount> | undefined): ServerAccount {
+export const chooseServerAccount = (dataOwner: Required<ServerAccount> | undefined): ServerAccount => {
   if (!isRoot()) return {}
   if (dataOwner && dataOwner.uid !== 0) return dataOwner
   return findAccount('postgres') ?? findAccount(ownAccountName) ?? createAccount() ?? { uid: nobody, gid: nobody }
 }
 
-/** Whether `account` can reach and enter `folder`, asked by doing it: modes alone do not tell (ACLs, mount options). */
-export function canEnter(folder: string, account: ServerAccount): boolean {
+/** Whether `account` can reach and enter `folder`, by trying: ACLs and mount options count besides its mode. */
+export const canEnter = (folder: string, account: ServerAccount): boolean => {
   if (account.uid === undefined) return true
   const attempt = spawnSync('/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder], { ...account, cwd: '/', stdio: 'ignore' })
   return attempt.status === 0
 }
 
 /** Whether this process is root on a POSIX system. */
-export function isRoot(): boolean {
-  return process.getuid?.() === 0
-}
+export const isRoot = (): boolean => process.getuid?.() === 0
 
-function findAccount(name: string): ServerAccount | undefined {
+const findAccount = (name: string): ServerAccount | undefined => {
   const [uid, gid] = ['-u', '-g'].map((flag) => {
     const { status, stdout } = spawnSync('id', [flag, name], { encoding: 'utf8' })
     return status === 0 ? Number(stdout) : undefined
@@ -38,7 +36,7 @@ function findAccount(name: string): ServerAccount | undefined {
   return uid === undefined || gid === undefined ? undefined : { uid, gid }
 }
 
-function createAccount(): ServerAccount | undefined {
+const createAccount = (): ServerAccount | undefined => {
   const arguments_ = ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', ownAccountName]
   return spawnSync('useradd', arguments_, { stdio: 'ignore' }).status === 0 ? findAccount(ownAccountName) : undefined
 }

@@ -4,30 +4,29 @@ import { MemoryGuardError } from './memory-guard-error.js'
 import { reasonOf } from './reason-of.js'
 
 /** A TCP port that nothing listens on at this moment, given by the system. */
-export async function findFreePort(host: string): Promise<number> {
+export const findFreePort = async (host: string): Promise<number> => {
   const port = await tryToListen(0, host)
   if (port === undefined) throw new Error(`the system has no free TCP port on ${host}`)
   return port
 }
 
 /** Whether a server could listen on this port now. */
-export async function isPortFree(port: number, host: string): Promise<boolean> {
-  return (await tryToListen(port, host)) !== undefined
-}
+export const isPortFree = async (port: number, host: string): Promise<boolean> =>
+  (await tryToListen(port, host)) !== undefined
 
 /** Ports tried after one that is taken. */
 const nextPorts = 100
 
 /** The first port from `port` on that is free now; undefined without any among the next hundred. */
-export async function findPortFrom(port: number, host: string): Promise<number | undefined> {
+export const findPortFrom = async (port: number, host: string): Promise<number | undefined> => {
   for (let next = port; next <= Math.min(port + nextPorts, 65_535); next += 1) {
     if (await isPortFree(next, host)) return next
   }
   return undefined
 }
 
-/** Returns an error that names the setting, for what the system says of an address; other errors as they are. */
-export function explainListen(cause: unknown, host: string): unknown {
+/** Returns an error that names the setting, for a system error about an address; other errors as they are. */
+export const explainListen = (cause: unknown, host: string): unknown => {
   if (!(cause instanceof Error && 'syscall' in cause)) return cause
   const why = reasonOf(cause)
   return new MemoryGuardError(
@@ -37,7 +36,7 @@ export function explainListen(cause: unknown, host: string): unknown {
   )
 }
 
-async function tryToListen(port: number, host: string): Promise<number | undefined> {
+const tryToListen = async (port: number, host: string): Promise<number | undefined> => {
   const server = createServer().listen({ port, host, exclusive: true })
   try {
     await once(server, 'listening')

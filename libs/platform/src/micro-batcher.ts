@@ -1,4 +1,4 @@
-/** What a flush answers for one item: a value, or the error that this item alone gets. */
+/** The outcome of one item: a value, or the error that this item alone gets. */
 export type Settled<Out> = { readonly value: Out } | { readonly error: unknown }
 
 export interface MicroBatcherOptions<In, Out> {
@@ -11,7 +11,7 @@ export interface MicroBatcherOptions<In, Out> {
    * goes at once, so that a lone caller never pays for batching.
    */
   readonly maxWaitMs: number
-  /** Handles a batch; answers one outcome for each item, in order. A rejection is the outcome of each item. */
+  /** Handles a batch. Returns one outcome for each item, in order. A rejection is the outcome of each item. */
   readonly flush: (items: readonly In[]) => Promise<readonly Settled<Out>[]>
 }
 
@@ -45,7 +45,7 @@ export class MicroBatcher<In, Out> {
     })
   }
 
-  /** One look per turn of the event loop, so that requests read in the same turn share a flush. */
+  /** Checks once per turn of the event loop, so that requests read in the same turn share a flush. */
   private schedule(): void {
     if (this.scheduled) return
     this.scheduled = true
@@ -82,7 +82,7 @@ export class MicroBatcher<In, Out> {
       const outcomes = await this.options.flush(batch.map(({ item }) => item))
       batch.forEach(({ resolve, reject }, index) => {
         const outcome = outcomes[index]
-        if (outcome === undefined) reject(new Error('The batch answered fewer outcomes than it has items'))
+        if (outcome === undefined) reject(new Error('The flush returned fewer outcomes than it got items'))
         else if ('error' in outcome) reject(outcome.error)
         else resolve(outcome.value)
       })

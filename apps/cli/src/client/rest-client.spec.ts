@@ -62,7 +62,7 @@ describe('REST client', () => {
       response.statusCode = 502
       response.end('<html>')
     })
-    await expect(new RestClient(url, undefined).send({ path: '/' })).rejects.toThrow('The API answered 502.')
+    await expect(new RestClient(url, undefined).send({ path: '/' })).rejects.toThrow('The API responded with 502.')
   })
 
   it('says what to do if nothing answers', async () => {

@@ -12,7 +12,7 @@ export interface RestRequest {
 }
 
 /** Status and body of a response. */
-export interface RestAnswer {
+export interface RestResponse {
   readonly status: number
   readonly body: unknown
 }
@@ -20,7 +20,7 @@ export interface RestAnswer {
 /** What `fetch` takes, with plain headers. */
 type StreamInit = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
 
-/** Speaks with the API as any client does. */
+/** A client of the API. */
 export class RestClient {
   /** Base URL, with the path prefix of a proxy if there is one, without a slash at its end. */
   readonly url: string
@@ -32,8 +32,8 @@ export class RestClient {
     this.url = withoutEndingSlashes(url)
   }
 
-  /** @throws {CommandError} with the problem's title, detail and faulty fields, or that nothing answers. */
-  async send({ method = 'GET', path, body, headers = {}, signal }: RestRequest): Promise<RestAnswer> {
+  /** @throws {CommandError} with the problem's title, detail and faulty fields, or that nothing responds. */
+  async send({ method = 'GET', path, body, headers = {}, signal }: RestRequest): Promise<RestResponse> {
     const response = await this.open(path, {
       method,
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
@@ -44,12 +44,12 @@ export class RestClient {
   }
 
   /** Status and body of a probe, whatever its status. @throws {CommandError} that nothing responds. */
-  async probe(path: string): Promise<RestAnswer> {
+  async probe(path: string): Promise<RestResponse> {
     const response = await this.fetch(path, { headers: { accept: 'application/json' } })
     return { status: response.status, body: parse(await response.text()) }
   }
 
-  /** The answer as it begins, for bodies that are streamed either way. @throws {CommandError} as `send` does. */
+  /** The response without its body, for bodies that are streamed either way. @throws {CommandError} as `send` does. */
   async open(path: string, init: StreamInit) {
     const response = await this.fetch(path, {
       ...init,
@@ -63,7 +63,10 @@ export class RestClient {
       const { status } = response
       const words = describeProblem(status, parse(await response.text()))
       // What is wrong on the other side may pass: that has a cause.
-      throw new CommandError(words, status >= 500 ? { cause: new Error(`The API answered ${status}`) } : undefined)
+      throw new CommandError(
+        words,
+        status >= 500 ? { cause: new Error(`The API responded with ${status}`) } : undefined,
+      )
     }
     return response
   }
@@ -81,7 +84,7 @@ export class RestClient {
   }
 }
 
-function parse(text: string): unknown {
+const parse = (text: string): unknown => {
   if (text === '') return undefined
   try {
     return JSON.parse(text)
@@ -91,11 +94,11 @@ function parse(text: string): unknown {
 }
 
 /** A problem of RFC 9457 as text: title, detail, and one line for each faulty field. */
-export function describeProblem(status: number, content: unknown): string {
-  if (typeof content !== 'object' || content === null) return `The API answered ${status}.`
+export const describeProblem = (status: number, content: unknown): string => {
+  if (typeof content !== 'object' || content === null) return `The API responded with ${status}.`
   const { title, detail, errors } = content as { title?: unknown; detail?: unknown; errors?: unknown }
   const head = [title, detail].filter((part) => typeof part === 'string' && part !== '').join(': ')
   const faults = (Array.isArray(errors) ? errors : []) as { pointer?: unknown; message?: unknown }[]
   const lines = faults.map(({ pointer, message }) => `  ${String(pointer)}: ${String(message)}`)
-  return [head || `The API answered ${status}.`, ...lines].join('\n')
+  return [head || `The API responded with ${status}.`, ...lines].join('\n')
 }

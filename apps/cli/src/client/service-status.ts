@@ -14,7 +14,7 @@ export interface ServiceStatus {
   readonly notes: readonly string[]
 }
 
-/** What the API's readiness says, as far as it is read here. */
+/** The API's readiness, as far as it is read here. */
 interface Readiness {
   readonly broker?: unknown
   readonly notes?: unknown
@@ -22,7 +22,7 @@ interface Readiness {
 }
 
 /** Reads the status of api, broker, database and workers. @throws {CommandError} if no API responds. */
-export async function readServiceStatus(client: RestClient): Promise<ServiceStatus> {
+export const readServiceStatus = async (client: RestClient): Promise<ServiceStatus> => {
   const { isReady, readiness } = await readReadiness(client)
   const broker = typeof readiness.broker === 'string' ? readiness.broker : 'unknown'
   const faults = Object.entries(readiness.error ?? {}).map(
@@ -40,14 +40,14 @@ export async function readServiceStatus(client: RestClient): Promise<ServiceStat
   }
 }
 
-async function readReadiness(client: RestClient): Promise<{ isReady: boolean; readiness: Readiness }> {
+const readReadiness = async (client: RestClient): Promise<{ isReady: boolean; readiness: Readiness }> => {
   const { status, body } = await client.probe('/readyz')
   const readiness: Readiness = typeof body === 'object' && body !== null ? body : {}
   return { isReady: status === 200, readiness }
 }
 
-/** Without its database the api knows no worker, and has said so. */
-async function listWorkers(client: RestClient, isReady: boolean): Promise<readonly WorkerRow[]> {
+/** Without its database the api knows no worker, and its readiness names that fault. */
+const listWorkers = async (client: RestClient, isReady: boolean): Promise<readonly WorkerRow[]> => {
   try {
     return await listLiveWorkers(client)
   } catch (error) {
@@ -56,7 +56,7 @@ async function listWorkers(client: RestClient, isReady: boolean): Promise<readon
   }
 }
 
-function faultsOfWorkers(items: readonly WorkerRow[]): readonly string[] {
+const faultsOfWorkers = (items: readonly WorkerRow[]): readonly string[] => {
   const sick = items.flatMap(({ name, state, duplicates }) => [
     ...(state === 'stale' ? [`${name} has not been heard of for 15 s: it hangs, or it died.`] : []),
     ...(duplicates > 0

@@ -1,7 +1,7 @@
 import { print, printJson, warn } from '../output.js'
 import type { RestClient } from './rest-client.js'
 
-/** What the API says of a task's result. */
+/** A task's result as the API shows it. */
 interface TaskResult {
   readonly state: string
   /** The state is final. */
@@ -30,7 +30,12 @@ ${Object.entries(exitCodes)
   ${unfinishedCode}  not finished within --wait`
 
 /** Polls a result until it is there or the time is over, shows what is known then, and sets the exit code by its state. */
-export async function showResult(client: RestClient, id: string, waitSeconds: number, asJson = false): Promise<void> {
+export const showResult = async (
+  client: RestClient,
+  id: string,
+  waitSeconds: number,
+  asJson = false,
+): Promise<void> => {
   const deadline = Date.now() + waitSeconds * 1000
   for (;;) {
     const remaining = Math.max(0, (deadline - Date.now()) / 1000)
@@ -49,11 +54,9 @@ export async function showResult(client: RestClient, id: string, waitSeconds: nu
   }
 }
 
-function exitCodeOf({ state, ready }: TaskResult, waitSeconds: number): number {
+const exitCodeOf = ({ state, ready }: TaskResult, waitSeconds: number): number => {
   if (ready) return exitCodes[state] ?? 1
   return waitSeconds > 0 ? unfinishedCode : 0
 }
 
-function hasRisk(result: unknown): boolean {
-  return typeof result === 'object' && result !== null && 'risk_score' in result
-}
+const hasRisk = (result: unknown): boolean => typeof result === 'object' && result !== null && 'risk_score' in result

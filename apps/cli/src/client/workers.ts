@@ -1,7 +1,7 @@
 import { CommandError } from '../command-error.js'
 import type { RestClient } from './rest-client.js'
 
-/** What the API says of a worker. */
+/** A worker as the API shows it. */
 export interface WorkerRow {
   readonly name: string
   readonly state: string
@@ -25,7 +25,7 @@ export interface WorkerRow {
 const isAlive = ({ state }: WorkerRow): boolean => state !== 'stopped'
 
 /** The workers that have not stopped. */
-export async function listLiveWorkers(client: RestClient): Promise<readonly WorkerRow[]> {
+export const listLiveWorkers = async (client: RestClient): Promise<readonly WorkerRow[]> => {
   const { body } = await client.send({ path: '/v1/workers' })
   return (body as { readonly items: readonly WorkerRow[] }).items.filter(isAlive)
 }
@@ -34,7 +34,7 @@ export async function listLiveWorkers(client: RestClient): Promise<readonly Work
  * The workers that have not stopped, or those of `destination`: names separated by commas.
  * @throws {CommandError} without any, or for a name that no worker has.
  */
-export async function findWorkers(client: RestClient, destination?: string): Promise<readonly WorkerRow[]> {
+export const findWorkers = async (client: RestClient, destination?: string): Promise<readonly WorkerRow[]> => {
   const alive = await listLiveWorkers(client)
   if (destination === undefined) {
     if (alive.length === 0) throw new CommandError('No worker has reported. Start one: memoryguard worker')
@@ -47,13 +47,13 @@ export async function findWorkers(client: RestClient, destination?: string): Pro
   })
 }
 
-/** Tells a worker what to do; answers what it said, or that it has not answered yet. */
-export async function tellWorker(
+/** Sends a command to a worker. Returns its response, or that there is none yet. */
+export const sendCommand = async (
   client: RestClient,
   { name }: WorkerRow,
   command: string,
   args: Readonly<Record<string, unknown>> = {},
-): Promise<unknown> {
+): Promise<unknown> => {
   const path = `/v1/workers/${encodeURIComponent(name)}/${command}`
   const { body } = await client.send({ method: 'POST', path, body: args })
   const { acknowledged, answer } = body as { readonly acknowledged: boolean; readonly answer: unknown }

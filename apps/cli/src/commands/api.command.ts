@@ -6,7 +6,7 @@ interface ApiFlags {
 }
 
 /** `memoryguard api`: the HTTP API alone, in this process. */
-export function apiCommand(): Command {
+export const apiCommand = (): Command => {
   return new Command('api')
     .description('run the HTTP API')
     .option('-p, --port <port>', 'port to listen on (default: PORT, or the first free one from 3000 on)')

@@ -17,7 +17,7 @@ interface BatchFlags {
   readonly json?: true
 }
 
-/** What the API says of a batch. */
+/** A batch as the API shows it. */
 interface Batch {
   readonly id: string
   readonly state: string
@@ -98,7 +98,7 @@ const download = async (client: RestClient, id: string, out: string): Promise<vo
   const { body } = await client.open(`/v1/batches/${id}/results?format=${isNdjson(out) ? 'ndjson' : 'csv'}`, {
     headers: { accept: '*/*' },
   })
-  if (!body) throw new CommandError('The API answered without results.')
+  if (!body) throw new CommandError('The API responded without results.')
   await pipeline(Readable.from(body), createWriteStream(out))
 }
 

@@ -44,12 +44,12 @@ const workerControl = (name: string, { description, args = [] }: Control): Comma
     else command.argument(syntax)
   }
   return callsApi(command, async (client, values, flags: { readonly destination?: string }) => {
-    const { findWorkers, tellWorker } = await import('../client/workers.js')
+    const { findWorkers, sendCommand } = await import('../client/workers.js')
     // Those that were not given are undefined, and so are left out of the request.
     const body = Object.fromEntries(args.map(([key], index) => [key, values[index]]))
     const answers: Record<string, unknown> = {}
     for (const worker of await findWorkers(client, flags.destination)) {
-      answers[worker.name] = await tellWorker(client, worker, name.replaceAll('_', '-'), body)
+      answers[worker.name] = await sendCommand(client, worker, name.replaceAll('_', '-'), body)
     }
     return {
       json: answers,

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { RestClient } from '../client/rest-client.js'
-import { tellWorker, type WorkerRow } from '../client/workers.js'
+import { sendCommand, type WorkerRow } from '../client/workers.js'
 import { callsApi, group, path } from './api-command.js'
 
 /** What a subcommand shows of one worker. */
@@ -22,7 +22,10 @@ const listTasks = async (client: RestClient, query: Readonly<Record<string, stri
 }
 
 const inspections: Readonly<Record<string, readonly [description: string, inspect: Inspect]>> = {
-  ping: ['ask over the control bus whether it is there', (client, worker) => tellWorker(client, worker, 'ping')],
+  ping: [
+    'ask each worker over the control bus whether it is there',
+    (client, worker) => sendCommand(client, worker, 'ping'),
+  ],
   active: ['tasks that run', (client, { name }) => listTasks(client, { state: 'running', worker: name })],
   scheduled: ['tasks that wait for their time', (client) => listTasks(client, { state: 'scheduled' })],
   reserved: ['tasks that wait for a worker', (client) => listTasks(client, { state: 'queued,retrying' })],

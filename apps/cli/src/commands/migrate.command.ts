@@ -1,19 +1,21 @@
 import { Command } from 'commander'
 import { CommandError } from '../command-error.js'
-import { print, warn } from '../output.js'
+import { print } from '../output.js'
 
 /** `memoryguard migrate`: brings the database to the schema of this version. Safe to run twice or at once. */
-export function migrateCommand(): Command {
-  return new Command('migrate').description('create or update the tables in the database').action(async () => {
+export const migrateCommand = (): Command =>
+  new Command('migrate').description('create or update the tables in the database').action(async () => {
     const { loadConfig, readEnvironment } = await import('#libs/platform')
     const { assertConnectionsFit, createDataSource, explainFailure, isDatabaseFailure, runMigrations } =
       await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
+    const { checkRedis } = await import('../start/broker-check.js')
     const { useRunningDatabase } = await import('../start/running-database.js')
     const env = readEnvironment()
     useRunningDatabase(env)
     const config = loadConfig(env)
-    if (config.broker.url) await warnOfBroker(config.broker.url)
+    // Without its broker the database can be migrated, but not with one that can never work.
+    if (config.broker.url) await checkRedis(config.broker.url, { mayBeAway: true })
     const isDirect = config.database.directUrl !== undefined
     const variable = isDirect ? 'DATABASE_DIRECT_URL' : 'DATABASE_URL'
     const dataSource = createDataSource(config, { isDirect })
@@ -30,17 +32,3 @@ export function migrateCommand(): Command {
       if (dataSource.isInitialized) await dataSource.destroy()
     }
   })
-}
-
-/** Without its broker the database can be migrated, but not with one that can never work. @throws MemoryGuardError */
-async function warnOfBroker(brokerUrl: string): Promise<void> {
-  const { probeRedis } = await import('#libs/tasks/broker-probe')
-  const { MemoryGuardError } = await import('#libs/platform')
-  try {
-    const { warnings } = await probeRedis(brokerUrl)
-    warnings.forEach(warn)
-  } catch (error) {
-    if (!(error instanceof MemoryGuardError && error.retryable)) throw error
-    warn(error.message)
-  }
-}

@@ -1,25 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import type { ModelList, ModelRow } from '../client/models.js'
 import { CommandError } from '../command-error.js'
 import { print, printJson } from '../output.js'
 import { group, path, sends } from './api-command.js'
-
-/** A model as the API shows it. */
-interface ModelRow {
-  readonly name: string
-  readonly version: string
-  readonly title: string
-  readonly state: string
-  readonly reason: string | null
-  readonly is_active: boolean
-  readonly is_shadow: boolean
-}
-
-interface ModelList {
-  readonly items: readonly ModelRow[]
-  readonly unreadable: readonly { readonly model: string; readonly reason: string }[]
-}
 
 interface Activation {
   readonly name: string

@@ -6,8 +6,8 @@ interface StartFlags {
 }
 
 /** `memoryguard start`: everything on this machine. */
-export function startCommand(): Command {
-  return new Command('start')
+export const startCommand = (): Command =>
+  new Command('start')
     .description('run everything on this machine: PostgreSQL (unless DATABASE_URL is set), api and worker')
     .option(
       '-p, --port <port>',
@@ -20,4 +20,3 @@ export function startCommand(): Command {
       const env = readEnvironment()
       process.exitCode = await runStart(port === undefined ? env : { ...env, PORT: port }, watch)
     })
-}

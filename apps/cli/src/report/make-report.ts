@@ -20,12 +20,12 @@ export interface Report {
 }
 
 /** Reads all parts at once. A part that cannot be read says why, and the others stand. */
-export async function makeReport(env: NodeJS.ProcessEnv, flags: ConnectionFlags): Promise<Report> {
+export const makeReport = async (env: NodeJS.ProcessEnv, flags: ConnectionFlags): Promise<Report> => {
   const configuration = await sectionOf('The configuration', async () => readConfiguration(env))
   const config = hasFacts(configuration) ? configOf(env) : undefined
   const section = (part: string, read: (config: Config, client: RestClient) => Promise<object>) =>
     sectionOf(part, async () => {
-      if (!config) throw new CommandError('The configuration is not valid, so this was not looked for.')
+      if (!config) throw new CommandError('The configuration is not valid, so this was not read.')
       return read(config, connect(flags))
     })
   const [database, broker, api, models, workers] = await Promise.all([

@@ -3,10 +3,10 @@ import type { Config } from '#libs/platform'
 import { CommandError } from '../command-error.js'
 
 /** Runs a call on a connection of its own. @throws {CommandError} in one sentence if the database cannot be reached. */
-export async function withDatabase<Answer>(
+export const withDatabase = async <Answer>(
   config: Config,
   call: (dataSource: DataSource) => Promise<Answer>,
-): Promise<Answer> {
+): Promise<Answer> => {
   const { createDataSource, explainFailure } = await import('#libs/database')
   let dataSource: DataSource | undefined
   try {
@@ -38,7 +38,7 @@ export const readDatabase = (config: Config) =>
   })
 
 /** Kind, version and settings of the broker. */
-export async function readBroker(config: Config) {
+export const readBroker = async (config: Config) => {
   const { url } = config.broker
   if (url === undefined) {
     const { checkBroker } = await import('#libs/tasks')

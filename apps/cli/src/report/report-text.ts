@@ -6,7 +6,7 @@ const wordsOf = (value: unknown): string =>
 const isWord = (value: unknown): boolean => !isGroup(value) && !wordsOf(value).includes(' ')
 
 /** A report as text: a name and its value on a line, what a group holds below it and indented. */
-export function toText(value: object, indent = ''): string {
+export const toText = (value: object, indent = ''): string => {
   const lines = Array.isArray(value)
     ? value.map((item: unknown) => [`${indent}-`, item] as const)
     : Object.entries(value).map(([name, item]: [string, unknown]) => [`${indent}${name}:`, item] as const)

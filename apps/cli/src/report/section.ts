@@ -9,17 +9,17 @@ export interface Unavailable {
   readonly unavailable: string
 }
 
-/** What a report says of one part. */
+/** The part of a report about one thing. */
 export type Section<Facts extends object = object> = Facts | Unavailable
 
 /** Whether a section has facts. */
 export const hasFacts = <Facts extends object>(section: Section<Facts>): section is Facts => !('unavailable' in section)
 
 /** The facts of a part; or, if it fails or takes too long, why there are none. */
-export async function sectionOf<Facts extends object>(
+export const sectionOf = async <Facts extends object>(
   part: string,
   read: () => Promise<Facts>,
-): Promise<Section<Facts>> {
+): Promise<Section<Facts>> => {
   try {
     const late: Unavailable = { unavailable: `${part} did not respond within ${longestMs / 1000} s.` }
     return await withinTime(read(), longestMs, late)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { MemoryGuardError } from '#libs/platform'
 
 /** The admin key kept in `home`; made at the first call. */
-export function ensureAdminKey(home: string): string {
+export const ensureAdminKey = (home: string): string => {
   const kept = findAdminKey(home)
   if (kept !== undefined) return kept
   const key = `mg_${randomBytes(32).toString('base64url')}`
@@ -13,7 +13,7 @@ export function ensureAdminKey(home: string): string {
 }
 
 /** The admin key kept in `home`, if there is one. */
-export function findAdminKey(home: string): string | undefined {
+export const findAdminKey = (home: string): string | undefined => {
   const path = adminKeyPath(home)
   return existsSync(path) ? readFileSync(path, 'utf8').trim() || undefined : undefined
 }
@@ -23,7 +23,7 @@ export function findAdminKey(home: string): string | undefined {
  *
  * @throws {MemoryGuardError} CONFIG_INVALID if it cannot be written.
  */
-export function keepAdminKey(home: string, key: string): string {
+export const keepAdminKey = (home: string, key: string): string => {
   const path = adminKeyPath(home)
   const draft = `${path}.${randomUUID()}`
   try {

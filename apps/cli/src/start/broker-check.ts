@@ -1,16 +1,17 @@
-import { CommandError } from '../command-error.js'
+import { MemoryGuardError } from '#libs/platform'
 import { warn } from '../output.js'
 
 /**
- * Warns of settings of the broker that may lose queues.
- * @throws {CommandError} if the Redis of BROKER_URL cannot be used, in one sentence with the server's own words.
+ * Warns of settings of the Redis of BROKER_URL that may lose queues.
+ * @throws {MemoryGuardError} CONFIG_INVALID, BROKER_UNAVAILABLE if it cannot be used; `mayBeAway`: only if it never can be.
  */
-export async function assertBrokerAnswers(brokerUrl: string): Promise<void> {
+export const checkRedis = async (brokerUrl: string, { mayBeAway = false } = {}): Promise<void> => {
   const { probeRedis } = await import('#libs/tasks/broker-probe')
   try {
     const { warnings } = await probeRedis(brokerUrl)
     warnings.forEach(warn)
-  } catch (cause) {
-    throw new CommandError(cause instanceof Error ? cause.message : String(cause), { cause })
+  } catch (error) {
+    if (!(mayBeAway && error instanceof MemoryGuardError && error.retryable)) throw error
+    warn(error.message)
   }
 }

@@ -15,7 +15,7 @@ const sameSignalMs = 1000
 const orphanCheckMs = 500
 
 /** Listens for the request to end; a second one, by a person who does not want to wait, calls `onForce`. */
-export function listenForInterruption(onForce: () => void): Interruption {
+export const listenForInterruption = (onForce: () => void): Interruption => {
   const controller = new AbortController()
   let firstAt: number | undefined
   const listener = () => {

@@ -10,7 +10,7 @@ const filePath = (home: string) => join(home, 'database-url')
 export const startLockPath = (home: string) => join(home, 'start.lock')
 
 /** Notes where the embedded database of this home listens, readable by its owner alone. Returns the undo. */
-export function announceDatabase(home: string, url: string): () => void {
+export const announceDatabase = (home: string, url: string): (() => void) => {
   const path = filePath(home)
   rmSync(path, { force: true })
   writeFileSync(path, `${url}\n`, { mode: 0o600 })
@@ -22,7 +22,7 @@ export function announceDatabase(home: string, url: string): () => void {
  * its own.
  * @throws {CommandError} if it names none and none runs.
  */
-export function useRunningDatabase(env: NodeJS.ProcessEnv): void {
+export const useRunningDatabase = (env: NodeJS.ProcessEnv): void => {
   const { database, home } = loadConfig(env)
   if (database.url !== undefined) return
   const path = filePath(home)

@@ -108,7 +108,7 @@ export class SupervisedProcess {
       // A group of its own: Ctrl-C in the terminal must reach api, worker and database in order, by stop().
       detached: true,
       windowsHide: true,
-      // The channel carries nothing: its end tells the program that the supervisor is gone.
+      // The channel carries nothing: the program is notified of its end when the supervisor is gone.
       stdio: ['ignore', output, output, 'ipc'],
     })
     if (logFile) closeSync(logFile.descriptor)
@@ -142,15 +142,13 @@ export class SupervisedProcess {
   }
 }
 
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
-}
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
-function onceExited(child: ChildProcess): Promise<void> {
+const onceExited = (child: ChildProcess): Promise<void> => {
   if (hasEnded(child)) return Promise.resolve()
   return new Promise((resolve, reject) => child.once('exit', () => resolve()).once('error', reject))
 }
 
-function ignoreAbort(error: unknown): void {
+const ignoreAbort = (error: unknown): void => {
   if (!(error instanceof Error && error.name === 'AbortError')) throw error
 }

@@ -3,7 +3,7 @@ import type { WorkerTaskLimits } from '#libs/database'
 /** Seconds of the units of Celery's rates. */
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 
-/** Spaces the starts of tasks by name, as an operator has asked this worker to. */
+/** Spaces the starts of tasks by name, as operators have set it on this worker. */
 export class RateLimits {
   private readonly limits = new Map<string, { readonly intervalMs: number; nextAt: number }>()
 

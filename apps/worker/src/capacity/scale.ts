@@ -5,7 +5,7 @@ export interface ScaleLimits {
   readonly idleSeconds: number
 }
 
-/** What a worker has to do at one look. */
+/** What one check finds that a worker has to do. */
 export interface Workload {
   readonly children: number
   /** Batches that are computed. */

@@ -38,9 +38,9 @@ export class LeaseKeeper {
     for (const { id } of tasks) this.held.delete(id)
   }
 
-  /** Tells of held tasks that someone asked to revoke, again at each renewal. */
-  whenRevoked(tell: (request: RevokeRequest) => void): void {
-    this.onRevoked = tell
+  /** Calls back with each request to revoke a held task, again at each renewal of its lease. */
+  whenRevoked(revoke: (request: RevokeRequest) => void): void {
+    this.onRevoked = revoke
   }
 
   stop(): Promise<void> {

@@ -71,7 +71,7 @@ export class RunningGroup {
     return Promise.race([work, this.abandoned])
   }
 
-  /** The work has ended: nothing of it is asked any more. */
+  /** Ends the time limits: the work has ended. */
   end(): void {
     this.timers.forEach(clearTimeout)
   }

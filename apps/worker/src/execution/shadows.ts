@@ -13,9 +13,9 @@ type Counted = { -readonly [Field in keyof ShadowDifferences]: ShadowDifferences
 }
 
 /**
- * Runs shadow versions on what was just served and counts how their answers differ. One run is under way at a time;
- * people who come meanwhile are left out and counted, so that a shadow never slows what is served. Nothing of it is
- * returned, and nothing fails by it.
+ * Runs shadow versions on what was just served and counts how their risks differ. One run is under way at a time; people
+ * who come meanwhile are left out and counted, so that a shadow never slows what is served. Its risks are not returned,
+ * and its failures are no one else's.
  */
 @Injectable()
 export class Shadows {

@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { ResultHandler } from '../execution/result-handler.js'
 import { versions, WORKER_NAME } from '../control/worker-name.js'
 
-/** Says that this worker is there and what it serves. */
+/** Returns who this worker is and what it serves. */
 @Injectable()
 export class HealthCheckHandler extends ResultHandler<typeof healthCheck> {
   readonly contract = healthCheck

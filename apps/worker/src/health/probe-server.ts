@@ -5,7 +5,7 @@ import { SharedResult } from '#libs/health'
 import { explainListen, MemoryGuardError } from '#libs/platform'
 import type { WorkerMetrics } from './worker-metrics.js'
 
-/** What the probes ask. None of them waits for anything but the readiness check. */
+/** What the probes read. None of them waits for anything but the readiness check. */
 export interface ProbeSources {
   /** Where the process stands between start and stop. */
   readonly state: () => 'starting' | 'ready' | 'draining'
@@ -19,7 +19,7 @@ const answer = (response: ServerResponse, status: number, body: unknown): void =
 }
 
 /**
- * Probes and metrics of a worker on its own port. `/livez` answers as long as the event loop turns and asks no
+ * Probes and metrics of a worker on its own port. `/livez` responds as long as the event loop turns and checks no
  * dependency, so that an outage is no reason to restart.
  */
 export class ProbeServer {

@@ -3,13 +3,13 @@ import { LOGGER, PeriodicLoop, type Logger } from '#libs/platform'
 import { planFiring, Submissions } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** A schedule that was made or changed elsewhere is seen after this long at the latest. */
+/** A schedule that was made or changed elsewhere is read after this long at the latest. */
 const lookMs = 1_000
-/** Between two looks while something is due, which another process may just be firing. */
+/** Pause while something is due that another process may just be firing. */
 const shortestMs = 10
 
 /**
- * Sends the tasks of schedules when they are due. Every worker does this; the locks of the rows and the keys of the
+ * Submits the tasks of schedules when they are due. Every worker does this; the locks of the rows and the keys of the
  * tasks make it one task for each tick.
  */
 @Injectable()

@@ -7,12 +7,12 @@ import { StallClock, type StallSight } from './stall-clock.js'
 import { DueWork } from '../capacity/due-work.js'
 import { TaskRunner } from '../execution/task-runner.js'
 
-/** A task that waits this long is on no way to a worker any more. */
+/** A task that waits this long, in seconds, is not on its way to a worker. */
 const waitingSeconds = 2
 const longestIntervalMs = 5_000
 
 /**
- * Looks whether this worker takes work that waits for it. If it does not, its connections to the broker are made anew;
+ * Checks whether this worker takes work that waits for it. If it does not, its connections to the broker are made anew;
  * if that does not help it is no longer ready, and at last it ends, so that its supervisor starts another.
  */
 @Injectable()
@@ -68,12 +68,12 @@ export class Watchdog {
 
   /**
    * A task that waits in the database may have its job in another worker's hands: behind a rate limit, or in a lane of
-   * one at a time. Only what the broker holds ready could be taken here; a broker that does not answer may hold it.
+   * one at a time. Only what the broker holds ready could be taken here; a broker that does not respond may hold it.
    */
   private async seeWork(): Promise<Pick<StallSight, 'isStarving' | 'isBrokerUp'>> {
     const queues = this.runner.hasFreeChild ? [...(await this.due.count(waitingSeconds)).keys()] : []
     try {
-      // One that cannot be written to is out of order, though it answers how many jobs wait.
+      // A broker that cannot be written to is out of order, though it returns how many jobs wait.
       if (queues.length > 0) await this.broker.assertWritable()
       const depths = await Promise.all(queues.map((queue) => this.broker.depth(queue)))
       return { isStarving: depths.some(({ waiting }) => waiting > 0), isBrokerUp: true }

@@ -3,7 +3,7 @@ import { callbackify } from 'node:util'
 import { isPublicAddress } from '#libs/platform'
 import type { HostResolver } from './host-resolver.js'
 
-/** A connection was refused because of where it led. */
+/** A connection was not made because of its address. */
 export class AddressRefusedError extends Error {
   constructor() {
     super('The address is not public.')

@@ -2,7 +2,7 @@ import { promises as dns, type LookupAddress } from 'node:dns'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 
-/** Longest wait for the first answer of a name server, in milliseconds, and how often it is asked. */
+/** Longest wait for the first response of a name server, in milliseconds, and how often it is asked. */
 const answerMs = 2_000
 const tries = 2
 /** Look-ups by the operating system at once. Each takes one of the four threads that files and other look-ups need, too. */

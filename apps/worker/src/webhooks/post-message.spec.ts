@@ -82,7 +82,7 @@ describe('posting a message', () => {
     const url = await serve((request) => {
       request.socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n')
     })
-    await expect(post(url)).rejects.toThrow('without an answer')
+    await expect(post(url)).rejects.toThrow('without a response')
   })
 
   it.each([

@@ -14,7 +14,7 @@ const leaseMarginSeconds = 2
 /** Share of a delay by which it is lengthened at most, so that many retries do not come at once. */
 const jitter = 0.1
 
-/** Attempts deliveries that are due, and stores what became of them. */
+/** Attempts deliveries that are due, and stores their outcomes. */
 @Injectable()
 export class WebhookSender {
   /** Called when a webhook that had as many attempts under way as it may has room for another. */
@@ -34,7 +34,7 @@ export class WebhookSender {
     this.lookup = checkedLookup(new HostResolver(), config.webhooks.allowPrivateAddresses)
   }
 
-  /** Takes what is due and begins to send it; answers whether there was something. */
+  /** Claims what is due and begins to send it. Returns whether there was something. */
   async sendDue(): Promise<boolean> {
     const busy = [...this.underWay].filter(([, count]) => count >= maxPerWebhook).map(([id]) => id)
     const leaseSeconds = this.settings.timeoutSeconds + leaseMarginSeconds
@@ -69,7 +69,7 @@ export class WebhookSender {
     }
   }
 
-  /** What became of it; undefined if it was cut off by the end of this process. */
+  /** Returns the outcome; undefined if the end of this process cut the attempt off. */
   private async send(delivery: ClaimedDelivery): Promise<AttemptReport | undefined> {
     // Receivers compare the time with their clocks, and the database's is the one that is kept right.
     const { id, attempt, url, secrets, claimedAt: timestamp } = delivery
@@ -113,7 +113,7 @@ export class WebhookSender {
   }
 }
 
-/** Why there was no answer, in words that hold nothing of the message. */
+/** Why there was no response, in words that hold nothing of the message. */
 const wordsOf = (cause: unknown): string => {
   if (cause instanceof AddressRefusedError) return 'The address is not public; see WEBHOOK_ALLOW_PRIVATE_ADDRESSES.'
   if (cause instanceof Error && cause.name === 'TimeoutError') return 'The receiver did not answer in time.'

@@ -15,8 +15,8 @@ const defaultPort = 6379
 const families = { '0': 0, '4': 4, '6': 6 } as const
 
 /**
- * Reads a `BROKER_URL` such as `rediss://user:password@host:6379/0`. The Redis client takes what it does not understand
- * for nothing, and so connects elsewhere; here each such URL has a fault, which says what to write and no secret.
+ * Reads a `BROKER_URL` such as `rediss://user:password@host:6379/0`. The Redis client ignores what it does
+ * not understand, and so connects elsewhere; here each such URL has a fault, which says what to write and no secret.
  */
 export const parseBrokerUrl = (text: string): { readonly address: BrokerAddress } | { readonly fault: string } => {
   if (!/^rediss?:\/\//.test(text)) {

@@ -93,8 +93,8 @@ const isOneOf = <Word extends string>(words: readonly Word[], word: string | und
   (words as readonly (string | undefined)[]).includes(word)
 
 /**
- * Reads a PostgreSQL URL or libpq's keywords; what it does not know of their parameters it passes over.
- * Answers a fault, without a value, if that cannot be understood.
+ * Reads a PostgreSQL URL or libpq's keywords; unknown parameters are ignored. Returns a fault, without a value, if it
+ * cannot be understood.
  */
 export const parseDatabaseUrl = (text: string): DatabaseAddress | { readonly fault: string } => {
   const isUrl = /^postgres(ql)?:\/\//.test(text)

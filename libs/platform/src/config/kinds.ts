@@ -19,7 +19,7 @@ export const count = (min: number, max: number) => {
 
 const listOf = (text: string): string[] => text.split(',').map((part) => part.trim())
 
-/** A text that a parser accepts; what it says otherwise is the fault. */
+/** A text that a parser accepts; otherwise its `fault` is the message. */
 const parsedBy = (parse: (text: string) => object) =>
   z.string().superRefine((text, context) => {
     const parsed = parse(text)

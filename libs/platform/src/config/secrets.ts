@@ -3,7 +3,7 @@ import type { InputFault } from '../memory-guard-error.js'
 
 /**
  * The text of a variable: itself, or for a secret the content of the file that `<NAME>_FILE` names, without the line
- * break at its end. Empty means absent; the variable itself wins. Answers the fault of a file that cannot be used.
+ * break at its end. Empty means absent; the variable itself wins. Returns the fault of a file that cannot be used.
  */
 export const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv): string | undefined | InputFault => {
   const direct = env[name] || undefined

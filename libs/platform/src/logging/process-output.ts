@@ -15,7 +15,7 @@ const repeatedAfterMs = 60_000
 /** Texts whose last time is known, so that a library that prints something new each time takes no memory. */
 const knownTexts = 100
 
-/** Answers whether a text was not given within the last minute. */
+/** Returns whether a text was not given within the last minute. */
 const newTexts = () => {
   const lastTimes = new Map<string, number>()
   return (text: string): boolean => {

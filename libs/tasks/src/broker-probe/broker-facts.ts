@@ -6,7 +6,7 @@ const oldestVersion = '6.2'
 /** What is known of a broker that works. */
 export interface BrokerFacts {
   readonly kind: 'redis' | 'valkey' | 'postgresql'
-  /** Absent for PostgreSQL, whose version the database tells. */
+  /** Absent for PostgreSQL, whose version is that of the database. */
   readonly redis?: RedisFacts
   /** One sentence for each setting that may lose queues, and what to set instead. */
   readonly warnings: readonly string[]
@@ -22,7 +22,7 @@ export interface RedisFacts {
   readonly persistence: 'append-only file' | 'snapshots' | 'none' | 'unknown'
 }
 
-/** Reads the answer of INFO. @throws MemoryGuardError CONFIG_INVALID for a server that cannot be the broker. */
+/** Reads the reply to INFO. @throws {MemoryGuardError} CONFIG_INVALID for a server that cannot be the broker. */
 export const readInfo = (info: RedisReply): ReadonlyMap<string, string> => {
   const lines = new Map(
     String(info)
@@ -43,7 +43,7 @@ export const readInfo = (info: RedisReply): ReadonlyMap<string, string> => {
   return lines
 }
 
-/** The facts of a server from its INFO and its answer to `CONFIG GET save`, which managed ones refuse. */
+/** The facts of a server from its INFO and its reply to `CONFIG GET save`, which managed ones reject. */
 export const readFacts = (info: ReadonlyMap<string, string>, saveSetting: RedisReply): BrokerFacts => {
   const valkey = info.get('valkey_version')
   const maxMemory = info.get('maxmemory')

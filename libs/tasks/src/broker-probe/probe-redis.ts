@@ -77,7 +77,7 @@ const chooseDatabase = async (dialog: RedisDialog, { database }: BrokerAddress):
 }
 
 /**
- * Has the server accept each command for a transaction that is then given up: what it would refuse, it refuses there.
+ * Has the server accept each command for a transaction that is then given up: what it would reject, it rejects there.
  * Running them would cost a small server dearly, for Redis keeps 24 KB of statistics of each command that it has run.
  */
 const tryCommands = async (dialog: RedisDialog): Promise<void> => {
@@ -106,7 +106,7 @@ const explainCut = async (address: BrokerAddress, where: string, cut: unknown): 
   if (words instanceof RedisReplyError || words instanceof ForeignProtocolError)
     return explainBrokerFailure(words, where)
   if (!address.isSecure && (await speaksTls(address))) return explainTls(where, cut)
-  // PostgreSQL answers one letter to the question whether it speaks TLS.
+  // PostgreSQL replies with one letter to the question whether it speaks TLS.
   const letter = await overheard(address, (dialog) => dialog.exchange(Buffer.from('0000000804d2162f', 'hex')))
   if (letter instanceof Buffer && letter.length === 1 && /[SN]/.test(letter.toString('latin1'))) {
     return configInvalid(`PostgreSQL answers at ${where}, not Redis. Correct host and port in BROKER_URL.`, cut)
