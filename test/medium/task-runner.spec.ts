@@ -42,7 +42,7 @@ describe('task runner', () => {
     tasks = new TaskRepository(database.dataSource, database.prepared)
   })
   afterEach(async () => {
-    await Promise.all(keepers.splice(0).map((keeper) => keeper.stop()))
+    await Promise.all(keepers.splice(0).map((keeper) => keeper.loop.stop()))
     await query(database.url, 'TRUNCATE tasks, task_attempts, task_progress, predictions')
   })
   afterAll(() => database.drop())
@@ -66,7 +66,7 @@ describe('task runner', () => {
       },
     }
     const keeper = new LeaseKeeper(tasks, 'w1', database.config, log)
-    keeper.start()
+    keeper.loop.start()
     keepers.push(keeper)
     const runner = new TaskRunner(
       new Attempts(

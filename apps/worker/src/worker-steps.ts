@@ -74,7 +74,7 @@ export const workerSteps = (
     app.get(TaskRunner),
     app.get(LeaseKeeper),
   ]
-  const [consumers, watchdog] = [app.get(Consumers), app.get(Watchdog)]
+  const [consumers, watchdog, schedules] = [app.get(Consumers), app.get(Watchdog), app.get(Schedules).loop]
   const broker = app.get(Broker, { strict: false })
   const step = (name: string, part: { start(): unknown; stop(): unknown }, stopMs?: number): LifecycleStep => ({
     name,
@@ -103,10 +103,10 @@ export const workerSteps = (
     step('shadows', app.get(Shadows)),
     { name: 'models', stop: () => models.stop(), stopMs: closeMs },
     step('remote control', app.get(RemoteControl), closeMs),
-    step('leases', leases),
+    step('leases', leases.loop),
     step('webhooks', app.get(Webhooks), closeMs),
-    step('schedules', app.get(Schedules)),
-    step('maintenance', app.get(Maintenance)),
+    { name: 'schedules', start: () => schedules.start(0), stop: () => schedules.stop() },
+    step('maintenance', app.get(Maintenance).loop),
     {
       name: 'consumers',
       start: () => consumers.start(new Map(config.worker.queues.map((queue) => [queue, app.get(processors[queue])]))),

@@ -8,6 +8,9 @@ export interface PeriodicJob {
   readonly intervalMs: number
   /** One run. It may resolve to the time until the next one, in milliseconds. An error is logged, and the loop continues. */
   readonly run: () => Promise<number | undefined | void>
+  /** The log line of a failed run, and its level by the error. */
+  readonly failure?: string
+  readonly levelOf?: (error: unknown) => 'debug' | 'warn' | 'error'
 }
 
 /** Runs a job again and again, one run at a time, until it is stopped. It does not keep the process alive. */
@@ -57,7 +60,8 @@ export class PeriodicLoop {
     try {
       nextMs = await this.job.run()
     } catch (error) {
-      this.log.error({ err: error, job: this.job.name }, 'periodic job failed; it runs again')
+      const { name, failure = 'periodic job failed; it runs again', levelOf } = this.job
+      this.log[levelOf?.(error) ?? 'error']({ err: error, job: name }, failure)
     }
     this.running = undefined
     this.start(this.wakeInMs ?? nextMs ?? this.job.intervalMs)

@@ -31,7 +31,9 @@ export class Autoscaler {
     if (pool === 'solo') this.log.warn('--autoscale has no meaning with --pool solo')
     else {
       const scale = new Scale(autoscale)
-      this.loop = new PeriodicLoop({ name: 'autoscale', intervalMs, run: () => this.look(scale) }, this.log)
+      const levelOf = (error: unknown) => (isDatabaseUnavailable(error) ? 'debug' : 'error')
+      const job = { name: 'autoscale', intervalMs, run: () => this.look(scale) }
+      this.loop = new PeriodicLoop({ ...job, failure: 'compute children not scaled', levelOf }, this.log)
       this.loop.start()
     }
   }
@@ -41,17 +43,12 @@ export class Autoscaler {
   }
 
   private async look(scale: Scale): Promise<void> {
-    try {
-      const { children } = this.size
-      const waiting = this.runner.hasFreeChild ? 0 : await this.countWaitingBatches()
-      const wanted = scale.look(performance.now(), { children, busy: this.runner.batchesUnderWay, waiting })
-      if (wanted === children) return
-      this.log.info({ from: children, to: wanted, waiting }, 'compute children scaled')
-      await this.size.set(wanted)
-    } catch (error) {
-      const level = isDatabaseUnavailable(error) ? 'debug' : 'error'
-      this.log[level]({ err: error }, 'compute children not scaled')
-    }
+    const { children } = this.size
+    const waiting = this.runner.hasFreeChild ? 0 : await this.countWaitingBatches()
+    const wanted = scale.look(performance.now(), { children, busy: this.runner.batchesUnderWay, waiting })
+    if (wanted === children) return
+    this.log.info({ from: children, to: wanted, waiting }, 'compute children scaled')
+    await this.size.set(wanted)
   }
 
   private async countWaitingBatches(): Promise<number> {

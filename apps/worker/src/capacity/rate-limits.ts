@@ -1,5 +1,3 @@
-import type { WorkerTaskLimits } from '#libs/database'
-
 /** Seconds of the units of Celery's rates. */
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 
@@ -17,9 +15,10 @@ export class RateLimits {
     else this.limits.delete(task)
   }
 
-  /** Starts a second, by task that has a limit. */
-  get perSecond(): ReadonlyMap<string, number> {
-    return new Map([...this.limits].map(([task, { intervalMs }]) => [task, 1000 / intervalMs]))
+  /** Starts a second of a task; undefined without a limit. */
+  perSecond(task: string): number | undefined {
+    const limit = this.limits.get(task)
+    return limit && 1000 / limit.intervalMs
   }
 
   /** The tasks that have a limit. */
@@ -43,21 +42,3 @@ export interface TimeLimits {
   readonly soft: number
   readonly hard: number
 }
-
-/** The limits that are set, by task, as heartbeats carry them. */
-export const limitsByTask = (
-  rates: ReadonlyMap<string, number>,
-  times: ReadonlyMap<string, TimeLimits>,
-): Readonly<Record<string, WorkerTaskLimits>> =>
-  Object.fromEntries(
-    [...new Set([...rates.keys(), ...times.keys()])].map((task) => {
-      const [rate, time] = [rates.get(task), times.get(task)]
-      return [
-        task,
-        {
-          ...(rate !== undefined && { rate_per_second: rate }),
-          ...(time && { soft_seconds: time.soft, hard_seconds: time.hard }),
-        },
-      ]
-    }),
-  )

@@ -1,7 +1,7 @@
 import type { WorkerTaskLimits } from '#libs/database'
 import { CONFIG, type Config } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
-import { limitsByTask, RateLimits, type TimeLimits } from './rate-limits.js'
+import { RateLimits, type TimeLimits } from './rate-limits.js'
 
 /** How much this worker does at once, how fast and for how long: by configuration, and as operators have set it since. */
 @Injectable()
@@ -35,6 +35,15 @@ export class WorkerLimits {
 
   /** What operators have limited on this worker, by task. */
   get setByOperators(): Readonly<Record<string, WorkerTaskLimits>> {
-    return limitsByTask(this.rates.perSecond, this.times)
+    const tasks = new Set([...this.rates.names, ...this.times.keys()])
+    return Object.fromEntries([...tasks].map((task) => [task, this.limitsOf(task)]))
+  }
+
+  private limitsOf(task: string): WorkerTaskLimits {
+    const [rate, times] = [this.rates.perSecond(task), this.times.get(task)]
+    return {
+      ...(rate !== undefined && { rate_per_second: rate }),
+      ...(times && { soft_seconds: times.soft, hard_seconds: times.hard }),
+    }
   }
 }

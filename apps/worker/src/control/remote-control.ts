@@ -33,7 +33,12 @@ export class RemoteControl {
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
-    this.loop = new PeriodicLoop({ name: 'commands', intervalMs: sweepMs, run: () => this.work() }, log)
+    const levelOf = () => 'warn' as const
+    const failure = 'commands not read; trying again'
+    this.loop = new PeriodicLoop(
+      { name: 'commands', intervalMs: sweepMs, run: () => this.work(), failure, levelOf },
+      log,
+    )
     this.listener = new NotificationListener(config, handlers, log)
   }
 
@@ -60,11 +65,7 @@ export class RemoteControl {
 
   /** Runs the open commands, one after the other. */
   private async work(): Promise<void> {
-    try {
-      for (const command of await this.sent.listOpen(this.presence.id)) await this.execute(command)
-    } catch (error) {
-      this.log.warn({ err: error }, 'commands not read; trying again')
-    }
+    for (const command of await this.sent.listOpen(this.presence.id)) await this.execute(command)
   }
 
   private async execute({ id, command, args }: WorkerCommand): Promise<void> {

@@ -7,23 +7,20 @@ import { WORKER_NAME } from '../control/worker-name.js'
 @Injectable()
 export class LeaseKeeper {
   private readonly held = new Map<string, ClaimedTask>()
-  private readonly loop: PeriodicLoop
+  readonly loop: PeriodicLoop
   private onRevoked: (request: RevokeRequest) => void = () => undefined
 
   constructor(
     private readonly tasks: TaskRepository,
     @Inject(WORKER_NAME) private readonly worker: string,
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(LOGGER) private readonly log: Logger,
+    @Inject(LOGGER) log: Logger,
   ) {
     const intervalMs = (config.task.lockSeconds * 1000) / 3
     // A renewal over a dead connection must not keep the next one waiting.
     const run = () => withinTime(this.renew(), intervalMs / 2, undefined)
-    this.loop = new PeriodicLoop({ name: 'leases', intervalMs, run }, log)
-  }
-
-  start(): void {
-    this.loop.start()
+    const levelOf = () => 'warn' as const
+    this.loop = new PeriodicLoop({ name: 'leases', intervalMs, run, failure: 'leases not renewed', levelOf }, log)
   }
 
   get size(): number {
@@ -43,18 +40,10 @@ export class LeaseKeeper {
     this.onRevoked = revoke
   }
 
-  stop(): Promise<void> {
-    return this.loop.stop()
-  }
-
   private async renew(): Promise<void> {
     if (this.held.size === 0) return
     const jobs = [...this.held.values()].map(({ id, attempt }) => ({ taskId: id, attempt }))
-    try {
-      const revoked = await this.tasks.renewLeases(jobs, this.worker, this.config.task.lockSeconds)
-      for (const request of revoked) this.onRevoked(request)
-    } catch (error) {
-      this.log.warn({ err: error }, 'leases not renewed')
-    }
+    const revoked = await this.tasks.renewLeases(jobs, this.worker, this.config.task.lockSeconds)
+    for (const request of revoked) this.onRevoked(request)
   }
 }

@@ -11,7 +11,7 @@ const abandonedUploadSeconds = 900
 /** Runs the chores that keep the system true, in one process at a time, every interval. */
 @Injectable()
 export class Maintenance {
-  private readonly loop: PeriodicLoop
+  readonly loop: PeriodicLoop
 
   constructor(
     private readonly dataSource: DataSource,
@@ -19,18 +19,18 @@ export class Maintenance {
     private readonly batches: BatchRepository,
     private readonly retention: Retention,
     @Inject(CONFIG) config: Config,
-    @Inject(LOGGER) private readonly log: Logger,
+    @Inject(LOGGER) log: Logger,
   ) {
-    const intervalMs = config.task.reconcileIntervalSeconds * 1000
-    this.loop = new PeriodicLoop({ name: 'maintenance', intervalMs, run: () => this.run() }, log)
-  }
-
-  start(): void {
-    this.loop.start()
-  }
-
-  stop(): Promise<void> {
-    return this.loop.stop()
+    this.loop = new PeriodicLoop(
+      {
+        name: 'maintenance',
+        intervalMs: config.task.reconcileIntervalSeconds * 1000,
+        run: () => withAdvisoryLock(this.dataSource, 'maintenance', () => this.doChores()),
+        failure: 'maintenance not finished; trying again',
+        levelOf,
+      },
+      log,
+    )
   }
 
   /** One that fails, for the broker is down, say, does not keep the others waiting. @throws the first failure. */
@@ -51,15 +51,10 @@ export class Maintenance {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
 
-  private async run(): Promise<void> {
-    try {
-      await withAdvisoryLock(this.dataSource, 'maintenance', () => this.doChores())
-    } catch (error) {
-      // The connections to the broker log its faults themselves.
-      const isOfBroker = error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE'
-      const level = isOfBroker ? 'debug' : isDatabaseUnavailable(error) ? 'warn' : 'error'
-      this.log[level]({ err: error }, 'maintenance not finished; trying again')
-    }
-  }
+/** The connections to the broker log its faults themselves. */
+const levelOf = (error: unknown) => {
+  const isOfBroker = error instanceof MemoryGuardError && error.code === 'BROKER_UNAVAILABLE'
+  return isOfBroker ? 'debug' : isDatabaseUnavailable(error) ? 'warn' : 'error'
 }

@@ -14,35 +14,31 @@ const shortestMs = 10
  */
 @Injectable()
 export class Schedules {
-  private readonly loop: PeriodicLoop
+  readonly loop: PeriodicLoop
 
   constructor(
     private readonly schedules: ScheduleRepository,
     private readonly submissions: Submissions,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    this.loop = new PeriodicLoop({ name: 'schedules', intervalMs: lookMs, run: () => this.run() }, log)
-  }
-
-  start(): void {
-    this.loop.start(0)
-  }
-
-  stop(): Promise<void> {
-    return this.loop.stop()
+    this.loop = new PeriodicLoop(
+      {
+        name: 'schedules',
+        intervalMs: lookMs,
+        run: () => this.run(),
+        failure: 'schedules not run; trying again',
+        levelOf: (error) => (isDatabaseUnavailable(error) ? 'warn' : 'error'),
+      },
+      log,
+    )
   }
 
   /** Fires what is due. Returns the time until the next check, in milliseconds. */
   private async run(): Promise<number> {
-    try {
-      const dueInMs = (await this.schedules.findDueInMs()) ?? lookMs
-      if (dueInMs > 0) return Math.min(lookMs, Math.ceil(dueInMs))
-      this.submissions.enqueue(await this.schedules.fireDue(this.plan))
-      return shortestMs
-    } catch (error) {
-      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'schedules not run; trying again')
-      return lookMs
-    }
+    const dueInMs = (await this.schedules.findDueInMs()) ?? lookMs
+    if (dueInMs > 0) return Math.min(lookMs, Math.ceil(dueInMs))
+    this.submissions.enqueue(await this.schedules.fireDue(this.plan))
+    return shortestMs
   }
 
   /** One that cannot be planned stands still until it is changed, and leaves the others alone. */

@@ -31,9 +31,11 @@ export class Webhooks {
     private readonly deliveries: WebhookDeliveryRepository,
     private readonly finished: FinishedTasks,
     private readonly sender: WebhookSender,
-    @Inject(LOGGER) private readonly log: Logger,
+    @Inject(LOGGER) log: Logger,
   ) {
-    this.loop = new PeriodicLoop({ name: 'webhooks', intervalMs: lookMs, run: () => this.run() }, log)
+    const levelOf = (error: unknown) => (isDatabaseUnavailable(error) ? 'warn' : 'error')
+    const job = { name: 'webhooks', intervalMs: lookMs, run: () => this.run() }
+    this.loop = new PeriodicLoop({ ...job, failure: 'webhook deliveries delayed', levelOf }, log)
     sender.onRoom = () => this.loop.wake(wakeMs)
   }
 
@@ -48,17 +50,13 @@ export class Webhooks {
   }
 
   private async run(): Promise<void> {
-    try {
-      if (await this.plan()) {
-        // A slow receiver must not keep the others waiting for the next look.
-        while (!this.loop.isStopped && (await this.sender.sendDue())) continue
-      }
-      // A page at each look, until nothing is left.
-      const isPruneDue = Date.now() - this.prunedAt > pruneMs
-      if (isPruneDue && !(await this.deliveries.prune(keepDays))) this.prunedAt = Date.now()
-    } catch (error) {
-      this.log[isDatabaseUnavailable(error) ? 'warn' : 'error']({ err: error }, 'webhook deliveries delayed')
+    if (await this.plan()) {
+      // A slow receiver must not keep the others waiting for the next run.
+      while (!this.loop.isStopped && (await this.sender.sendDue())) continue
     }
+    // A page in each run, until nothing is left.
+    const isPruneDue = Date.now() - this.prunedAt > pruneMs
+    if (isPruneDue && !(await this.deliveries.prune(keepDays))) this.prunedAt = Date.now()
   }
 
   /** Returns whether there is a webhook to notify. */
