@@ -1,4 +1,5 @@
 import { CommandError } from '../command-error.js'
+import { faultsIn, toReadiness } from './readiness.js'
 import type { RestClient } from './rest-client.js'
 import { listLiveWorkers, type WorkerRow } from './workers.js'
 
@@ -14,20 +15,13 @@ export interface ServiceStatus {
   readonly notes: readonly string[]
 }
 
-/** The API's readiness, as far as it is read here. */
-interface Readiness {
-  readonly broker?: unknown
-  readonly notes?: unknown
-  readonly error?: Readonly<Record<string, { readonly message?: string }>>
-}
-
 /** Reads the status of api, broker, database and workers. @throws {CommandError} if no API responds. */
 export const readServiceStatus = async (client: RestClient): Promise<ServiceStatus> => {
-  const { isReady, readiness } = await readReadiness(client)
+  const { status, body } = await client.probe('/readyz')
+  const isReady = status === 200
+  const readiness = toReadiness(body)
   const broker = typeof readiness.broker === 'string' ? readiness.broker : 'unknown'
-  const faults = Object.entries(readiness.error ?? {}).map(
-    ([name, { message }]) => `The api is not ready: ${name} ${message ?? 'does not work'}.`,
-  )
+  const faults = faultsIn(readiness).map(([check, fault]) => `The api is not ready: ${check} ${fault}.`)
   if (!isReady && faults.length === 0) faults.push('The api is not ready.')
   if (broker === 'down') faults.push('The broker is down: work is accepted, but none is started.')
   const items = await listWorkers(client, isReady)
@@ -38,12 +32,6 @@ export const readServiceStatus = async (client: RestClient): Promise<ServiceStat
     faults: [...faults, ...faultsOfWorkers(items)],
     notes: Array.isArray(readiness.notes) ? readiness.notes.map(String) : [],
   }
-}
-
-const readReadiness = async (client: RestClient): Promise<{ isReady: boolean; readiness: Readiness }> => {
-  const { status, body } = await client.probe('/readyz')
-  const readiness: Readiness = typeof body === 'object' && body !== null ? body : {}
-  return { isReady: status === 200, readiness }
 }
 
 /** Without its database the api knows no worker, and its readiness names that fault. */

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
 import { findFreePort, findPortFrom, isPortFree, Lifecycle, loadConfig, reasonOf, type Config } from '#libs/platform'
 import { announceUrl, baseUrl } from '../client/connect.js'
-import { faultsIn } from '../client/readiness.js'
+import { faultsIn, toReadiness } from '../client/readiness.js'
 import { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
 import { print, warn } from '../output.js'
@@ -245,7 +245,10 @@ const readinessFault = async (url: string, signal: AbortSignal): Promise<string 
   try {
     // Without the signal, on which every fetch leaves a listener behind: what polls looks at it itself.
     const response = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(probeMs) })
-    if (!response.ok) return faultsIn(await response.json())
+    if (!response.ok) {
+      const faults = faultsIn(toReadiness(await response.json()))
+      return faults.map(([check, fault]) => `${check}: ${fault}`).join('; ')
+    }
     await response.body?.cancel()
     return undefined
   } catch {
