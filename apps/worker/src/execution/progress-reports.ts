@@ -2,7 +2,7 @@ import { ProgressRepository, type ClaimedTask, type ProgressReport } from '#libs
 import { LOGGER, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** A task is written of at most this often, in milliseconds; what ends sooner is not written of at all. */
+/** The progress of a task is stored at most this often, in milliseconds; that of a task which ends sooner, not at all. */
 const intervalMs = 1_000
 
 /** How far a handler is with a task. */
@@ -13,7 +13,7 @@ export interface TaskProgress {
   readonly total: number
 }
 
-/** Collects what handlers say of their progress, and stores the latest of each task once a second, all in one. */
+/** Collects progress from handlers, and stores the latest of each task once a second, in one statement. */
 @Injectable()
 export class ProgressReports {
   private readonly latest = new Map<string, ProgressReport>()
@@ -24,7 +24,7 @@ export class ProgressReports {
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  /** Bound, because handlers are given it alone. */
+  /** Bound, because handlers get this function alone. */
   readonly report = (
     tasks: readonly Pick<ClaimedTask, 'id' | 'attempt'>[],
     { stage, done, total }: TaskProgress,

@@ -17,7 +17,7 @@ import type { Computed, StartedTask, TaskHandler } from './task-handler.js'
 /** How long after the hard limit the runner waits for a child's own report of it, in milliseconds. */
 const hardLimitGraceMs = 500
 
-/** A claim answers within this time after it is committed, in milliseconds; until then a revoke is remembered. */
+/** A revoke is remembered for this long, in milliseconds: a claim that was committed before it has returned by then. */
 const earlyRevokeMs = 10_000
 
 /** The part of a BullMQ job that the runner reads. */
@@ -38,7 +38,7 @@ export class TaskRunner {
   private readonly batchers = new Map<string, MicroBatcher<TaskJob, JobOutcome>>()
   /** One for each group under way. */
   private readonly running = new Set<RunningGroup>()
-  /** Revokes that were heard before the claim had answered: whether to terminate, by task. */
+  /** Revokes that arrived before the claim had returned: whether to terminate, by task. */
   private readonly earlyRevokes = new Map<string, boolean>()
   /** Aborted when everything is handed back. */
   private readonly releasing = new AbortController()
@@ -101,8 +101,8 @@ export class TaskRunner {
   }
 
   /**
-   * Ends a running task as cancelled, if it runs here; the database refuses it to anyone who comes later. What computes
-   * it is asked to stop, and killed after the grace if no other task needs it or if it is to be terminated.
+   * Ends a running task as cancelled, if it runs here; the database keeps others from claiming it. What computes it is
+   * asked to stop, and killed after the grace if no other task needs it or if it is to be terminated.
    */
   revoke(id: string, terminate: boolean): void {
     for (const group of this.running) {
