@@ -22,7 +22,7 @@ interface LockRecord {
  * Takes the lock file at `path` (its folder must exist), or returns the living process that holds it. A file left by a dead
  * process, also one whose pid now names another process, is taken over.
  */
-export function acquireProcessLock(path: string): ProcessLock | LockHolder {
+export const acquireProcessLock = (path: string): ProcessLock | LockHolder => {
   const own: LockRecord = { pid: process.pid, start: findProcessStart(process.pid) ?? '' }
   const draft = `${path}.${process.pid}`
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 })
@@ -42,13 +42,13 @@ export function acquireProcessLock(path: string): ProcessLock | LockHolder {
 }
 
 /** The living process that holds the lock file at `path`, if there is one. */
-export function findLockHolder(path: string): number | undefined {
+export const findLockHolder = (path: string): number | undefined => {
   const holder = findRecord(path)
   return holder && findProcessStart(holder.pid) === holder.start ? holder.pid : undefined
 }
 
 /** Moves the stale file away; a rival's fresh lock that took its place meanwhile is put back. */
-function discard(path: string, stale: LockRecord | undefined): void {
+const discard = (path: string, stale: LockRecord | undefined): void => {
   const aside = `${path}.${process.pid}.stale`
   try {
     renameSync(path, aside)
@@ -61,7 +61,7 @@ function discard(path: string, stale: LockRecord | undefined): void {
   rmSync(aside, { force: true })
 }
 
-function link(from: string, to: string): boolean {
+const link = (from: string, to: string): boolean => {
   try {
     linkSync(from, to)
     return true
@@ -72,7 +72,7 @@ function link(from: string, to: string): boolean {
 }
 
 /** What the lock file says; undefined if it is gone or is not one of ours. */
-function findRecord(path: string): LockRecord | undefined {
+const findRecord = (path: string): LockRecord | undefined => {
   try {
     const record: unknown = JSON.parse(readFileSync(path, 'utf8'))
     if (typeof record !== 'object' || record === null) return undefined
