@@ -36,7 +36,7 @@ const ignoredFlags = [
 ]
 
 /** `memoryguard worker`: one worker in this process, with the flags of Celery. `note` receives a message for each flag without effect. */
-export function workerCommand(note: (line: string) => void): Command {
+export const workerCommand = (note: (line: string) => void): Command => {
   const command = new Command('worker').description('run a worker')
   for (const [flags, , description] of workerFlags) command.option(flags, description)
   for (const flags of ignoredFlags) {

@@ -6,13 +6,13 @@ import { withDatabase } from './read-database.js'
 import { withoutSecrets } from './section.js'
 
 /** Whether the API is ready, and what it says of the broker. */
-export async function readApi(client: RestClient) {
+export const readApi = async (client: RestClient) => {
   const { api, broker, faults, notes } = await readServiceStatus(client)
   return { url: withoutSecrets(client.url), state: api, broker, faults, notes }
 }
 
 /** The workers that have not stopped, from the API, or from the database where none responds. */
-export async function readWorkers(config: Config, client: RestClient) {
+export const readWorkers = async (config: Config, client: RestClient) => {
   try {
     const workers = await listLiveWorkers(client)
     return workers.map(({ name, state, versions, queues, pool, concurrency, models, stats, limits, duplicates }) => ({
@@ -58,7 +58,7 @@ interface ModelRow {
 }
 
 /** The models and their active versions: from the API, or where that fails the folders in MODELS_DIR. */
-export async function readModels(config: Config, client: RestClient) {
+export const readModels = async (config: Config, client: RestClient) => {
   try {
     const { body } = await client.send({ path: '/v1/models' })
     const { items, unreadable } = body as {
@@ -82,7 +82,7 @@ export async function readModels(config: Config, client: RestClient) {
 }
 
 /** The database has the activated versions; of a model without one, the newest version of some worker is active. */
-async function readFolders(config: Config, failure: unknown) {
+const readFolders = async (config: Config, failure: unknown) => {
   const { FolderScanner, referenceOf } = await import('#libs/ml/manifest')
   const [{ models, broken }, chosen] = await Promise.all([
     new FolderScanner(config.models.folder).scan(),

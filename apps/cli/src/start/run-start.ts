@@ -11,7 +11,7 @@ import { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
 import { print, warn } from '../output.js'
 import { ensureAdminKey } from './admin-key.js'
-import { assertBrokerAnswers } from './broker-check.js'
+import { checkRedis } from './broker-check.js'
 import { logFolder, openHome, acquireProcessLock, SupervisedPostgres } from '#libs/embedded-postgres'
 import { listenForInterruption } from './interruption.js'
 import { announceDatabase, startLockPath } from './running-database.js'
@@ -93,7 +93,7 @@ const run = async (start: Start): Promise<void> => {
   const port = await reservePort(config, lockHome(start))
   const url = baseUrl(config.http.host, port)
   const adminKey = config.adminApiKey ?? ensureAdminKey(home)
-  if (config.broker.url !== undefined) await assertBrokerAnswers(config.broker.url)
+  if (config.broker.url !== undefined) await checkRedis(config.broker.url)
   const postgres = config.database.url === undefined ? await SupervisedPostgres.start(home, print) : undefined
   if (postgres) lifecycle.add({ name: 'database', stop: () => postgres.stop() })
   signal.throwIfAborted()

@@ -27,7 +27,7 @@ const unfinished = new Set(['scheduled', 'queued', 'running', 'retrying'])
  *
  * @throws {CommandError} if it is refused, or not finished after a minute.
  */
-export async function submitExample(client: RestClient, signal: AbortSignal): Promise<ExamplePrediction> {
+export const submitExample = async (client: RestClient, signal: AbortSignal): Promise<ExamplePrediction> => {
   const deadline = Date.now() + 60_000
   const answer = await client.send({
     method: 'POST',
@@ -47,7 +47,7 @@ export async function submitExample(client: RestClient, signal: AbortSignal): Pr
 }
 
 /** Whether the database behind the API holds no prediction and no other task yet. */
-export async function hasNothingStored(client: RestClient, signal: AbortSignal): Promise<boolean> {
+export const hasNothingStored = async (client: RestClient, signal: AbortSignal): Promise<boolean> => {
   for (const path of ['/v1/predictions?limit=1', '/v1/tasks?limit=1', '/v1/batches?limit=1']) {
     const { body } = await client.send({ path, signal })
     if (z.object({ items: z.array(z.unknown()) }).parse(body).items.length > 0) return false
@@ -66,7 +66,7 @@ export interface StartFacts {
 }
 
 /** The lines shown when everything runs: where it answers, the key, and a request to copy. */
-export function summaryOf(prediction: ExamplePrediction | undefined, facts: StartFacts): string[] {
+export const summaryOf = (prediction: ExamplePrediction | undefined, facts: StartFacts): string[] => {
   const { url, adminKey } = facts
   return [
     '',
@@ -85,7 +85,7 @@ export function summaryOf(prediction: ExamplePrediction | undefined, facts: Star
   ]
 }
 
-function resultLines(prediction: ExamplePrediction): string[] {
+const resultLines = (prediction: ExamplePrediction): string[] => {
   const { user_id: user, health_metrics: metrics } = exampleRequest
   const { risk_score: risk, risk_category: category, confidence_interval: interval, model } = prediction
   const question = `user ${user}: ${Object.entries(metrics)
