@@ -73,7 +73,7 @@ export const postMessage = ({
     // An answer such as 101 ends the connection with neither a response nor an error.
     request.once('close', () => {
       ending.release()
-      reject(new Error('The connection was closed without an answer'))
+      reject(new Error('The connection was closed without a response'))
     })
     request.end(body)
   })
