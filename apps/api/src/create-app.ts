@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { Connections } from '#libs/health'
 import { Lifecycle, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -14,7 +15,7 @@ import { AppModule } from './app.module.js'
 import { acceptUploads } from './batches/upload-parsers.js'
 import { ApiMetrics } from './health/api-metrics.js'
 import { BodyMemory } from './http/body-memory.js'
-import { Connections } from './http/connections.js'
+import { networkOf } from './http/client-address.js'
 import { corsOptions } from './http/cors.js'
 import { acceptJson } from './http/json-parser.js'
 import { ProblemFilter } from './http/problem.filter.js'
@@ -83,7 +84,7 @@ export const createApp = async (
     lifecycle,
     signIns: new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys),
     limits,
-    connections: new Connections(fastify.server, http.maxConnections),
+    connections: new Connections(fastify.server, http.maxConnections, networkOf),
     bodies: new BodyMemory(http.bodyMemoryMib * 1_048_576),
   })
   watchRejections(problems, app.get(AccessLog))

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { connectWhenMigrated, createDataSource, withExplainedFailures } from '#libs/database'
 import { logWhenReady } from '#libs/health'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
@@ -37,7 +38,9 @@ const choosePort = async ({ http: { host, port, isPortChosen } }: Config): Promi
 
 const listen = async (app: NestFastifyApplication, config: Config): Promise<void> => {
   try {
-    await app.listen(await choosePort(config), config.http.host)
+    // By the name alone, Fastify would open one server for each address of localhost.
+    const host = config.http.host === 'localhost' ? (await lookup('localhost')).address : config.http.host
+    await app.listen(await choosePort(config), host)
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE'))
       throw explainListen(cause, config.http.host)

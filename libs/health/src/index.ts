@@ -1,3 +1,4 @@
+export { Connections } from './connections.js'
 export { ReadinessModule } from './readiness.module.js'
 export { Readiness, type ReadinessReport } from './readiness.js'
 export { SharedResult } from './shared-result.js'

@@ -53,4 +53,11 @@ describe('the probes of a worker', () => {
     expect(await statusOf('/readyz')).toBe(500)
     expect(await statusOf('/livez')).toBe(200)
   })
+
+  it('A2: respond however many connections stay open', async () => {
+    const sockets = Array.from({ length: 150 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+    await expect.poll(() => sockets.filter(({ closed }) => closed).length).toBeGreaterThanOrEqual(50)
+    expect(await statusOf('/livez')).toBe(200)
+    for (const socket of sockets) socket.destroy()
+  })
 })

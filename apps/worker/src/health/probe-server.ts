@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { SharedResult } from '#libs/health'
+import { Connections, SharedResult } from '#libs/health'
 import { explainListen, MemoryGuardError } from '#libs/platform'
 import type { WorkerMetrics } from './worker-metrics.js'
 
@@ -13,6 +13,9 @@ export interface ProbeSources {
   readonly readiness: () => Promise<{ readonly isReady: boolean; readonly body: object }>
   readonly metrics: WorkerMetrics
 }
+
+/** Maximum number of connections: probes and scrapers need a few. */
+const maxConnections = 100
 
 const answer = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -35,6 +38,7 @@ export class ProbeServer {
       // No request may end the process.
       this.handle(request.url ?? '/', response).catch(() => answer(response, 500, { detail: 'Internal error.' }))
     })
+    void new Connections(this.server, maxConnections)
   }
 
   /** The port it listens on; 0 before. */

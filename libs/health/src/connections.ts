@@ -1,12 +1,11 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { networkOf } from './client-address.js'
 
 /** Maximum number of requests of a connection that wait for the response to the one before. */
 const maxWaiting = 10
 
 /**
- * The connections of the server.
+ * The connections of an HTTP server.
  *
  * Their number is bounded. When all are taken, a new one gets the place of the one that has waited longest at the address
  * with the most, so that no address keeps others out. A connection whose request has a valid key keeps its place until
@@ -21,10 +20,14 @@ export class Connections {
   private readonly waiting = new Map<string, Set<Socket>>()
   private count = 0
 
-  /** @param max Maximum number of connections. */
+  /**
+   * @param max Maximum number of connections.
+   * @param networkOf Returns what an address is counted as: one caller may have many addresses.
+   */
   constructor(
     server: Server,
     private readonly max: number,
+    private readonly networkOf = (address: string | undefined): string => address ?? '',
   ) {
     const listeners = server.listeners('request') as RequestListener[]
     const handle: RequestListener = (request, response) => {
@@ -46,7 +49,9 @@ export class Connections {
   private add(socket: Socket, handle: RequestListener): void {
     if (this.count >= this.max && !this.makeRoom()) return void socket.destroy()
     this.count += 1
-    const connection = new Connection(socket, handle, () => this.offer(connection))
+    const connection = new Connection(socket, this.networkOf(socket.remoteAddress), handle, () =>
+      this.offer(connection),
+    )
     this.connections.set(socket, connection)
     socket.once('close', () => {
       this.count -= 1
@@ -82,8 +87,6 @@ export class Connections {
 
 /** One connection, with the requests that wait for their turn. */
 class Connection {
-  /** A closed socket has forgotten its address. */
-  readonly address: string
   /** Whether it keeps its place. */
   isKept = false
   private isBusy = false
@@ -91,11 +94,11 @@ class Connection {
 
   constructor(
     readonly socket: Socket,
+    /** A closed socket has no address any more. */
+    readonly address: string,
     private readonly handle: RequestListener,
     private readonly offer: () => void,
-  ) {
-    this.address = networkOf(socket.remoteAddress)
-  }
+  ) {}
 
   add(request: IncomingMessage, response: ServerResponse): void {
     if (this.socket.destroyed) return
