@@ -6,6 +6,7 @@ import type { StoredOutput } from '../predictions/prediction.entity.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 import { firstAttempt } from '../tasks/dispatch-row.js'
 import { findByKey, storedBefore, type IdempotencyKey, type StoredSubmission } from '../tasks/submission.js'
+import { settleChunks } from '../tasks/settle.sql.js'
 import type {
   BatchAcceptance,
   StoredChunk,
@@ -27,7 +28,6 @@ import {
   selectErrors,
   selectResults,
   startChunk,
-  storeChunkRisks,
 } from './batches.sql.js'
 
 /** A PostgreSQL array of numbers as text; the driver would quote each of them. */
@@ -124,10 +124,7 @@ export class BatchRepository {
   async storeChunks(answers: readonly StoredChunk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
       answers.map(({ taskId, attempt, batchId, ...rest }) => ({ id: taskId, attempt, batch_id: batchId, ...rest })),
-      {
-        columns: `batch_id uuid, chunk integer, scores double precision[], categories text[], outputs jsonb, failures jsonb`,
-        cte: storeChunkRisks,
-      },
+      settleChunks,
     )
   }
 

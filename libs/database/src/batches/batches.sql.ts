@@ -152,28 +152,3 @@ export const selectResults = `WITH c AS (
   FROM c, ROWS FROM (unnest(c.lines), unnest(c.user_ids)) AS r(line, user_id)
   WHERE c.state IN (${ended}, 'cancelled')
   ORDER BY line`
-
-/** What `TaskRepository.succeed` does for chunks beside ending their tasks: predictions are stored, and the people leave the chunk. */
-export const storeChunkRisks = `answers AS (
-  INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings, risk_score, risk_category,
-    outputs, attempt, batch_id, batch_line)
-  SELECT r.id, s.id, r.user_id, b.model, r.metrics, coalesce(c.warnings -> (r.position - 1)::text, '[]'),
-    r.score, r.category, r.outputs, s.attempt, s.batch_id, r.line
-  FROM settled s
-    JOIN batch_chunks c ON c.batch_id = s.batch_id AND c.chunk = s.chunk
-    JOIN batches b ON b.id = s.batch_id,
-    ROWS FROM (unnest(c.prediction_ids), unnest(c.user_ids), unnest(c.lines),
-      jsonb_array_elements(c.metrics::jsonb), unnest(s.scores), unnest(s.categories),
-      jsonb_array_elements(s.outputs))
-      WITH ORDINALITY AS r(id, user_id, line, metrics, score, category, outputs, position)
-  WHERE r.score IS NOT NULL
-), emptied AS (
-  UPDATE batch_chunks c SET
-    stored_count = c.row_count - f.number, error_count = c.error_count + f.number, errors = c.errors || f.errors,
-    prediction_ids = NULL, user_ids = NULL, lines = NULL, metrics = NULL, warnings = NULL
-  FROM settled s, LATERAL (
-    SELECT count(*)::integer AS number, coalesce(jsonb_agg(e.value || jsonb_build_object(
-      'line', held.lines[e.key::integer + 1], 'user_id', held.user_ids[e.key::integer + 1])), '[]') AS errors
-    FROM jsonb_each(s.failures) AS e
-      JOIN batch_chunks held ON held.batch_id = s.batch_id AND held.chunk = s.chunk) AS f
-  WHERE c.batch_id = s.batch_id AND c.chunk = s.chunk)`

@@ -5,6 +5,7 @@ import type { StoredContribution } from './explanation.entity.js'
 import { firstAttempt } from '../tasks/dispatch-row.js'
 import type { StoredSubmission, Submission } from '../tasks/submission.js'
 import { TaskRepository } from '../tasks/task.repository.js'
+import { settleExplanations } from '../tasks/settle.sql.js'
 
 /** An explanation to be stored with the success of its task. */
 export interface StoredExplanation {
@@ -127,22 +128,7 @@ export class ExplanationRepository {
         },
         explanation: { ...rest, outputName, contributions },
       })),
-      {
-        columns: 'explanation jsonb',
-        cte: `explained AS (
-          INSERT INTO explanations AS e (prediction_id, output_name, task_id, model, method, space, base_value, output,
-            contributions, standard_error, text)
-          SELECT s.prediction_id, v."outputName", s.id, v.model, v.method, v.space, v."baseValue", v.output,
-            v.contributions, v."standardError", v.text
-          FROM settled s CROSS JOIN jsonb_to_record(s.explanation) AS v(
-            "outputName" text, model text, method text, space text, "baseValue" double precision,
-            output double precision, contributions jsonb, "standardError" double precision, text text)
-          WHERE s.prediction_id IS NOT NULL
-          ON CONFLICT (prediction_id, output_name) DO UPDATE SET
-            task_id = excluded.task_id, model = excluded.model, method = excluded.method, space = excluded.space,
-            base_value = excluded.base_value, output = excluded.output, contributions = excluded.contributions,
-            standard_error = excluded.standard_error, text = excluded.text)`,
-      },
+      settleExplanations,
     )
   }
 }

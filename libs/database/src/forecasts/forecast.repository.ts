@@ -5,6 +5,7 @@ import { ForecastEntity, type StoredForecastPoint, type StoredForecastVisit } fr
 import { firstAttempt } from '../tasks/dispatch-row.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
 import { TaskRepository } from '../tasks/task.repository.js'
+import { settleForecasts } from '../tasks/settle.sql.js'
 
 /** The first key of the advisory lock for requesting forecasts of one person; arbitrary, the same everywhere. */
 const requestLock = 7_301_966
@@ -102,15 +103,7 @@ export class ForecastRepository {
         basis: forecast.basis,
         warnings: forecast.warnings,
       })),
-      {
-        columns: `person bigint, model text, metric text, reference_at timestamptz, history jsonb, points jsonb,
-          rate_per_year double precision, basis text, warnings jsonb`,
-        cte: `made AS (
-          INSERT INTO forecasts (task_id, user_id, attempt, model, metric, reference_at, history, points,
-            rate_per_year, basis, warnings)
-          SELECT id, person, attempt, model, metric, reference_at, history, points, rate_per_year, basis, warnings
-          FROM settled)`,
-      },
+      settleForecasts,
     )
   }
 

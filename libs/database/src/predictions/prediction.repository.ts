@@ -5,8 +5,9 @@ import type { StoredOutput } from './prediction.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
 import { firstAttempt, type DispatchableTask } from '../tasks/dispatch-row.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
-import { commitSoon } from '../tasks/task-sql.js'
+import { storeExplainedPredictions, storePredictions } from './predictions.sql.js'
 import { TaskRepository } from '../tasks/task.repository.js'
+import { settleRisks } from '../tasks/settle.sql.js'
 
 /** A prediction to be stored with its task, before anything is queued. */
 export interface NewPrediction extends Submission {
@@ -55,18 +56,6 @@ export interface PredictionView {
   readonly finishedAt: Date | null
 }
 
-/** Stores the explanations that are wanted with new predictions. */
-const wantedExplanations = `, explanation_tasks AS (
-         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
-         SELECT i."explanationTaskId", '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
-           jsonb_build_object('output', i."explainedOutput"), i."userId", t.prediction_id, i."submittedBy"
-         FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
-       ), wanted AS (
-         INSERT INTO explanations (prediction_id, output_name, task_id)
-         SELECT t.prediction_id, i."explainedOutput", i."explanationTaskId"
-         FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
-       )`
-
 /** The columns of a `PredictionView`, of a prediction `p` and its task `t`. */
 export const predictionColumns = `p.id::float8 AS id, p.task_id AS "taskId", p.batch_id AS "batchId",
   p.user_id::float8 AS "userId", p.model, p.health_metrics AS "healthMetrics", p.warnings, p.risk_score AS "riskScore",
@@ -102,24 +91,7 @@ export class PredictionRepository {
       hash: idempotency?.hash,
     }))
     const rows = await this.prepared.query<{ task_id: string; prediction_id: string; created_at: Date }>(
-      `WITH input AS MATERIALIZED (
-         SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
-           "taskId" uuid, "userId" bigint, model text, "healthMetrics" jsonb, warnings jsonb, "submittedBy" uuid,
-           scope text, key text, hash text, "explanationTaskId" uuid, "explainedOutput" text)
-       ), t AS (
-         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, submitted_by,
-           idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT "taskId", '${processPrediction.name}', '${processPrediction.queue}', 'queued', '{}', "userId",
-           prediction_id, "submittedBy", scope, key, hash
-         FROM input
-         ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-         RETURNING t.id, t.prediction_id, t.created_at
-       ), p AS (
-         INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
-         SELECT prediction_id, "taskId", "userId", model, "healthMetrics", warnings
-         FROM input i WHERE EXISTS (SELECT FROM t WHERE t.id = i."taskId")
-       )${predictions.some(({ explanation }) => explanation) ? wantedExplanations : ''}
-       SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`,
+      predictions.some(({ explanation }) => explanation) ? storeExplainedPredictions : storePredictions,
       [JSON.stringify(input)],
     )
     const stored = new Map(rows.map((row) => [row.task_id, row]))
@@ -159,13 +131,7 @@ export class PredictionRepository {
         risk_category: riskCategory,
         outputs,
       })),
-      {
-        columns: 'risk_score double precision, risk_category text, outputs jsonb',
-        cte: `answers AS (
-          UPDATE predictions p SET risk_score = s.risk_score, risk_category = s.risk_category, outputs = s.outputs,
-            attempt = s.attempt
-          FROM settled s WHERE p.id = s.prediction_id)`,
-      },
+      settleRisks,
     )
   }
 

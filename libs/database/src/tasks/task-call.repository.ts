@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import type { NewPrediction } from '../predictions/prediction.repository.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
-import { controlChannel, endWords, finishedChannel } from './task-sql.js'
+import * as sql from './tasks.sql.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from './submission.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow } from './dispatch-row.js'
 
@@ -50,9 +50,6 @@ export interface ReplayedTask {
 /** States from which a replay makes sense. */
 export const replayableStates: readonly TaskState[] = terminalStates.filter((state) => state !== 'succeeded')
 
-const dispatchColumns = `id, name, queue, attempt, priority,
-  greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms`
-
 /** What callers and operators do with tasks: call, revoke, replay, forget, list. */
 @Injectable()
 export class TaskCallRepository {
@@ -63,38 +60,7 @@ export class TaskCallRepository {
    * error is TASK_STATE_CONFLICT if another task has the id, or RESOURCE_GONE if the prediction is no longer there.
    */
   async create(tasks: readonly NewTask[]): Promise<readonly Settled<StoredSubmission>[]> {
-    const rows: DispatchRow[] = await this.database.query(
-      `WITH input AS MATERIALIZED (
-         SELECT r.*, CASE WHEN prediction IS NULL THEN r."predictionId" ELSE nextval('predictions_id_seq') END AS prediction_id,
-           coalesce("availableAt", now() + make_interval(secs => coalesce("delaySeconds", 0))) AS available_at
-         FROM jsonb_to_recordset($1::jsonb) AS r(
-           "taskId" uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
-           priority smallint, "availableAt" timestamptz, "delaySeconds" double precision, "expiresAt" timestamptz,
-           "expiresSeconds" double precision, limits jsonb, "parentId" uuid, "submittedBy" uuid, idempotency jsonb)
-       ), held AS (
-         -- A person who is being erased leaves no task about a prediction behind.
-         SELECT p.id FROM predictions p JOIN input i ON p.id = i."predictionId" FOR KEY SHARE OF p
-       ), t AS (
-         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
-           expires_at, limits, parent_id, submitted_by, eta, idempotency_scope, idempotency_key, idempotency_hash)
-         SELECT "taskId", name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
-           "userId", prediction_id, priority, available_at,
-           coalesce("expiresAt", now() + make_interval(secs => "expiresSeconds")), limits, "parentId",
-           "submittedBy", CASE WHEN available_at > now() THEN available_at END,
-           idempotency->>'scope', idempotency->>'key', idempotency->>'hash'
-         FROM input
-         WHERE "predictionId" IS NULL OR "predictionId" IN (SELECT id FROM held)
-         ON CONFLICT DO NOTHING
-         RETURNING t.*
-       ), p AS (
-         INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
-         SELECT t.prediction_id, t.id, t.user_id, i.prediction->>'model', i.prediction->'healthMetrics',
-           i.prediction->'warnings'
-         FROM t JOIN input i ON i."taskId" = t.id WHERE i.prediction IS NOT NULL
-       )
-       SELECT ${dispatchColumns} FROM t`,
-      [JSON.stringify(tasks)],
-    )
+    const rows: DispatchRow[] = await this.database.query(sql.storeTasks, [JSON.stringify(tasks)])
     const stored = new Map(rows.map((row) => [row.id, row]))
     return Promise.all(
       tasks.map(async (task): Promise<Settled<StoredSubmission>> => {
@@ -110,28 +76,7 @@ export class TaskCallRepository {
    * not returned.
    */
   async revoke(ids: readonly string[], terminate: boolean): Promise<readonly RevokedTask[]> {
-    const state = `CASE WHEN t.state = 'running' THEN t.state ELSE 'cancelled' END`
-    const rows: RevokedTask[] = await this.database.query(
-      `WITH changed AS (
-         UPDATE tasks t SET
-           state = ${state},
-           finished_at = CASE WHEN t.state <> 'running' THEN now() END,
-           error_code = CASE WHEN t.state = 'running' THEN t.error_code ELSE 'TASK_REVOKED' END,
-           error_message = CASE WHEN t.state = 'running' THEN t.error_message ELSE '${endWords.revoked}' END,
-           revoke_requested_at = coalesce(t.revoke_requested_at, now()),
-           terminate_requested = coalesce(t.terminate_requested, false) OR $2
-         WHERE t.id = ANY($1::uuid[]) AND t.finished_at IS NULL
-         RETURNING t.id, t.name, t.state, t.queue, t.attempt
-       ), told AS (
-         SELECT pg_notify('${finishedChannel}', id::text) FROM changed WHERE state = 'cancelled'
-       ), signalled AS (
-         SELECT pg_notify('${controlChannel}', json_build_object('kind', 'revoke', 'id', id, 'terminate', $2)::text)
-         FROM changed WHERE state = 'running'
-       )
-       SELECT id, name, state, queue, attempt + 1 AS attempt,
-         (SELECT count(*) FROM told), (SELECT count(*) FROM signalled) FROM changed`,
-      [ids, terminate],
-    )
+    const rows: RevokedTask[] = await this.database.query(sql.revokeTasks, [ids, terminate])
     return rows.map(({ id, name, state, queue, attempt }) => ({ id, name, state, queue, attempt }))
   }
 
@@ -145,29 +90,12 @@ export class TaskCallRepository {
     submittedBy: string | null = null,
   ): Promise<readonly ReplayedTask[]> {
     const input = [...replays].map(([original, id]) => ({ original, id }))
-    const rows: (DispatchRow & { original: string; is_new: boolean })[] = await this.database.query(
-      `WITH input AS MATERIALIZED (
-         SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(original uuid, id uuid)
-       ), t AS (
-         INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, limits, parent_id,
-           replay_of, submitted_by)
-         SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
-           o.id, $3::uuid
-         FROM input i JOIN tasks o ON o.id = i.original
-         WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> ALL($4)
-         -- One that is being erased is not done again.
-         FOR KEY SHARE OF o
-         ON CONFLICT (replay_of) WHERE replay_of IS NOT NULL DO NOTHING
-         RETURNING t.*
-       ), p AS (
-         UPDATE predictions p SET task_id = t.id FROM t WHERE p.id = t.prediction_id AND p.task_id = t.replay_of
-       ), known AS (
-         SELECT r.* FROM input i JOIN tasks r ON r.replay_of = i.original
-       )
-       SELECT ${dispatchColumns}, replay_of AS original, true AS is_new FROM t
-       UNION ALL SELECT ${dispatchColumns}, replay_of AS original, false AS is_new FROM known`,
-      [JSON.stringify(input), replayableStates, submittedBy, storedNames(batchPredictions.name)],
-    )
+    const rows: (DispatchRow & { original: string; is_new: boolean })[] = await this.database.query(sql.replayTasks, [
+      JSON.stringify(input),
+      replayableStates,
+      submittedBy,
+      storedNames(batchPredictions.name),
+    ])
     return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toDispatchable(row) }))
   }
 

@@ -7,15 +7,9 @@ import { TaskAttemptEntity } from './task-attempt.entity.js'
 import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from './dispatch-row.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
-import {
-  commitSoon,
-  endWords,
-  finishedChannel,
-  settleStatement,
-  sourceList,
-  type AlsoWrites,
-  type EndedTask,
-} from './task-sql.js'
+import { settleAttempts } from './settle.sql.js'
+import * as sql from './tasks.sql.js'
+import type { EndedTask } from './task-sql.js'
 
 /** A task that this worker has started; only it may end this attempt. */
 export interface ClaimedTask {
@@ -53,7 +47,7 @@ export interface AttemptEnd {
   readonly countsAsCrash?: boolean
 }
 
-/** A result; further columns are those that the caller's `AlsoWrites` names. */
+/** A result; further columns are those of the statement that stores it. */
 export interface AttemptSuccess {
   readonly id: string
   readonly attempt: number
@@ -98,24 +92,11 @@ export class TaskRepository {
    * past its expiry is left alone and is missing from the answer.
    */
   async claim(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly ClaimedTask[]> {
-    const rows = await this.prepared.query<ClaimedRow>(
-      `WITH input AS MATERIALIZED (
-         SELECT * FROM jsonb_to_recordset($1::jsonb) AS r("taskId" uuid, attempt integer)
-       ), claimed AS (
-         UPDATE tasks t SET
-           state = 'running', attempt = i.attempt, worker = $2, started_at = now(),
-           lease_expires_at = now() + make_interval(secs => $3)
-         FROM input i
-         WHERE t.id = ANY (ARRAY(SELECT "taskId" FROM input)) AND t.id = i."taskId"
-           AND t.attempt = i.attempt - 1 AND t.state IN (${sourceList('running')})
-           AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
-           AND t.revoke_requested_at IS NULL AND t.queue <> ALL (ARRAY(SELECT queue FROM paused_queues))
-         RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id,
-           (extract(epoch FROM now() - t.available_at) * 1000)::float8 AS wait_ms
-       )
-       SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`,
-      [JSON.stringify(inLockOrder(jobs, ({ taskId }) => taskId)), worker, leaseSeconds],
-    )
+    const rows = await this.prepared.query<ClaimedRow>(sql.claimTasks, [
+      JSON.stringify(inLockOrder(jobs, ({ taskId }) => taskId)),
+      worker,
+      leaseSeconds,
+    ])
     return rows.map((row) => ({
       id: row.id,
       name: row.name,
@@ -138,10 +119,7 @@ export class TaskRepository {
 
   /** Resolves when everything that was committed before the call survives a crash of the server. */
   async makeDurable(): Promise<void> {
-    // A commit that writes nothing is not flushed; the message is the least that can be written.
-    await this.prepared.query(
-      `SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'memoryguard', '')`,
-    )
+    await this.prepared.query(sql.makeDurable)
   }
 
   /**
@@ -150,16 +128,7 @@ export class TaskRepository {
    */
   async renewLeases(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly RevokeRequest[]> {
     const rows: { id: string; is_revoked: boolean; terminate: boolean | null }[] = await this.dataSource.query(
-      `WITH renewed AS (
-         UPDATE tasks t SET lease_expires_at = now() + make_interval(secs => $3)
-         WHERE t.id IN (
-           SELECT t2.id FROM tasks t2 JOIN jsonb_to_recordset($1::jsonb) AS i("taskId" uuid, attempt integer)
-             ON t2.id = i."taskId" AND t2.attempt = i.attempt
-           WHERE t2.state = 'running' AND t2.worker = $2
-           FOR UPDATE OF t2 SKIP LOCKED)
-         RETURNING t.id, t.revoke_requested_at IS NOT NULL AS is_revoked, t.terminate_requested AS terminate
-       )
-       SELECT *, ${commitSoon} FROM renewed`,
+      sql.renewLeases,
       [JSON.stringify(jobs), worker, leaseSeconds],
     )
     return rows
@@ -182,19 +151,19 @@ export class TaskRepository {
       error_code: end.errorCode,
       error_message: end.errorMessage,
     }))
-    const rows = await this.prepared.query<{ id: string }>(settleStatement(), [JSON.stringify(input)])
+    const rows = await this.prepared.query<{ id: string }>(settleAttempts, [JSON.stringify(input)])
     return new Set(rows.map(({ id }) => id))
   }
 
-  /** Stores results with `also` in the same statement. Returns the ids that were still this attempt's to end. */
-  async succeed(successes: readonly AttemptSuccess[], also?: AlsoWrites): Promise<ReadonlySet<string>> {
+  /** Ends attempts with results by a statement of `settle.sql.ts`; returns the ids that were still this attempt's to end. */
+  async succeed(successes: readonly AttemptSuccess[], statement = settleAttempts): Promise<ReadonlySet<string>> {
     const input = inLockOrder(successes, ({ id }) => id).map((success) => ({
       ...success,
       state: 'succeeded' satisfies TaskState,
       outcome: 'succeeded' satisfies AttemptOutcome,
       terminal: true,
     }))
-    const rows = await this.prepared.query<{ id: string }>(settleStatement(also), [JSON.stringify(input)])
+    const rows = await this.prepared.query<{ id: string }>(statement, [JSON.stringify(input)])
     return new Set(rows.map(({ id }) => id))
   }
 
@@ -203,50 +172,13 @@ export class TaskRepository {
    * workers died under it `maxCrashes` times, ended as poison.
    */
   async takeBackExpiredLeases(maxCrashes: number): Promise<readonly DispatchableTask[]> {
-    const rows: DispatchRow[] = await this.dataSource.query(
-      `WITH lost AS (
-         SELECT id FROM tasks WHERE finished_at IS NULL AND state = 'running' AND lease_expires_at < now()
-         FOR UPDATE SKIP LOCKED LIMIT 1000
-       ), taken AS (
-         UPDATE tasks t SET
-           state = CASE WHEN t.crashes + 1 >= $1 THEN 'failed' ELSE 'queued' END,
-           finished_at = CASE WHEN t.crashes + 1 >= $1 THEN now() END,
-           error_code = CASE WHEN t.crashes + 1 >= $1 THEN 'TASK_POISON' END,
-           error_message = CASE WHEN t.crashes + 1 >= $1 THEN 'Its worker died ' || $1 || ' times while it ran.' END,
-           crashes = t.crashes + 1, lease_expires_at = NULL, available_at = now()
-         FROM lost WHERE t.id = lost.id
-         RETURNING t.*
-       ), attempts AS (
-         INSERT INTO task_attempts (task_id, attempt, worker, outcome, error_code, error_message, started_at)
-         SELECT id, attempt, worker, 'lost', 'TASK_CHILD_LOST', 'The worker fell silent.', started_at FROM taken
-       ), told AS (
-         SELECT pg_notify('${finishedChannel}', id::text) FROM taken WHERE finished_at IS NOT NULL
-       )
-       SELECT id, name, queue, attempt, priority, 0 AS delay_ms, finished_at IS NULL AS waiting,
-         (SELECT count(*) FROM told) FROM taken`,
-      [maxCrashes],
-    )
+    const rows: DispatchRow[] = await this.dataSource.query(sql.takeBackExpiredLeases, [maxCrashes])
     return rows.filter(({ waiting }) => waiting).map(toDispatchable)
   }
 
   /** Ends waiting tasks that are not to start: expired, or revoked while their worker was lost. Returns those it ended. */
   async endUnwanted(): Promise<readonly EndedTask[]> {
-    const isRevoked = 't.revoke_requested_at IS NOT NULL'
-    const rows: EndedTask[] = await this.dataSource.query(
-      `WITH unwanted AS (
-         SELECT id FROM tasks
-         WHERE finished_at IS NULL AND (expires_at < now() OR revoke_requested_at IS NOT NULL)
-           AND state IN (${sourceList('expired')})
-         FOR UPDATE SKIP LOCKED LIMIT 1000
-       ), ended AS (
-         UPDATE tasks t SET finished_at = now(),
-           state = CASE WHEN ${isRevoked} THEN 'cancelled' ELSE 'expired' END,
-           error_code = CASE WHEN ${isRevoked} THEN 'TASK_REVOKED' ELSE 'TASK_EXPIRED' END,
-           error_message = CASE WHEN ${isRevoked} THEN '${endWords.revoked}' ELSE '${endWords.expired}' END
-         FROM unwanted WHERE t.id = unwanted.id RETURNING t.id, t.name, t.queue, t.state
-       )
-       SELECT id, name, queue, state, pg_notify('${finishedChannel}', id::text) FROM ended`,
-    )
+    const rows: EndedTask[] = await this.dataSource.query(sql.endUnwanted)
     return rows.map(({ id, name, queue, state }) => ({ id, name, queue, state }))
   }
 

@@ -5,6 +5,7 @@ import type { Database } from '../connection/database.js'
 import { withoutPerson, type HeldChunk } from '../batches/erased-chunk.js'
 import { AuditRepository, type AuditEntry } from '../access/audit.repository.js'
 import type { DispatchableTask, TaskJob } from '../tasks/dispatch-row.js'
+import { eraseRows } from './erasure.sql.js'
 
 /** What is counted of an erasure. `batch_rows` are rows of batches that have no prediction: waiting, or refused. */
 export const erasedKinds = [
@@ -89,83 +90,7 @@ export class ErasureRepository {
    * predictions that earlier looks have erased is erased by their ids.
    */
   private async eraseRows(database: Database, { userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
-    const [row]: [ErasedRows] = await database.query(
-      `WITH held AS (
-         -- Two indexes hold the tasks that have ended and those that have not. Also what was asked later about predictions
-         -- that earlier runs have erased.
-         SELECT id FROM tasks
-         WHERE id IN (
-             SELECT id FROM tasks WHERE user_id = $1 AND finished_at IS NOT NULL
-             UNION ALL SELECT id FROM tasks WHERE user_id = $1 AND finished_at IS NULL)
-           AND (created_at <= $4 OR prediction_id = ANY($3::bigint[]))
-         ORDER BY id FOR UPDATE
-       ), gone_tasks AS (
-         DELETE FROM tasks t USING held WHERE t.id = held.id RETURNING t.id, t.queue, t.attempt, t.finished_at
-       ), marks AS (
-         INSERT INTO erased_tasks (id) SELECT id FROM gone_tasks ON CONFLICT DO NOTHING
-       ), gone_attempts AS (
-         DELETE FROM task_attempts WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
-         RETURNING task_id
-       ), gone_progress AS (
-         DELETE FROM task_progress WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
-       ), gone_deliveries AS (
-         DELETE FROM webhook_deliveries
-         WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
-       ), gone_predictions AS (
-         -- The count has the tasks go first.
-         DELETE FROM predictions WHERE user_id = $1 AND created_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
-         RETURNING id, batch_id
-       ), gone_explanations AS (
-         DELETE FROM explanations
-         WHERE prediction_id IN (SELECT id FROM gone_predictions UNION ALL SELECT unnest($3::bigint[]))
-         RETURNING prediction_id
-       ), gone_forecasts AS (
-         DELETE FROM forecasts WHERE user_id = $1 AND created_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
-         RETURNING task_id
-       ), gone_measurements AS (
-         DELETE FROM health_metrics WHERE user_id = $1 AND created_at <= $4 RETURNING id
-       ), gone_schedules AS (
-         DELETE FROM schedules WHERE user_id = $1 AND created_at <= $4 RETURNING id
-       ), gone_keys AS (
-         DELETE FROM api_keys WHERE user_id = $1 AND created_at <= $4 RETURNING id
-       ), gone_batches AS (
-         -- One that is still being received loses its rows alone.
-         DELETE FROM batches WHERE user_id = $1 AND accepted_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
-         RETURNING id
-       ), gone_chunks AS (
-         DELETE FROM batch_chunks c USING gone_batches b WHERE c.batch_id = b.id
-         RETURNING c.error_count + CASE WHEN c.user_ids IS NULL THEN 0 ELSE c.row_count END AS number
-       ), stored AS (
-         SELECT c.batch_id, c.chunk, count(*)::integer AS number
-         FROM gone_predictions p JOIN batch_chunks c
-           ON c.batch_id = p.batch_id AND p.id BETWEEN c.first_prediction_id AND c.last_prediction_id
-         WHERE p.batch_id NOT IN (SELECT id FROM gone_batches)
-         GROUP BY c.batch_id, c.chunk
-       ), thinned AS (
-         UPDATE batch_chunks c SET row_count = c.row_count - s.number, stored_count = c.stored_count - s.number
-         FROM stored s WHERE c.batch_id = s.batch_id AND c.chunk = s.chunk
-       ), lessened AS (
-         UPDATE batches b SET total = b.total - s.number
-         FROM (SELECT batch_id, sum(number)::integer AS number FROM stored GROUP BY batch_id) s WHERE b.id = s.batch_id
-       )
-       SELECT
-         ARRAY(SELECT id::text FROM gone_tasks) AS task_ids,
-         ARRAY(SELECT id::text FROM gone_predictions) AS prediction_ids,
-         coalesce((SELECT json_agg(json_build_object('taskId', id, 'queue', queue, 'attempt', attempt + 1))
-           FROM gone_tasks WHERE finished_at IS NULL), '[]') AS jobs,
-         json_build_object(
-           'predictions', (SELECT count(*) FROM gone_predictions),
-           'explanations', (SELECT count(*) FROM gone_explanations),
-           'forecasts', (SELECT count(*) FROM gone_forecasts),
-           'health_metrics', (SELECT count(*) FROM gone_measurements),
-           'tasks', (SELECT count(*) FROM gone_tasks),
-           'task_attempts', (SELECT count(*) FROM gone_attempts),
-           'batches', (SELECT count(*) FROM gone_batches),
-           'batch_rows', (SELECT coalesce(sum(number), 0) FROM gone_chunks),
-           'schedules', (SELECT count(*) FROM gone_schedules),
-           'api_keys', (SELECT count(*) FROM gone_keys)) AS counts`,
-      [userId, taskIds, predictionIds, until],
-    )
+    const [row]: [ErasedRows] = await database.query(eraseRows, [userId, taskIds, predictionIds, until])
     return row
   }
 

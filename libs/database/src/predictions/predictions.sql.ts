@@ -1,0 +1,39 @@
+import { generateExplanation, processPrediction } from '#libs/tasks/contracts'
+import { commitSoon } from '../tasks/task-sql.js'
+
+const store = (wanted = ''): string => `
+  WITH input AS MATERIALIZED (
+    SELECT r.*, nextval('predictions_id_seq') AS prediction_id FROM jsonb_to_recordset($1::jsonb) AS r(
+      "taskId" uuid, "userId" bigint, model text, "healthMetrics" jsonb, warnings jsonb, "submittedBy" uuid,
+      scope text, key text, hash text, "explanationTaskId" uuid, "explainedOutput" text)
+  ), t AS (
+    INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, submitted_by,
+      idempotency_scope, idempotency_key, idempotency_hash)
+    SELECT "taskId", '${processPrediction.name}', '${processPrediction.queue}', 'queued', '{}', "userId",
+      prediction_id, "submittedBy", scope, key, hash
+    FROM input
+    ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING t.id, t.prediction_id, t.created_at
+  ), p AS (
+    INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
+    SELECT prediction_id, "taskId", "userId", model, "healthMetrics", warnings
+    FROM input i WHERE EXISTS (SELECT FROM t WHERE t.id = i."taskId")
+  )${wanted}
+  SELECT id AS task_id, prediction_id, created_at, ${commitSoon} FROM t`
+
+/**
+ * Stores predictions with their tasks; `$1` is a JSON array of them. One whose idempotency key is known is left out.
+ */
+export const storePredictions = store()
+
+/** The same with the explanations that are wanted of some of them, and their tasks. */
+export const storeExplainedPredictions = store(`, explanation_tasks AS (
+    INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
+    SELECT i."explanationTaskId", '${generateExplanation.name}', '${generateExplanation.queue}', 'queued',
+      jsonb_build_object('output', i."explainedOutput"), i."userId", t.prediction_id, i."submittedBy"
+    FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
+  ), wanted AS (
+    INSERT INTO explanations (prediction_id, output_name, task_id)
+    SELECT t.prediction_id, i."explainedOutput", i."explanationTaskId"
+    FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
+  )`)
