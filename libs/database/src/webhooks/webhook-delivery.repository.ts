@@ -149,20 +149,17 @@ export class WebhookDeliveryRepository {
   }
 
   /** Stores what became of an attempt, unless a later one has begun. */
-  async report({ id, attempt, statusCode, error, retryInSeconds, isGone }: AttemptReport): Promise<void> {
-    const [row]: { webhook_id: string }[] = await this.database.query(
-      `WITH done AS (
-         UPDATE webhook_deliveries SET
-           state = CASE WHEN $4::text IS NULL THEN 'delivered' WHEN $5::float8 IS NULL THEN 'failed' ELSE 'pending' END,
-           failures = failures + CASE WHEN $4::text IS NULL THEN 0 ELSE 1 END,
-           next_attempt_at = now() + make_interval(secs => coalesce($5::float8, 0)),
-           status_code = $3, error = $4
-         WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING webhook_id
-       ) SELECT webhook_id FROM done`,
-      [id, attempt, statusCode, error, retryInSeconds],
-    )
-    // A statement of its own: two such reports would wait for each other's deliveries.
-    if (isGone && row) await switchOffGone(this.database, row.webhook_id)
+  async report(report: AttemptReport): Promise<void> {
+    if (!report.isGone) return void (await storeReport(this.database, report))
+    await this.database.transaction(async (transaction) => {
+      // Reports about one webhook wait here for each other, and not later for each other's deliveries.
+      await transaction.query(
+        'SELECT 1 FROM webhooks WHERE id = (SELECT webhook_id FROM webhook_deliveries WHERE id = $1) FOR UPDATE',
+        [report.id],
+      )
+      const webhookId = await storeReport(transaction, report)
+      if (webhookId !== undefined) await switchOffGone(transaction, webhookId)
+    })
   }
 
   /** Hands an attempt back that was not made: it is due at once, and counts as no failure. */
@@ -231,4 +228,23 @@ export class WebhookDeliveryRepository {
     )
     return row?.removed === limit
   }
+}
+
+/** Returns the webhook of the delivery; undefined if the attempt was no longer the one that counts. */
+const storeReport = async (
+  database: Database,
+  { id, attempt, statusCode, error, retryInSeconds }: AttemptReport,
+): Promise<string | undefined> => {
+  const [row]: { webhook_id: string }[] = await database.query(
+    `WITH done AS (
+       UPDATE webhook_deliveries SET
+         state = CASE WHEN $4::text IS NULL THEN 'delivered' WHEN $5::float8 IS NULL THEN 'failed' ELSE 'pending' END,
+         failures = failures + CASE WHEN $4::text IS NULL THEN 0 ELSE 1 END,
+         next_attempt_at = now() + make_interval(secs => coalesce($5::float8, 0)),
+         status_code = $3, error = $4
+       WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING webhook_id
+     ) SELECT webhook_id FROM done`,
+    [id, attempt, statusCode, error, retryInSeconds],
+  )
+  return row?.webhook_id
 }
