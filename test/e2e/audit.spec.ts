@@ -149,7 +149,7 @@ describe('A7: the audit trail', () => {
       await other.query('BEGIN')
       await other.query('SELECT FROM health_metrics WHERE id = $1 FOR UPDATE', [body['id']])
       const erasing = stack.request('DELETE', `/v1/users/${person}`).catch(() => 'cut off')
-      await waitFor(() => count(`pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH held AS%'`), {
+      await waitFor(() => count(`pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%WITH held AS%'`), {
         what: 'the erasure to wait',
       })
       await stack.api.kill('SIGKILL')
