@@ -2,13 +2,12 @@ import v8 from 'node:v8'
 import vm from 'node:vm'
 
 /**
- * Flags of Node for a server of ours, measured on two cores: a young generation of half the default size, collected when
- * it is full and not before, by the thread that makes the garbage, and an old one that is collected when it has grown by a
- * fifth. Servers take a quarter less memory than without; see docs/decisions/0012-one-program.md.
+ * Flags of Node for a server of ours, measured on two cores: a young generation of half the size, collected by the
+ * thread that makes the garbage, and an old one that is collected when it has grown by a fifth. Servers take a quarter
+ * less memory than without; see docs/decisions/0012-one-program.md.
  */
 export const serverFlags = [
   '--max-semi-space-size=8',
-  '--no-minor-gc-task',
   '--single-threaded-gc',
   '--heap-growing-percent=20',
   '--v8-pool-size=1',
