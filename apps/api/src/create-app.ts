@@ -22,6 +22,7 @@ import { ProblemFilter } from './http/problem.filter.js'
 import { PublicUrl, trustOf } from './http/public-url.js'
 import { createRequestLimits } from './http/request-limits.js'
 import { addResponseHeaders } from './http/response-headers.js'
+import { fixResponseShape } from './http/response-shape.js'
 import { securityHeaders } from './http/security-headers.js'
 import { slowBodyOptions } from './http/slow-bodies.js'
 import { createValidationPipe } from './http/validation.pipe.js'
@@ -52,6 +53,7 @@ export const createApp = async (
   log: Logger,
   dataSource: DataSource,
 ): Promise<NestFastifyApplication> => {
+  fixResponseShape()
   const { http } = config
   const problems = new ProblemFilter(log)
   const adapter = new FastifyAdapter({
