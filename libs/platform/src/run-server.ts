@@ -3,7 +3,7 @@ import type { Lifecycle, LifecycleStep } from './lifecycle.js'
 import type { Logger } from './logging/index.js'
 
 /**
- * Resolves when the process is asked to stop, by a signal or the end of its supervisor. The second request ends the
+ * Resolves when a signal or the end of the supervisor stops the process. The second request ends the
  * process at once, and so does one of `coldSignals`.
  */
 export const untilAskedToStop = (log: Logger, coldSignals: readonly NodeJS.Signals[] = []): Promise<void> =>
@@ -28,14 +28,14 @@ export interface Server {
   readonly lifecycle: Lifecycle
   readonly steps: readonly LifecycleStep[]
   readonly log: Logger
-  /** Resolves when the server is asked to stop. */
+  /** Resolves when the server has to stop. */
   readonly asked: Promise<void>
   /** How long it keeps serving then, in seconds, so that load balancers notice that it is not ready. */
   readonly shutdownDelaySeconds: number
   readonly onStarted: () => void
 }
 
-/** Runs a server until it is asked to stop, and ends the process. @throws the first error of its start */
+/** Runs a server until a signal or its supervisor stops it, then ends the process. @throws the first error of its start */
 export const runServer = async (server: Server): Promise<never> => {
   const { lifecycle, steps, log, asked, shutdownDelaySeconds, onStarted } = server
   // Before it is ready nothing is in hand, and what it waits for may never come.

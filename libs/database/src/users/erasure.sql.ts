@@ -4,8 +4,8 @@
  */
 export const eraseRows = `
   WITH held AS (
-    -- Two indexes hold the tasks that have ended and those that have not. Also what was asked later about predictions
-    -- that earlier runs have erased.
+    -- Ended and unfinished tasks have an index each. The second condition adds tasks that were stored later for
+    -- predictions that earlier runs have erased.
     SELECT id FROM tasks
     WHERE id IN (
         SELECT id FROM tasks WHERE user_id = $1 AND finished_at IS NOT NULL
