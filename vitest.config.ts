@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('.', import.meta.url))
 /** Nest needs decorator metadata, which Vite's own transform drops. */
 const decorators = () => swc.vite({ jsc: { transform: { legacyDecorator: true, decoratorMetadata: true } } })
 
-/** `#libs/<name>` means the door file of a lib, in tests from its source. */
+/** `#libs/<name>` means the `index.ts` of a lib, in tests from its source. */
 const alias = [
   { find: /^#libs\/([^/]+)$/, replacement: `${root}libs/$1/src/index.ts` },
   { find: /^#libs\/([^/]+)\/([^/]+)$/, replacement: `${root}libs/$1/src/$2/index.ts` },

@@ -49,7 +49,7 @@ const pssMb = (pid: number): number =>
       const text = readFileSync(`/proc/${member}/smaps_rollup`, 'utf8')
       return total + Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) / 1024
     } catch {
-      // A child was replaced while we looked.
+      // A child was replaced between two polls.
       return total
     }
   }, 0)
@@ -86,7 +86,7 @@ const predict = async (isOver: () => boolean): Promise<number[]> => {
     const startedAt = performance.now()
     const body = { user_id: 1, health_metrics: { mmse_score: 24, age: 72 } }
     const { status } = await stack.request('POST', '/v1/predictions', body, { prefer: 'wait=20' })
-    if (status !== 200) throw new Error(`A prediction was answered with ${status}`)
+    if (status !== 200) throw new Error(`A prediction got ${status}`)
     times.push(performance.now() - startedAt)
     await pause(10)
   }

@@ -1,5 +1,5 @@
 /**
- * Latency with one request in flight, from POST to stored result, and of POST alone. The database tells when a result is
+ * Latency with one request in flight, from POST to stored result, and of POST alone. The database notifies when a result is
  * committed; asking it again and again would add the pause between two questions, and take the processor from what is
  * measured.
  *

@@ -1,10 +1,14 @@
 /**
  * Throughput from POST to stored result: load generator, api, worker, broker and database on the same machine.
  *
- *   npm run bench:throughput -- [--broker redis|postgres] [--requests 20000] [--connections 128] [--runs 3]
+ *   npm run bench:throughput -- [--broker redis|postgres] [--requests 20000] [--connections 128] [--runs 3] [--tracing]
+ *
+ * With `--tracing` a tenth of the requests is traced, and sent to a collector in this process.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
@@ -19,6 +23,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '128' },
     runs: { type: 'string', default: '3' },
     warmup: { type: 'string', default: '5000' },
+    tracing: { type: 'boolean', default: false },
   },
 })
 
@@ -44,7 +49,15 @@ const load = async (url: string, key: string, requests: number): Promise<string>
 }
 
 const broker = values.broker as BrokerKind
-const stack = await startStack({ broker, durable: true, logs: 'inherit' })
+let exports = 0
+const collector = createServer((request, response) => {
+  exports += 1
+  request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'))
+})
+await once(collector.listen(0, '127.0.0.1'), 'listening')
+const { port: collectorPort } = collector.address() as AddressInfo
+const env = values.tracing ? { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collectorPort}` } : {}
+const stack = await startStack({ broker, durable: true, logs: 'inherit', env })
 const database = new pg.Client(stack.databaseUrl)
 await database.connect()
 const countStored = async (): Promise<number> => {
@@ -78,10 +91,11 @@ try {
     )
     const rate = Math.round(requests / seconds)
     process.stdout.write(
-      `${JSON.stringify({ broker, run, requests, seconds: Number(seconds.toFixed(2)), tail: Number(tail.toFixed(2)), perSecond: rate, cpuMicroseconds, load: JSON.parse(accepted) })}\n`,
+      `${JSON.stringify({ broker, tracing: values.tracing, exports, run, requests, seconds: Number(seconds.toFixed(2)), tail: Number(tail.toFixed(2)), perSecond: rate, cpuMicroseconds, load: JSON.parse(accepted) })}\n`,
     )
   }
 } finally {
   await database.end()
   await stack.stop()
+  collector.close()
 }

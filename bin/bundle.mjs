@@ -2,7 +2,7 @@
  * Puts the compiled program and what it uses of its packages into few files, `dist/bin`: a server then starts in half
  * the time and takes a third less memory, for it holds no source of what it never calls. Part of `npm run build`.
  */
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -40,5 +40,3 @@ await bundle.write({
   },
 })
 await bundle.close()
-// `npm start` builds what is older than this.
-writeFileSync(`${root}dist/.built`, '')

@@ -1,5 +1,6 @@
 /**
- * Writes the files that are made from the code: the OpenAPI document, the configuration's page and .env.example.
+ * Writes the files that are made from the code: the OpenAPI document, the pages of the configuration and
+ * of the metrics, and .env.example.
  * With --check it writes nothing and fails if one of them differs. Run it on the compiled build: `npm run generate`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -8,7 +9,10 @@ import { createApp } from '../dist/apps/api/src/create-app.js'
 import { createOpenApiDocument } from '../dist/apps/api/src/openapi.js'
 import { createDataSource } from '../dist/libs/database/src/index.js'
 import { configurationPage, createLogger, environmentExample, loadConfig } from '../dist/libs/platform/src/index.js'
+import { ApiMetrics } from '../dist/apps/api/src/health/api-metrics.js'
+import { WorkerMetrics } from '../dist/apps/worker/src/health/worker-metrics.js'
 import { format, resolveConfig } from 'prettier'
+import { metricsPage } from './metrics-page.mjs'
 
 const pathOf = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
 
@@ -24,6 +28,10 @@ const pretty = async (file, text) => format(text, { ...(await resolveConfig(path
 const files = {
   'apps/api/openapi.json': await pretty('apps/api/openapi.json', JSON.stringify(createOpenApiDocument(app))),
   'docs/configuration.md': await pretty('docs/configuration.md', configurationPage()),
+  'docs/metrics.md': await pretty(
+    'docs/metrics.md',
+    metricsPage({ 'Of an api': app.get(ApiMetrics).registry, 'Of a worker': new WorkerMetrics().registry }),
+  ),
   '.env.example': environmentExample(),
 }
 

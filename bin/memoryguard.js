@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --single-threaded-gc --heap-growing-percent=20 --v8-pool-size=1
+#!/usr/bin/env -S node --max-semi-space-size=16 --single-threaded-gc --no-allocation-site-pretenuring --heap-growing-percent=20 --v8-pool-size=1
 import { existsSync } from 'node:fs'
 
 const main = new URL('../dist/bin/memoryguard.js', import.meta.url)

@@ -17,6 +17,7 @@ if (isBuildNeeded()) {
   // Types are checked by `npm run build`; the code that comes out is the same, in half the time.
   await run('Building', [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '--noCheck'])
   await run('Bundling', [process.execPath, join(root, 'bin/bundle.mjs')])
+  await run('Building the console', [process.execPath, join(root, 'bin/console.mjs')])
 }
 process.argv.splice(2, 0, 'start')
 await import(pathToFileURL(join(root, 'dist/bin/memoryguard.js')).href)
@@ -54,7 +55,7 @@ function sourcesBelow(folder) {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name)
     if (entry.isDirectory() && entry.name !== 'node_modules') paths.push(...sourcesBelow(path))
-    if (entry.isFile() && entry.name.endsWith('.ts')) paths.push(path)
+    if (entry.isFile() && /\.(ts|tsx|css|html|svg|json)$/.test(entry.name)) paths.push(path)
   }
   return paths
 }

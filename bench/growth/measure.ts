@@ -23,7 +23,7 @@ export interface Figure {
 
 /** Most milliseconds at p95 of any list. */
 const listBarMs = 300
-/** Longest time to wait for an answer, in milliseconds. */
+/** Longest time to wait for a response, in milliseconds. */
 const giveUpMs = 60_000
 
 const percentile = (sorted: readonly number[], share: number): number =>
@@ -57,12 +57,12 @@ const countStatuses = (statuses: readonly number[]): Record<string, number> => {
 /** One request after the other; the first, which warms the caches, is not counted. */
 export const measure = async (url: string, route: Route, rounds: number): Promise<Figure> => {
   await send(url, route)
-  const answers: (readonly [number, number])[] = []
-  for (let round = 0; round < rounds; round += 1) answers.push(await send(url, route))
+  const responses: (readonly [number, number])[] = []
+  for (let round = 0; round < rounds; round += 1) responses.push(await send(url, route))
   return toFigure(
     `${route.as} ${route.method ?? 'GET'} ${route.path}`,
-    answers.map(([, ms]) => ms),
-    { statuses: countStatuses(answers.map(([status]) => status)), barMs: listBarMs, route },
+    responses.map(([, ms]) => ms),
+    { statuses: countStatuses(responses.map(([status]) => status)), barMs: listBarMs, route },
   )
 }
 
@@ -73,14 +73,14 @@ export const measureTogether = async (
   atOnce: number,
 ): Promise<Figure> => {
   const known = routes.filter((route) => route !== undefined)
-  const answers: (readonly [number, number])[] = []
+  const responses: (readonly [number, number])[] = []
   for (let first = 0; first < known.length; first += atOnce) {
-    answers.push(...(await Promise.all(known.slice(first, first + atOnce).map((route) => send(url, route)))))
+    responses.push(...(await Promise.all(known.slice(first, first + atOnce).map((route) => send(url, route)))))
   }
   return toFigure(
     `${atOnce} lists at once`,
-    answers.map(([, ms]) => ms),
-    { statuses: countStatuses(answers.map(([status]) => status)) },
+    responses.map(([, ms]) => ms),
+    { statuses: countStatuses(responses.map(([status]) => status)) },
   )
 }
 

@@ -10,13 +10,15 @@ interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[]
 }
 
-/** Routes that are no lists: one thing, a stream, a download, or a check of everything there is. */
+/** Routes that are no lists: one thing, a stream, a download, statistics, or a check of everything there is. */
 const notLists = [
   /\/events$/,
   /\/result$/,
   /explanation$/,
   /verification$/,
   /results$/,
+  /^\/v1\/(stats|session)\//,
+  /scaling$/,
   /^\/(livez|readyz|startupz|metrics)$/,
   /\{(name|version)\}/,
 ]
@@ -41,23 +43,43 @@ export const collectRoutes = async (stack: Stack, client: pg.Client): Promise<re
   const webhook = await one('SELECT webhook_id AS id FROM webhook_deliveries LIMIT 1')
   const schedule = await one('SELECT id FROM schedules LIMIT 1')
   const lastTask = await one('SELECT id FROM tasks ORDER BY id OFFSET 20 LIMIT 1')
+  const subjects = [people.busy, people.quiet, people.unknown].map(String)
+  const search: Values = {
+    name: ['ml.process_prediction', 'ml.health_check', 'nobody.knows', 'ml.*'],
+    state: [...taskStates, 'failed,timed_out,queued'],
+    queue: queueNames,
+    worker: ['worker1@host10', 'rare@host', 'nobody'],
+    since: ['15d'],
+    until: ['15d'],
+    user_id: subjects,
+    prediction_id: [middle, '999999999'],
+    batch_id: [batch],
+    model: ['impairment-screen', 'caide@1.0.0', 'nobody@1'],
+    error_code: ['TASK_FAILED', 'MODEL_INPUT_INVALID', 'NOBODY'],
+    id: [middleTask, batch, middle],
+    q: ['state:failed worker:rare@host'],
+  }
   const valuesOf: Readonly<Record<string, Values>> = {
     '/v1/predictions': {
-      user_id: [people.busy, people.quiet, people.unknown].map(String),
+      user_id: subjects,
       state: taskStates,
       batch_id: [batch],
       cursor: [middle, '60'],
     },
-    '/v1/tasks': {
-      name: ['ml.process_prediction', 'ml.health_check', 'nobody.knows'],
-      state: [...taskStates, 'failed,timed_out,queued'],
-      queue: queueNames,
-      worker: ['worker1@host10', 'rare@host', 'nobody'],
-      since: [new Date(Date.now() - 15 * 86_400_000).toISOString()],
-      cursor: [middleTask, lastTask],
-    },
+    '/v1/tasks': { ...search, count: ['true'], cursor: [middleTask, lastTask] },
+    '/v1/tasks/errors': { ...search, since: ['15d', '365d'] },
+    '/v1/tasks/suggestions': { q: ['error:', 'worker:w', 'state:failed mod'] },
     '/v1/batches': { cursor: [batch] },
-    '/v1/audit': { cursor: ['500', '150000'] },
+    '/v1/plans': { cursor: [lastTask] },
+    '/v1/audit': {
+      user_id: subjects,
+      cursor: ['500', '150000'],
+      action: [await one('SELECT action AS id FROM audit_log ORDER BY audit_log.id DESC LIMIT 1')],
+      target: [await one('SELECT target AS id FROM audit_log ORDER BY audit_log.id DESC LIMIT 1'), 'nobody'],
+      api_key_id: ['019a0000-0000-7000-8000-000000000000'],
+      since: ['15d'],
+      until: ['15d'],
+    },
     '/v1/schedules': { cursor: ['schedule 5000'] },
     [`/v1/webhooks/${webhook}/deliveries`]: { state: ['pending', 'delivered', 'failed'], cursor: ['1000'] },
     [`/v1/users/${people.busy}/health-metrics`]: { cursor: [String(Date.now() - 9 * 86_400_000)] },
@@ -97,6 +119,13 @@ export const collectRoutes = async (stack: Stack, client: pg.Client): Promise<re
     { queue: 'forecasts' },
     { worker: 'nobody' },
   ]
+  const planned = [
+    { action: 'retry', filter: {} },
+    { action: 'retry', filter: { worker: 'nobody' } },
+    { action: 'retry', filter: { user_id: people.busy, model: 'caide' } },
+    { action: 'purge', filter: { queue: 'predictions' } },
+    { action: 'revoke', filter: {} },
+  ]
   return [
     ...routes,
     ...filters.map((filter): Route => ({
@@ -105,6 +134,13 @@ export const collectRoutes = async (stack: Stack, client: pg.Client): Promise<re
       as: 'admin',
       method: 'POST',
       body: JSON.stringify({ filter, dry_run: true }),
+    })),
+    ...planned.map((plan): Route => ({
+      path: '/v1/plans',
+      key: stack.key,
+      as: 'admin',
+      method: 'POST',
+      body: JSON.stringify(plan),
     })),
   ]
 }

@@ -23,13 +23,13 @@ export interface WriteCost {
 export const measureWrites = async (stack: Stack, requests: number): Promise<WriteCost> => {
   await load(stack, requests)
   const cpuBefore = cpuSecondsOf(stack.postgresPid)
-  const { seconds, answer } = await load(stack, requests)
+  const { seconds, result } = await load(stack, requests)
   const cpu = cpuSecondsOf(stack.postgresPid) - cpuBefore
   return {
     perSecond: Math.round(requests / seconds),
     postgresMicroseconds: Math.round((cpu * 1e6) / requests),
-    p50Ms: answer.p50Ms,
-    p99Ms: answer.p99Ms,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
   }
 }
 
@@ -50,5 +50,5 @@ const load = async (stack: Stack, requests: number) => {
     intervalMs: 20,
   })
   const seconds = (performance.now() - startedAt) / 1000
-  return { seconds, answer: JSON.parse(line) as { readonly p50Ms: number; readonly p99Ms: number } }
+  return { seconds, result: JSON.parse(line) as { readonly p50Ms: number; readonly p99Ms: number } }
 }

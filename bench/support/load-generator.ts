@@ -45,8 +45,8 @@ const finish = (): void => {
   const percentile = (share: number) => sorted[Math.min(received - 1, Math.floor(received * share))]
   const { user, system } = process.cpuUsage()
   const cpuMicroseconds = Math.round((user + system) / total)
-  const answer = { seconds, statuses, cpuMicroseconds, p50Ms: percentile(0.5), p99Ms: percentile(0.99) }
-  process.stdout.write(`${JSON.stringify(answer)}\n`)
+  const result = { seconds, statuses, cpuMicroseconds, p50Ms: percentile(0.5), p99Ms: percentile(0.99) }
+  process.stdout.write(`${JSON.stringify(result)}\n`)
   process.exit(0)
 }
 

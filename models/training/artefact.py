@@ -37,6 +37,21 @@ def model_input(name: str, title: str, description: str, unit: str, low: float, 
     return {"name": name, "title": title, "description": description, "unit": unit, "min": low, "max": high, **more}
 
 
+SHAP_MEASURE = "Mean absolute SHAP value in log-odds over the reference people, all inputs known"
+
+
+def evidence(
+    intended_use: str, not_for: list[str], training_data: str, validation: str,
+    calibration: list[dict[str, Any]] | None = None, importance: tuple[str, dict[str, float]] | None = None,
+) -> dict[str, Any]:
+    """`evidence` of the manifest: what the card says of use and quality, in parts; `importance` is its measure and its values."""
+    return {
+        "intended_use": intended_use, "not_for": not_for, "training_data": training_data, "validation": validation,
+        "calibration": calibration or [],
+        "importance": importance and {"measure": importance[0], "values": importance[1]},
+    }
+
+
 def golden_matrix(rows: list[list[float | None]]) -> np.ndarray:
     """Golden inputs as the graph sees them: float32 values, NaN where missing, held as float64."""
     return np.array([[np.nan if value is None else value for value in row] for row in rows], np.float32).astype(float)

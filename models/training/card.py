@@ -26,6 +26,17 @@ def importance_table(inputs: list[str], importance: np.ndarray) -> str:
     return table(["input", "mean absolute SHAP"], ([inputs[index], f"{importance[index]:.3f}"] for index in order))
 
 
+def importance_values(inputs: list[str], importance: np.ndarray) -> dict[str, float]:
+    """The same for the manifest, most important first."""
+    return {inputs[index]: round(float(importance[index]), 3) for index in np.argsort(-importance)}
+
+
+def calibration_table(points: list[dict[str, float]]) -> str:
+    return table(
+        ["visits", "predicted", "observed"], ([point["count"], f"{point['predicted']:.3f}", f"{point['observed']:.3f}"] for point in points)
+    )
+
+
 def bullets(items: list[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 

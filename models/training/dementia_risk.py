@@ -18,10 +18,10 @@ from onnx import helper
 from scipy.special import expit
 
 from . import card as cards
-from .artefact import DISCLAIMER, golden_json, golden_matrix, model_folder, model_input, stable_json
+from .artefact import DISCLAIMER, SHAP_MEASURE, evidence, golden_json, golden_matrix, model_folder, model_input, stable_json
 from .distillation import (LEVEL, REPLICATES, WIDTH, fit_log_error, fit_student, interval_method, interval_nodes,
                            logistic_per_subset, resampled_people)  # fmt: skip
-from .evaluation import METRICS, measure, person_folds, resampled_weights
+from .evaluation import METRICS, calibration_points, measure, person_folds, resampled_weights
 from .graph import LEAF_QUANTUM, assert_reproduces, build_model, constant, tree_ensemble, trees_of
 from .masking import blended_people, hot_deck, only_columns, random_masks
 from .trees import mean_absolute_shap
@@ -264,6 +264,15 @@ LIMITS = [
     "why a test is absent, the true risk is higher than shown.",
     "Sex 1 = male; education is one yes-or-no item and not years of schooling.",
 ]
+INTENDED_USE = (
+    "Decision support for clinicians: the probability of a dementia diagnosis within 3 and 5 years for a person of about 65 or more without "
+    "dementia, from any of age, sex, education, MMSE, Benton, Isaacs and CES-D."
+)
+NOT_FOR = [
+    "People below 60; between 60 and 66 the model extrapolates.",
+    "People who are demented now, or asking whether they are.",
+    "People whose tests are absent because they could not do them: the true risk is higher than shown.",
+]
 TERMS = (
     "Fitted on the `paquid` sample of the R package lcmm, which is distributed under GPL-2 or later. Only fitted, aggregate "
     "parameters are shipped; the model folder holds no person's record."
@@ -295,8 +304,8 @@ def _inputs(rows: np.ndarray) -> list[dict]:
     ]  # fmt: skip
 
 
-def _card(landmarks: Landmarks, fitted: Fitted, log_error: lgb.Booster, reference: np.ndarray) -> tuple[bytes, dict[str, float]]:
-    """The card, and the metrics of the manifest."""
+def _card(landmarks: Landmarks, fitted: Fitted, log_error: lgb.Booster, reference: np.ndarray) -> tuple[bytes, dict[str, float], dict]:
+    """The card, and the metrics and the evidence of the manifest."""
     answers = cross_validate(landmarks)
     resamples = resampled_weights(landmarks.person, 300, 9)
     outcome = {horizon: censoring_weights(landmarks, horizon) for horizon in HORIZONS}
@@ -329,19 +338,38 @@ def _card(landmarks: Landmarks, fitted: Fitted, log_error: lgb.Booster, referenc
         )
         for horizon in HORIZONS
     }
+    def calibration(horizon: int) -> list[dict[str, float]]:
+        label, weight = outcome[horizon]
+        known = weight > 0
+        return calibration_points(label[known], [answer[known] for answer in answers["all inputs", horizon]], weight[known])
+
+    points = {horizon: calibration(horizon) for horizon in HORIZONS}
+    by_horizon |= {f"calibration_{horizon}y": cards.calibration_table(points[horizon]) for horizon in HORIZONS}
+    importance = mean_absolute_shap(fitted.booster, reference)
+    people, women = len(np.unique(landmarks.person)), len(np.unique(landmarks.person[~male]))
     card = cards.render(
         "dementia-risk", title=TITLE, limits=cards.bullets(LIMITS), terms=TERMS, acknowledgement=ACKNOWLEDGEMENT,
-        visits=len(age), people=len(np.unique(landmarks.person)), women=len(np.unique(landmarks.person[~male])),
+        visits=len(age), people=people, women=women,
         youngest=age.min(), oldest=age.max(), counts="; ".join(counts),
         trees=STUDENT_TREES, distance=fitted.distance, gap=2 * fitted.step, splits=len(CV_SEEDS),
         level=LEVEL, method=interval_method(fitted.distance), half_width=np.median(WIDTH * np.exp(log_error.predict(reference))),
-        importance=cards.importance_table(INPUTS, mean_absolute_shap(fitted.booster, reference)), **by_horizon,
+        importance=cards.importance_table(INPUTS, importance), **by_horizon,
     )  # fmt: skip
     metrics = {}
     for horizon in HORIZONS:
         for name, (value, _, _) in zip(["auc", "brier", "calibration_slope"], estimates("all inputs", horizon)):
             metrics[f"{name}_{horizon}y"] = round(value, 4)
-    return card, metrics
+    return card, metrics, evidence(
+        INTENDED_USE, NOT_FOR,
+        f"PAQUID, France: {len(age)} visits before diagnosis of {people} people ({women} women), ages {age.min():.0f} to {age.max():.0f}, "
+        f"first seen in 1988 to 1989. {'; '.join(counts)}.",
+        f"Five-fold cross-validation by person on the same people, weighted for censoring, mean over {len(CV_SEEDS)} random splits; no other cohort.",
+        [
+            {"title": f"Dementia within {horizon} years, all inputs", "output": f"risk_{horizon}y", "points": points[horizon]}
+            for horizon in HORIZONS
+        ],
+        (SHAP_MEASURE, cards.importance_values(INPUTS, importance)),
+    )  # fmt: skip
 
 
 def _reference_people(landmarks: Landmarks) -> np.ndarray:
@@ -372,13 +400,13 @@ def build(data: Path) -> dict[str, bytes]:
         for row in range(len(GOLDEN_ROWS))
     ]
     reference = _reference_people(landmarks)
-    card, metrics = _card(landmarks, fitted, log_error, reference)
+    card, metrics, stated = _card(landmarks, fitted, log_error, reference)
     manifest = {
         "manifest_version": 1, "kind": "risk", "name": "dementia-risk", "version": "1", "title": TITLE,
         "summary": "Probability of a dementia diagnosis within 3 and within 5 years, from any subset of age, sex, education, MMSE, Benton, Isaacs and CES-D.",
         "disclaimer": DISCLAIMER,
         "inputs": _inputs(landmarks.rows),
-        "limits": LIMITS, "terms": TERMS, "acknowledgement": ACKNOWLEDGEMENT, "metrics": metrics,
+        "limits": LIMITS, "terms": TERMS, "acknowledgement": ACKNOWLEDGEMENT, "metrics": metrics, "evidence": stated,
         "graph": {"file": "model.onnx", "input": "features", "dtype": "float32", "max_batch": 4096},
         "missing": {"rule": "native"},
         "outputs": [{
@@ -387,6 +415,7 @@ def build(data: Path) -> dict[str, bytes]:
         } for horizon in HORIZONS],
         "primary_output": "risk_5y",
         "categories": [{"name": "low", "below": 0.1}, {"name": "moderate", "below": 0.25}, {"name": "high", "below": 0.5}, {"name": "very_high"}],
+        "categories_origin": "Set for this service, not taken from a guideline.",
         "interval": {"level": LEVEL, "method": interval_method(fitted.distance)},
         "calibration": {"method": "Ridge strength in training; slope and mean checked by censoring-weighted cross-validation by person, per set of known inputs."},
         "explanation": {"method": "auto", "space": "log_odds", "background": "background.json"},

@@ -56,6 +56,26 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
+def calibration_points(
+    label: np.ndarray, repeats: list[np.ndarray], weight: np.ndarray, groups: int = 8
+) -> list[dict[str, float]]:
+    """Groups of equal weight by rising prediction: mean prediction, observed share and rows of each, mean over the repeats."""
+    totals = np.zeros((groups, 3))
+    for probability in repeats:
+        order = np.argsort(probability, kind="stable")
+        place = np.cumsum(weight[order]) - weight[order] / 2
+        group = np.minimum((place / weight.sum() * groups).astype(int), groups - 1)
+        for number in range(groups):
+            rows = order[group == number]
+            totals[number] += (
+                np.average(probability[rows], weights=weight[rows]), np.average(label[rows], weights=weight[rows]), len(rows),
+            )  # fmt: skip
+    return [
+        {"predicted": round(float(predicted), 4), "observed": round(float(observed), 4), "count": round(float(count))}
+        for predicted, observed, count in totals / len(repeats)
+    ]
+
+
 def person_folds(people: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """Fold number per row; a person's rows share one fold."""
     names, index = np.unique(people, return_inverse=True)

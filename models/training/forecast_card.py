@@ -22,8 +22,8 @@ def card_of(
     first: evaluation.Predictions,
     bare: evaluation.Predictions,
     texts: dict[str, Any],
-) -> tuple[dict[str, float], str]:
-    """Metrics for the manifest, and the text of card.md."""
+) -> tuple[dict[str, float], dict[str, Any], str]:
+    """Metrics and evidence for the manifest, and the text of card.md."""
     following = later.where(later.used == later.visit)
     found = evaluation.errors(following)
     carried, carried_p = evaluation.versus("last score carried forward", following, following.last)
@@ -51,11 +51,26 @@ def card_of(
     one = later.where(later.used == 1)
     one_months = one.gap_years * 12
     bins = [(0.0, 0.05), (0.05, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.01)]
+    groups = [(low, high, mask) for low, high in bins if (mask := (below >= low) & (below < high)).any()]
     reliability = "\n".join(
-        f"| {low:.2f} to {min(high, 1):.2f} | {mask.sum()} | {below[mask].mean():.3f} | {happened[mask].mean():.3f} |"
-        for low, high in bins
-        if (mask := (below >= low) & (below < high)).any()
+        f"| {low:.2f} to {min(high, 1):.2f} | {mask.sum()} | {below[mask].mean():.3f} | {happened[mask].mean():.3f} |" for low, high, mask in groups
     )
+    evidence = {
+        "intended_use": texts["intended_use"],
+        "not_for": texts["not_for"],
+        "training_data": f"PAQUID, south-west France: {len(people)} people aged 65 and over at entry with {people.seen.sum()} dated MMSE scores.",
+        "validation": f"Five-fold cross-validation by person on the same people, mean over {evaluation.SPLITS} random splits; no other cohort.",
+        "calibration": [
+            {
+                "title": "Next MMSE below 24",
+                "points": [
+                    {"predicted": round(float(below[mask].mean()), 3), "observed": round(float(happened[mask].mean()), 3), "count": int(mask.sum())}
+                    for _, _, mask in groups
+                ],
+            }
+        ],
+        "importance": None,
+    }
     spans = [("up to 18", 0, 18), ("18 to 30", 18, 30), ("30 to 48", 30, 48), ("48 to 84", 48, 84), ("84 to 120", 84, 120), ("over 120", 120, 999)]
     surplus = (following.distribution @ np.arange(process.MAXIMUM + 1)).mean(0) - following.score
     fell = (following.used > 1) & (people.score[following.person, following.used - 2] - following.last >= SHARP_FALL)
@@ -65,7 +80,7 @@ def card_of(
     )
     per_person = people.seen.sum(1)
     limits = "\n".join(f"- {limit}" for limit in texts["limits"])
-    return {name: float(f"{value:.4g}") for name, value in metrics.items()}, f"""# MMSE forecast: the score to come, with its uncertainty
+    return {name: float(f"{value:.4g}") for name, value in metrics.items()}, evidence, f"""# MMSE forecast: the score to come, with its uncertainty
 
 **Decision support, not diagnosis.**
 

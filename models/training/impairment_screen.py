@@ -17,10 +17,10 @@ from onnx import helper
 from scipy.special import expit
 
 from . import card as cards
-from .artefact import DISCLAIMER, golden_json, golden_matrix, model_folder, model_input, stable_json
+from .artefact import DISCLAIMER, SHAP_MEASURE, evidence, golden_json, golden_matrix, model_folder, model_input, stable_json
 from .distillation import (LEVEL, REPLICATES, WIDTH, LogOdds, fit_log_error, fit_student, interval_method, interval_nodes,
                            logistic_per_subset, resampled_people)  # fmt: skip
-from .evaluation import METRICS, measure, person_folds, person_weights, resampled_weights
+from .evaluation import METRICS, calibration_points, measure, person_folds, person_weights, resampled_weights
 from .graph import assert_reproduces, build_model, constant, tree_ensemble, trees_of
 from .masking import blended_people, hot_deck, only_columns, random_masks
 from .trees import boost, mean_absolute_shap
@@ -216,6 +216,16 @@ LIMITS = [
     "nwbv and etiv must come from a T1 scan processed as in OASIS; other software shifts them.",
     "Race, ethnicity and language of the people are not in the data; fairness across them could not be measured.",
 ]
+INTENDED_USE = (
+    "Decision support for clinicians: whether cognitive impairment (CDR above 0) is present now in an adult, from any of MMSE, age, sex, "
+    "education, socioeconomic status and two brain volumes."
+)
+NOT_FOR = [
+    "People below 33: none is in the training data, and few below 60.",
+    "Predicting a later impairment, or naming its cause.",
+    "Screening of a population in which impairment is rare, without recalibration.",
+    "Brain volumes that were not measured as in OASIS.",
+]
 TERMS = (
     "Fitted on OASIS-1 and OASIS-2 under the OASIS data use terms: acknowledge OASIS when presenting results or algorithms "
     "that benefitted from the data, do not try to re-identify anyone. The model folder holds no person's record."
@@ -248,8 +258,8 @@ def _inputs(rows: np.ndarray) -> list[dict]:
     ]  # fmt: skip
 
 
-def _card(sessions: Sessions, student: lgb.Booster, log_error: lgb.Booster, reference: np.ndarray, distance: float) -> tuple[bytes, dict[str, float]]:
-    """The card, and the metrics of the manifest."""
+def _card(sessions: Sessions, student: lgb.Booster, log_error: lgb.Booster, reference: np.ndarray, distance: float) -> tuple[bytes, dict[str, float], dict]:
+    """The card, and the metrics and the evidence of the manifest."""
     answers = cross_validate(sessions)
     resamples = resampled_weights(sessions.person, 300, 9)
     everything = np.ones(len(sessions.label))
@@ -271,9 +281,12 @@ def _card(sessions: Sessions, student: lgb.Booster, log_error: lgb.Booster, refe
         for name in SUBSETS
     )
     header = ["AUC", "Brier", "calibration slope", "predicted minus observed"]
+    importance = mean_absolute_shap(student, reference)
+    calibration = calibration_points(sessions.label, answers["all inputs"], everything)
+    people, women = len(np.unique(sessions.person)), len(np.unique(sessions.person[~male]))
     card = cards.render(
         "impairment-screen", title=TITLE, limits=cards.bullets(LIMITS), terms=TERMS, acknowledgement=ACKNOWLEDGEMENT,
-        visits=len(age), people=len(np.unique(sessions.person)), women=len(np.unique(sessions.person[~male])),
+        visits=len(age), people=people, women=women,
         share=sessions.label.mean(), youngest=age.min(), oldest=age.max(),
         education=", ".join(f"{code} = {years}" for code, years in EDUCATION_YEARS.items()),
         trees=STUDENT_TREES, distance=distance, splits=len(CV_SEEDS), level=LEVEL, method=interval_method(distance),
@@ -284,14 +297,21 @@ def _card(sessions: Sessions, student: lgb.Booster, log_error: lgb.Booster, refe
             [name, int(group.sum()), f"{sessions.label[group].mean():.0%}", *map(cards.with_interval, estimates("all inputs", group))]
             for name, group in groups.items()
         )),
-        importance=cards.importance_table(INPUTS, mean_absolute_shap(student, reference)),
+        importance=cards.importance_table(INPUTS, importance), calibration=cards.calibration_table(calibration),
     )  # fmt: skip
     metrics = {
         f"{name}{suffix}": round(by_subset[subset][index][0], 4)
         for subset, suffix in (("all inputs", ""), ("mmse_score and age", "_mmse_score_age"), ("without mmse_score", "_without_mmse_score"))
         for index, name in enumerate(["auc", "brier", "calibration_slope"])
     }
-    return card, metrics
+    return card, metrics, evidence(
+        INTENDED_USE, NOT_FOR,
+        f"OASIS-1 and OASIS-2: {len(age)} visits of {people} people ({women} women), ages {age.min():.0f} to {age.max():.0f}, "
+        f"{sessions.label.mean():.0%} of the visits impaired; volunteers of one research centre in the USA.",
+        f"Five-fold cross-validation by person on the same people, mean over {len(CV_SEEDS)} random splits; no other cohort.",
+        [{"title": "Present cognitive impairment, all inputs", "output": "impairment", "points": calibration}],
+        (SHAP_MEASURE, cards.importance_values(INPUTS, importance)),
+    )  # fmt: skip
 
 
 def _reference_people(sessions: Sessions) -> np.ndarray:
@@ -318,7 +338,7 @@ def build(data: Path) -> dict[str, bytes]:
         for row in range(len(GOLDEN_ROWS))
     ]
     reference = _reference_people(sessions)
-    card, metrics = _card(sessions, student, log_error, reference, distance)
+    card, metrics, stated = _card(sessions, student, log_error, reference, distance)
     manifest = {
         "manifest_version": 1, "kind": "risk", "name": "impairment-screen", "version": "1", "title": TITLE,
         "summary": "Probability that cognitive impairment (CDR above 0) is present now, from any subset of MMSE, age, sex, education, "
@@ -326,7 +346,7 @@ def build(data: Path) -> dict[str, bytes]:
         "disclaimer": DISCLAIMER,
         "inputs": _inputs(sessions.rows),
         "limits": LIMITS, "terms": TERMS, "acknowledgement": ACKNOWLEDGEMENT,
-        "metrics": metrics,
+        "metrics": metrics, "evidence": stated,
         "graph": {"file": "model.onnx", "input": "features", "dtype": "float32", "max_batch": 4096},
         "missing": {"rule": "native"},
         "outputs": [{
@@ -335,6 +355,7 @@ def build(data: Path) -> dict[str, bytes]:
         }],
         "primary_output": "impairment",
         "categories": [{"name": "low", "below": 0.3}, {"name": "moderate", "below": 0.6}, {"name": "high", "below": 0.8}, {"name": "very_high"}],
+        "categories_origin": "Set for this service, not taken from a guideline.",
         "interval": {"level": LEVEL, "method": interval_method(distance)},
         "calibration": {"method": "Shrinkage in training; slope and mean checked by cross-validation by person, per set of known inputs."},
         "explanation": {"method": "auto", "space": "log_odds", "background": "background.json"},

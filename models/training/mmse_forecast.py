@@ -39,6 +39,12 @@ LIMITS = [
     "Scores below 18 with a later one were hardly seen (19 people, 25 visits): the forecast after them was 1.5 points too hopeful, and the answer warns.",
     "The MMSE alone, with age, sex and education: treatment, stroke, depression and other tests are not used.",
 ]
+INTENDED_USE = "Decision support for clinicians: the MMSE scores to expect of a person of 65 or more, from the person's own dated scores."
+NOT_FOR = [
+    "People below 65, or seen in a memory clinic: they are not in the training data.",
+    "Judging the effect of a treatment: treatment is not an input.",
+    "Diagnosing dementia.",
+]
 # Limits of `trained`: as far as this many people with a later score went.
 FOLLOWED_PEOPLE = 20
 # Of the model as it was chosen; the training command fits the two-course model only.
@@ -116,7 +122,7 @@ def golden_of(model: dict[str, Any], population: dict[str, Any]) -> dict[str, An
     return {"tolerance": 1e-6, "cases": cases}
 
 
-def manifest_of(people: process.People, metrics: dict[str, float], files: dict[str, bytes]) -> dict[str, Any]:
+def manifest_of(people: process.People, metrics: dict[str, float], evidence: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
     low, high = np.quantile(people.age[people.seen], [0.01, 0.99])
     coded = {"min": 0, "max": 1, "integer": True}
     return {
@@ -137,6 +143,7 @@ def manifest_of(people: process.People, metrics: dict[str, float], files: dict[s
         "terms": TERMS,
         "acknowledgement": ACKNOWLEDGEMENT,
         "metrics": metrics,
+        "evidence": evidence,
         "parameters": "parameters.json",
         "metric": "mmse_score",
         "horizons_months": [6, 12, 24],
@@ -151,14 +158,14 @@ def build(data: Path) -> dict[str, bytes]:
     later, first, bare = evaluation.cross_validate(people, population)
     checked_months = int(np.quantile(later.gap_years, 0.99)) * 12
     model = process.fit(people)
-    texts = {"limits": LIMITS, "terms": TERMS, "acknowledgement": ACKNOWLEDGEMENT, "design": DESIGN}
-    metrics, card = forecast_card.card_of(people, model, later, first, bare, texts)
+    texts = {"limits": LIMITS, "terms": TERMS, "acknowledgement": ACKNOWLEDGEMENT, "design": DESIGN, "intended_use": INTENDED_USE, "not_for": NOT_FOR}
+    metrics, stated, card = forecast_card.card_of(people, model, later, first, bare, texts)
     files = {
         "card.md": card.encode(),
         "golden.json": _json(golden_of(model, population)),
         "parameters.json": _json(parameters_of(model, population, people, checked_months)),
     }
-    return {**files, "manifest.json": _json(manifest_of(people, metrics, files))}
+    return {**files, "manifest.json": _json(manifest_of(people, metrics, stated, files))}
 
 
 def _json(value: Any) -> bytes:

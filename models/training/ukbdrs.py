@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from . import card as cards
-from .artefact import DISCLAIMER, golden_json, golden_matrix, model_folder, model_input, stable_json
+from .artefact import DISCLAIMER, evidence, golden_json, golden_matrix, model_folder, model_input, stable_json
 from .graph import assert_reproduces, build_model
 
 # Per input: coefficient without APOE, with APOE.
@@ -135,7 +135,8 @@ LIMITS = [
     "UK Biobank's volunteers are healthier and less deprived than the population: absolute risks elsewhere may be higher. Death counts as a competing event.",
     "No interval is given: the covariance of the published coefficients is not available.",
 ]
-
+INTENDED_USE = "Decision support for clinicians: the 14-year risk of dementia at ages 50 to 73, from the published UK Biobank Dementia Risk Score."
+NOT_FOR = ["People below 50 or above 73: such ages are refused.", "Saying whether dementia is present now."]
 TERMS = "Published coefficients; cite the source."
 ACKNOWLEDGEMENT = "Anatürk, Patel, Suri et al. 2023, BMJ Mental Health 26:e300719."
 
@@ -182,11 +183,21 @@ def build(_: Path) -> dict[str, bytes]:
         "disclaimer": DISCLAIMER, "inputs": _inputs(), "limits": LIMITS, "terms": TERMS,
         "acknowledgement": ACKNOWLEDGEMENT,
         "metrics": {"published_auc": 0.8, "published_auc_whitehall": 0.77},
+        "evidence": evidence(
+            INTENDED_USE, NOT_FOR,
+            "UK Biobank, ages 50 to 73, with death as a competing event. Nothing was fitted here: published coefficients.",
+            "By the authors, in the UK Biobank test sample and in Whitehall II. Not measured again here; no calibration figures.",
+            importance=(
+                "Coefficient with APOE: change of the log hazard by one unit of the input",
+                {name: round(second, 4) for name, (_, second) in sorted(COEFFICIENTS.items(), key=lambda each: -abs(each[1][1]))},
+            ),
+        ),
         "graph": {"file": "model.onnx", "input": "features", "dtype": "float32", "max_batch": 4096},
         "missing": {"rule": "native"},
         "outputs": [{"name": "risk_14y", "title": "Probability of dementia within 14 years", "value": {"tensor": "probability"}, "horizon_years": 14}],
         "primary_output": "risk_14y",
         "categories": [{"name": "low", "below": 0.01}, {"name": "moderate", "below": 0.03}, {"name": "high", "below": 0.08}, {"name": "very_high"}],
+        "categories_origin": "Set for this service, not by the authors of the score.",
         "interval": None, "calibration": None,
         "explanation": {"method": "auto", "space": "log_odds", "background": "background.json"},
     }  # fmt: skip

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query } from '../support/query.js'
+import { slowly } from '../support/requests.js'
 import { startStack, type BrokerKind, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -31,16 +32,12 @@ const observe = async (stack: Stack, work: number): Promise<Observation> => {
     Promise.all(stack.workers.map(async ({ healthUrl }) => (await fetch(`${healthUrl}/metrics`)).text()))
   // Each reading begins a new measurement.
   await readMetrics()
-  const { body } = await stack.request('POST', '/v1/predictions', {
-    user_id: 1,
-    health_metrics: { mmse_score: work },
-    model: 'slow',
-  })
+  const { body } = await stack.request('POST', '/v1/predictions', slowly(work))
   const taskId = String(body['task_id'])
   const task = await waitFor(
     async () => {
-      const answer = await stack.request('GET', `/v1/tasks/${taskId}`)
-      return ['succeeded', 'failed', 'timed_out'].includes(String(answer.body['state'])) && answer.body
+      const response = await stack.request('GET', `/v1/tasks/${taskId}`)
+      return ['succeeded', 'failed', 'timed_out'].includes(String(response.body['state'])) && response.body
     },
     { what: 'the slow task', timeoutMs: 100_000, intervalMs: 100 },
   )

@@ -61,7 +61,7 @@ describe.runIf(hasRedis())('the broker is out of order', () => {
       timeoutMs: soonMs,
     })
   /** What the processes have logged of the broker since `start`. */
-  const told = (start: number) =>
+  const logged = (start: number) =>
     stack
       .readLogs()
       .slice(start)
@@ -108,7 +108,7 @@ describe.runIf(hasRedis())('the broker is out of order', () => {
       'it stands still',
       async () => process.kill(redis.pid, 'SIGSTOP'),
       async () => process.kill(redis.pid, 'SIGCONT'),
-      /no answer within/,
+      /no response within/,
     ],
   ]
 
@@ -120,14 +120,14 @@ describe.runIf(hasRedis())('the broker is out of order', () => {
     try {
       await untilReady(503)
       id = await submit()
-      await waitFor(() => told(start).some((line) => words.test(line)), { what: `${words}`, timeoutMs: soonMs })
+      await waitFor(() => logged(start).some((line) => words.test(line)), { what: `${words}`, timeoutMs: soonMs })
     } finally {
       await end()
     }
     await untilReady(200)
     await untilSucceeded(id)
     // Once by each process when it begins, perhaps once more when the reason changes, and once when it is over.
-    expect(told(start).length).toBeLessThanOrEqual(6)
+    expect(logged(start).length).toBeLessThanOrEqual(6)
   })
 
   it('B3: connections that outlive a failover lead to a replica: new ones are made within seconds', async () => {

@@ -103,7 +103,7 @@ describeOnBothBrokers('B7: the clock of the database decides', (broker) => {
     expect(pause).toBeGreaterThan(0.9 * retrySeconds - toleranceSeconds.early)
     expect(pause).toBeLessThan(1.1 * retrySeconds + toleranceSeconds.late)
 
-    // What a process tells others is the database's time, too.
+    // What a process sends to others is the database's time, too.
     const sentBefore = receiver.messages.length
     await send('/v1/tasks', predict({}))
     const message = await waitFor(() => receiver.messages[sentBefore], { what: 'the webhook' })

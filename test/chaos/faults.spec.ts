@@ -1,24 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { readBroker } from '../support/broker-contents.js'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { isAlive, parentOf } from '../support/process-list.js'
 import { query, queryNumber } from '../support/query.js'
-import { quickRecovery, startStack, type Stack, type WorkerProgram } from '../support/stack.js'
+import { second, slowly } from '../support/requests.js'
+import { quickRecovery, type WorkerProgram } from '../support/stack.js'
 import { addThrowingModel } from '../support/throwing-model.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 import { startReceiver } from '../support/webhook-receiver.js'
 import { readAttempts, runningWorkers, toAttempts, workerOf } from '../support/workers.js'
 
-/** `mmse_score` of the slow model: about a second and ten seconds of work. */
-const second = 3
-const tenSeconds = 30
 /** Values of a person that must stand in no other place than their row. */
 const canaryAge = 71.357913
 const canaryPoints = 7_135_791
 const canaryWord = 'canary-word'
 
-const slowly = (work: number) => ({ user_id: 1, health_metrics: { mmse_score: work }, model: 'slow' })
 const quick = { user_id: 1, health_metrics: { mmse_score: 24, age: 72 } }
 
 const addThrowingModels = (folder: string): void => {
@@ -27,37 +25,31 @@ const addThrowingModels = (folder: string): void => {
 }
 
 describeOnBothBrokers('chaos', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      workers: 2,
-      logs: 'keep',
-      testModels: addThrowingModels,
-      env: {
-        ...quickRecovery,
-        LOG_LEVEL: 'trace',
-        WORKER_CONCURRENCY: '1',
-        TASK_RETRY_DELAY_SECONDS: '0.2',
-        WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
-      },
-    })
+  const stack = useStack({
+    broker,
+    workers: 2,
+    logs: 'keep',
+    testModels: addThrowingModels,
+    env: {
+      ...quickRecovery,
+      LOG_LEVEL: 'trace',
+      WORKER_CONCURRENCY: '1',
+      TASK_RETRY_DELAY_SECONDS: '0.2',
+      WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
+    },
   })
-  afterAll(() => stack.stop())
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
   const get = async (path: string) => (await stack.get(path)).body
-  const submit = async (body: unknown) => String((await post('/v1/predictions', body)).body['task_id'])
+  const submit = async (body: unknown) => String((await stack.post('/v1/predictions', body)).body['task_id'])
   const read = (id: string) => readAttempts(stack, id)
   const untilState = async (id: string, state: string) => toAttempts(await stack.untilTask(id, state, 60_000))
   const childrenOf = (worker: WorkerProgram) => stack.listProcesses().filter((pid) => parentOf(pid) === worker.pid)
   const metricsOf = async ({ healthUrl }: WorkerProgram) => (await fetch(`${healthUrl}/metrics`)).text()
 
-  /** A prediction that fails, as it stands then, and the states that a webhook told of it. */
+  /** A prediction that fails, as it stands then, and the states that a webhook received of it. */
   const fail = async (model: string) => {
     const receiver = await startReceiver()
-    const hook = await post('/v1/webhooks', { url: `${receiver.url}/hook` })
+    const hook = await stack.post('/v1/webhooks', { url: `${receiver.url}/hook` })
     const deliveries = `/v1/webhooks/${String(hook.body['id'])}/deliveries`
     const id = await submit({ user_id: 1, health_metrics: { load_points: canaryPoints }, model })
     const task = await untilState(id, 'failed')
@@ -74,9 +66,9 @@ describeOnBothBrokers('chaos', (broker) => {
   it('a child that ignores signals is killed at the hard limit, and the next job runs', async () => {
     const hardSeconds = 1
     for (const name of ['worker1@test', 'worker2@test']) {
-      await post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 60, hard: hardSeconds })
+      await stack.post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 60, hard: hardSeconds })
     }
-    const id = await submit(slowly(tenSeconds))
+    const id = await submit(slowly(10 * second))
     const worker = workerOf(stack, (await untilState(id, 'running')).worker)
     const [child = 0] = childrenOf(worker)
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(child, signal)
@@ -88,7 +80,7 @@ describeOnBothBrokers('chaos', (broker) => {
     await waitFor(() => !isAlive(child), { what: 'the child to be gone' })
     await untilState(next, 'succeeded')
     for (const name of ['worker1@test', 'worker2@test']) {
-      await post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 1500, hard: 1800 })
+      await stack.post(`/v1/workers/${name}/time-limit`, { task: 'ml.process_prediction', soft: 1500, hard: 1800 })
     }
     // Also the worker whose child died goes on.
     await waitFor(() => childrenOf(worker).length === 1, { what: 'a new child' })
@@ -141,7 +133,7 @@ describeOnBothBrokers('chaos', (broker) => {
     expect(starts.slice(1).every((start, index) => start - (ends[index] ?? 0) >= 175)).toBe(true)
   })
 
-  it('D3: a graph that fails is not tried again: it would fail again; one webhook tells', async () => {
+  it('D3: a graph that fails is not tried again: it would fail again; one webhook is sent', async () => {
     const { task, sent } = await fail('throwing')
     expect(task).toMatchObject({
       retries: 0,
@@ -157,10 +149,10 @@ describeOnBothBrokers('chaos', (broker) => {
     const count = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks')
     const before = await count()
     const key = { 'idempotency-key': randomUUID() }
-    const answers = await Promise.all(Array.from({ length: 50 }, () => post('/v1/predictions', quick, key)))
-    expect(answers.filter(({ status }) => status !== 202 && status !== 200)).toEqual([])
-    expect(new Set(answers.map(({ body }) => body['id'])).size).toBe(1)
-    expect(new Set(answers.map(({ body }) => body['task_id'])).size).toBe(1)
+    const responses = await Promise.all(Array.from({ length: 50 }, () => stack.post('/v1/predictions', quick, key)))
+    expect(responses.filter(({ status }) => status !== 202 && status !== 200)).toEqual([])
+    expect(new Set(responses.map(({ body }) => body['id'])).size).toBe(1)
+    expect(new Set(responses.map(({ body }) => body['task_id'])).size).toBe(1)
     expect(await count()).toBe(before + 1)
   })
 
@@ -168,23 +160,25 @@ describeOnBothBrokers('chaos', (broker) => {
     const canaries = [String(canaryAge), String(canaryPoints), canaryWord]
     const metrics = { mmse_score: 24, age: canaryAge }
     const texts: string[] = []
-    const keep = async (answer: Promise<{ text: string }>) => {
-      const { text } = await answer
+    const keep = async (response: Promise<{ text: string }>) => {
+      const { text } = await response
       texts.push(text)
     }
-    for (const queue of ['predictions', 'explanations', 'batch']) await post(`/v1/queues/${queue}/pause`)
-    const submitted = await post('/v1/predictions', { user_id: 5, health_metrics: metrics, explain: true })
+    for (const queue of ['predictions', 'explanations', 'batch']) await stack.post(`/v1/queues/${queue}/pause`)
+    const submitted = await stack.post('/v1/predictions', { user_id: 5, health_metrics: metrics, explain: true })
     const failing = await submit({ user_id: 5, health_metrics: { load_points: canaryPoints }, model: 'throwing' })
     const csv = `user_id,mmse_score,age\n1,24,${canaryAge}\n2,24,${canaryWord}\n3,${canaryPoints},70`
-    const batch = await post('/v1/batches', csv, { 'content-type': 'text/csv' })
-    await post('/v1/tasks', {
+    const batch = await stack.post('/v1/batches', csv, { 'content-type': 'text/csv' })
+    await stack.post('/v1/tasks', {
       name: 'ml.process_prediction',
       args: { user_id: 5, health_metrics: metrics },
       countdown: 60,
     })
-    await keep(post('/v1/predictions', { user_id: 5, health_metrics: { ...metrics, colour: canaryWord } }))
-    await keep(post('/v1/predictions', { user_id: 5, health_metrics: { mmse_score: canaryPoints, age: canaryAge } }))
-    await keep(post('/v1/predictions', { user_id: canaryWord, health_metrics: metrics }))
+    await keep(stack.post('/v1/predictions', { user_id: 5, health_metrics: { ...metrics, colour: canaryWord } }))
+    await keep(
+      stack.post('/v1/predictions', { user_id: 5, health_metrics: { mmse_score: canaryPoints, age: canaryAge } }),
+    )
+    await keep(stack.post('/v1/predictions', { user_id: canaryWord, health_metrics: metrics }))
     const ids = [String(submitted.body['task_id']), failing]
     const held = await waitFor(
       async () => {
@@ -194,7 +188,7 @@ describeOnBothBrokers('chaos', (broker) => {
       { what: 'the jobs to wait' },
     )
     texts.push(held)
-    for (const queue of ['predictions', 'explanations', 'batch']) await post(`/v1/queues/${queue}/resume`)
+    for (const queue of ['predictions', 'explanations', 'batch']) await stack.post(`/v1/queues/${queue}/resume`)
     await untilState(ids[0] ?? '', 'succeeded')
     await untilState(failing, 'failed')
     await waitFor(async () => (await get(`/v1/batches/${String(batch.body['id'])}`))['completed_at'], {
@@ -214,7 +208,7 @@ describeOnBothBrokers('chaos', (broker) => {
        UNION ALL SELECT a::text FROM task_attempts a UNION ALL SELECT w::text FROM workers w`,
     )
     texts.push(...kept.map(({ text }) => text))
-    // The looks could fail: the values stand where they belong.
+    // The searches could fail: the values stand where they belong.
     const own = await query<{ text: string }>(stack.databaseUrl, 'SELECT health_metrics::text AS text FROM predictions')
     expect(own.some(({ text }) => text.includes(String(canaryAge)))).toBe(true)
     expect(own.some(({ text }) => text.includes(String(canaryPoints)))).toBe(true)

@@ -2,10 +2,10 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query } from '../support/query.js'
-import { waiting } from '../support/requests.js'
+import { second, slowly, waiting } from '../support/requests.js'
 import { listChildrenOf } from '../support/process-list.js'
 import { hasRedis } from '../support/redis-server.js'
-import { quickRecovery, startStack, type Answer, type BrokerKind, type Stack } from '../support/stack.js'
+import { quickRecovery, startStack, type HttpResponse, type BrokerKind, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 /** A value that must stand in no log line. */
@@ -39,9 +39,9 @@ describeOnBothBrokers('while the database is down', (broker) => {
   })
   afterAll(() => stack.stop())
 
-  it('submissions are refused with when to try again, the probes tell, and all heals by itself', async () => {
+  it('submissions are refused with when to try again, the probes show it, and all heals by itself', async () => {
     const worker = stack.workers[0]?.healthUrl ?? ''
-    const slow = await submit(stack, { user_id: 1, health_metrics: { mmse_score: 6 }, model: 'slow' })
+    const slow = await submit(stack, slowly(2 * second))
     await waitFor(
       async () => (await stack.request('GET', `/v1/tasks/${String(slow.body['task_id'])}`)).body['state'] === 'running',
       { what: 'the slow task to start' },
@@ -78,14 +78,14 @@ describeOnBothBrokers('while the database is down', (broker) => {
   it('a submission whose statement is cut off is refused too', async () => {
     const blocker = new pg.Client({ connectionString: stack.databaseUrl })
     await blocker.connect()
-    let answer: Promise<Answer> | undefined
+    let response: Promise<HttpResponse> | undefined
     try {
       await blocker.query('BEGIN')
       await blocker.query('LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE')
-      answer = submit(stack)
+      response = submit(stack)
       await waitFor(
         async () => {
-          // Not by the blocker itself: a transaction sees the activity as it was at its first look.
+          // Not by the blocker itself: a transaction sees the activity as it was at its first read.
           const cut = await query(
             stack.databaseUrl,
             `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -99,18 +99,18 @@ describeOnBothBrokers('while the database is down', (broker) => {
     } finally {
       await blocker.end()
     }
-    const { status, body } = await answer
+    const { status, body } = await response
     expect([status, body['code']]).toEqual([503, 'DATABASE_UNAVAILABLE'])
-    // A connection that was cut off may be handed out once more before the pool has heard of its end.
+    // A connection that was cut off may be handed out once more before the pool is notified of its end.
     await waitFor(async () => (await submit(stack, request, waiting)).status === 200, {
       what: 'submissions to be taken again',
       timeoutMs: 20_000,
     })
   })
 
-  it('PostgreSQL that hangs is told from one that works: submissions are refused, and all heals by itself', async () => {
+  it('PostgreSQL that hangs is distinguished from one that works: submissions are refused, and all heals by itself', async () => {
     const worker = stack.workers[0]?.healthUrl ?? ''
-    const slow = await submit(stack, { user_id: 1, health_metrics: { mmse_score: 6 }, model: 'slow' })
+    const slow = await submit(stack, slowly(2 * second))
     await waitFor(
       async () => (await stack.request('GET', `/v1/tasks/${String(slow.body['task_id'])}`)).body['state'] === 'running',
       { what: 'the slow task to start' },
@@ -156,7 +156,7 @@ describe.runIf(hasRedis())('while Redis is down', () => {
   })
   afterAll(() => stack.stop())
 
-  it('submissions are taken and dispatched later, also by an api that was started meanwhile', async () => {
+  it('submissions are taken and enqueued later, also by an api that was started meanwhile', async () => {
     await stack.redis?.kill()
     const taken = await submit(stack)
     expect(taken.status).toBe(202)

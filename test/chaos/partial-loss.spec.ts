@@ -7,6 +7,7 @@ import { describeOnBothBrokers } from '../support/brokers.js'
 import { makeModelsFolder } from '../support/models-folder.js'
 import { query, queryNumber } from '../support/query.js'
 import { hasRedis } from '../support/redis-server.js'
+import { slowly } from '../support/requests.js'
 import { startStack, type BrokerKind, type Stack } from '../support/stack.js'
 import { addThrowingModel } from '../support/throwing-model.js'
 import { waitFor } from '../support/wait-for.js'
@@ -86,10 +87,7 @@ const untilAllEnded = (stack: Stack) =>
 const sendAll = async (stack: Stack, load: Load): Promise<void> => {
   const calls = [
     ...Array.from({ length: load.plain }, () => ['/v1/predictions', quick]),
-    ...Array.from({ length: load.slow }, () => [
-      '/v1/predictions',
-      { user_id: 1, model: 'slow', health_metrics: { mmse_score: 0.1 } },
-    ]),
+    ...Array.from({ length: load.slow }, () => ['/v1/predictions', slowly(0.1)]),
     ...Array.from({ length: load.urgent }, () => [
       '/v1/tasks',
       { name: 'ml.process_prediction', args: quick, priority: 2 },

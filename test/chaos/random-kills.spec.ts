@@ -2,6 +2,8 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query, queryNumber } from '../support/query.js'
+import { randomFrom } from '../support/random-numbers.js'
+import { slowly } from '../support/requests.js'
 import { quickRecovery, startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -12,17 +14,6 @@ const senders = 32
 const work = 0.1
 /** Change it to see other orders of events; a failure prints it. */
 const seed = 20_261_122
-
-/** Small deterministic random numbers in [0, 1): mulberry32. */
-const randomFrom = (start: number) => {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 describeOnBothBrokers(`under load, with processes killed at random (seed ${seed})`, (broker) => {
   let stack: Stack
@@ -49,7 +40,7 @@ describeOnBothBrokers(`under load, with processes killed at random (seed ${seed}
         const { status, body } = await stack.request(
           'POST',
           '/v1/predictions',
-          { user_id: index + 1, health_metrics: { mmse_score: work }, model: 'slow' },
+          { ...slowly(work), user_id: index + 1 },
           { 'idempotency-key': `chaos-${index}` },
         )
         return (status === 202 || status === 200) && { id: Number(body['id']), taskId: String(body['task_id']) }

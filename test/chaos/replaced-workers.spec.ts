@@ -1,31 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { readResults } from '../support/csv-batches.js'
 import { query, queryNumber } from '../support/query.js'
-import { quickRecovery, startStack, type Stack } from '../support/stack.js'
+import { second, slowly } from '../support/requests.js'
+import { quickRecovery } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 import { runningWorkers, workerOf } from '../support/workers.js'
 
-/** `mmse_score` of the slow model: about a second of work. */
-const second = 3
-
-const slowly = (work: number) => ({ user_id: 1, health_metrics: { mmse_score: work }, model: 'slow' })
-
 describeOnBothBrokers('chaos', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      workers: 2,
-      testModels: true,
-      env: { ...quickRecovery, WORKER_CONCURRENCY: '1', TASK_RETRY_DELAY_SECONDS: '0.2' },
-    })
+  const stack = useStack({
+    broker,
+    workers: 2,
+    testModels: true,
+    env: { ...quickRecovery, WORKER_CONCURRENCY: '1', TASK_RETRY_DELAY_SECONDS: '0.2' },
   })
-  afterAll(() => stack.stop())
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
   const get = async (path: string) => (await stack.get(path)).body
 
   it('a batch of 1,000 with 7 % bad rows and two worker kills completes once with 70 errors listed', async () => {
@@ -34,7 +25,7 @@ describeOnBothBrokers('chaos', (broker) => {
     // The first good row keeps the model busy for long enough to be killed twice.
     const lines = rows.map((index) => `${index + 1},${isBad(index) ? 999 : index === 7 ? second : 0}`)
     const csv = ['user_id,mmse_score', ...lines].join('\n')
-    const accepted = await post('/v1/batches?model=slow', csv, { 'content-type': 'text/csv' })
+    const accepted = await stack.post('/v1/batches?model=slow', csv, { 'content-type': 'text/csv' })
     expect(accepted.body).toMatchObject({ total: 1_000, failed: 70, succeeded: 0, completed_at: null })
     const id = String(accepted.body['id'])
     const findChunk = async () => {
@@ -95,8 +86,8 @@ describeOnBothBrokers('chaos', (broker) => {
         const key = { 'idempotency-key': randomUUID() }
         const body = await waitFor(
           async () => {
-            const answer = await post('/v1/predictions', slowly(0.1), key)
-            return answer.status < 300 && answer.body
+            const response = await stack.post('/v1/predictions', slowly(0.1), key)
+            return response.status < 300 && response.body
           },
           { what: 'a submission to be accepted', timeoutMs: 60_000 },
         )

@@ -32,9 +32,6 @@ describeOnBothBrokers('retention', (broker) => {
   })
   afterAll(() => stack.stop())
 
-  const get = (path: string) => stack.request('GET', path)
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
   const countRows = async (tables: readonly string[]): Promise<Record<string, number>> => {
     const counts = await Promise.all(
       tables.map((table) =>
@@ -44,26 +41,27 @@ describeOnBothBrokers('retention', (broker) => {
     return Object.fromEntries(tables.map((table, index) => [table, counts[index]?.[0]?.number ?? -1]))
   }
   const jobsOf = async () => {
-    const { body } = await get('/v1/queues')
+    const { body } = await stack.get('/v1/queues')
     const queues = body['items'] as { broker: { waiting: number; active: number; delayed: number } }[]
     return queues.reduce((sum, { broker: jobs }) => sum + jobs.waiting + jobs.active + jobs.delayed, 0)
   }
 
   it('idle system past TTL is empty of results, and keeps what is no result', async () => {
-    const prediction = (await post('/v1/predictions', { user_id: 1, health_metrics: metrics, explain: true }, waiting))
-      .body
-    await post('/v1/users/1/health-metrics', { recorded_at: '2025-03-01', health_metrics: metrics })
-    const forecast = (await post('/v1/users/1/forecasts', {}, waiting)).body
+    const prediction = (
+      await stack.post('/v1/predictions', { user_id: 1, health_metrics: metrics, explain: true }, waiting)
+    ).body
+    await stack.post('/v1/users/1/health-metrics', { recorded_at: '2025-03-01', health_metrics: metrics })
+    const forecast = (await stack.post('/v1/users/1/forecasts', {}, waiting)).body
     const csv = `user_id,mmse_score\n${Array.from({ length: 6_500 }, (_, index) => `${index + 1},${index % 31}\n`).join('')}x,1\n`
-    const batch = (await post('/v1/batches', csv, { 'content-type': 'text/csv', ...waiting })).body
+    const batch = (await stack.post('/v1/batches', csv, { 'content-type': 'text/csv', ...waiting })).body
     expect([prediction, forecast, batch].map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded'])
     const later = { name: 'ml.process_prediction', args: { user_id: 2, health_metrics: metrics }, countdown: 600 }
-    const cancelled = String((await post('/v1/tasks', later)).body['id'])
-    await post(`/v1/tasks/${cancelled}/revoke`)
-    await post('/v1/tasks', { name: 'ml.health_check' }, waiting)
-    const ahead = String((await post('/v1/tasks', later)).body['id'])
-    await post('/v1/queues/forecasts/pause')
-    await post('/v1/queues/forecasts/resume')
+    const cancelled = String((await stack.post('/v1/tasks', later)).body['id'])
+    await stack.post(`/v1/tasks/${cancelled}/revoke`)
+    await stack.post('/v1/tasks', { name: 'ml.health_check' }, waiting)
+    const ahead = String((await stack.post('/v1/tasks', later)).body['id'])
+    await stack.post('/v1/queues/forecasts/pause')
+    await stack.post('/v1/queues/forecasts/resume')
 
     await waitFor(
       async () => {
@@ -79,7 +77,7 @@ describeOnBothBrokers('retention', (broker) => {
       { what: 'only what is ahead to be left', timeoutMs: 60_000, intervalMs: 200 },
     )
     // Of what is left, the task that is scheduled and its prediction.
-    expect((await get(`/v1/tasks/${ahead}`)).body['state']).toBe('scheduled')
+    expect((await stack.get(`/v1/tasks/${ahead}`)).body['state']).toBe('scheduled')
     expect(await jobsOf()).toBe(1)
     expect(await countRows(['health_metrics'])).toEqual({ health_metrics: 1 })
 
@@ -93,14 +91,14 @@ describeOnBothBrokers('retention', (broker) => {
       `/v1/batches/${String(batch['id'])}/results`,
       `/v1/tasks/${cancelled}`,
     ]) {
-      const { status, body } = await get(path)
+      const { status, body } = await stack.get(path)
       expect([path, status, body['code']]).toEqual([path, 410, 'RESOURCE_GONE'])
     }
     for (const path of ['/v1/predictions/999999999', `/v1/tasks/${randomUUID()}`, `/v1/batches/${randomUUID()}`]) {
-      expect([path, (await get(path)).status]).toEqual([path, 404])
+      expect([path, (await stack.get(path)).status]).toEqual([path, 404])
     }
 
-    await post(`/v1/tasks/${ahead}/revoke`)
+    await stack.post(`/v1/tasks/${ahead}/revoke`)
     await waitFor(
       async () => Object.values(await countRows(resultTables)).every((count) => count === 0) && (await jobsOf()) === 0,
       { what: 'nothing to be left', intervalMs: 200 },

@@ -1,22 +1,18 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { quickRecovery, startStack, type Stack } from '../support/stack.js'
+import { second, slowTask } from '../support/requests.js'
+import { quickRecovery } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 
 const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } } }
-/** About ten seconds of work. */
-const slow = { name: 'ml.process_prediction', args: { user_id: 7, health_metrics: { mmse_score: 30 }, model: 'slow' } }
 
 describeOnBothBrokers('with every worker down', (broker) => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      workers: 0,
-      testModels: true,
-      env: quickRecovery,
-    })
+  const stack = useStack({
+    broker,
+    workers: 0,
+    testModels: true,
+    env: quickRecovery,
   })
-  afterAll(() => stack.stop())
 
   const send = async (body: unknown) => String((await stack.request('POST', '/v1/tasks', body)).body['id'])
   const read = (id: string) => stack.readTask(id)
@@ -37,7 +33,7 @@ describeOnBothBrokers('with every worker down', (broker) => {
 
   it('a task that ran when its worker died and was then revoked is not started again', async () => {
     const worker = await stack.startWorker()
-    const id = await send(slow)
+    const id = await send(slowTask(10 * second))
     await untilState(id, 'running')
     await worker.kill('SIGKILL')
     await stack.request('POST', `/v1/tasks/${id}/revoke`)

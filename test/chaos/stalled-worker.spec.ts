@@ -153,8 +153,8 @@ describe('a worker whose connections to PostgreSQL are dead, and nobody says so'
     const { body } = await submit()
     const task = await waitFor(
       async () => {
-        const answer = await stack.request('GET', `/v1/tasks/${String(body['task_id'])}`)
-        return answer.body['state'] === 'succeeded' && answer.body
+        const response = await stack.request('GET', `/v1/tasks/${String(body['task_id'])}`)
+        return response.body['state'] === 'succeeded' && response.body
       },
       { what: 'the task', timeoutMs: 90_000 },
     )

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { bearer } from '../support/requests.js'
 import { runAsAdmin } from '../support/run-command.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 describe('keys, audit and the command line', () => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres' })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker: 'postgres' })
 
   const create = (body: unknown) => stack.request('POST', '/v1/api-keys', body)
   /** Runs the command line as a user does. */
@@ -79,7 +75,7 @@ describe('keys, audit and the command line', () => {
     })
   })
 
-  it('the audit trail tells who did what, newest first, to administrators', async () => {
+  it('the audit trail shows who did what, newest first, to administrators', async () => {
     const { body } = await create({ name: 'audited', role: 'operator' })
     const { body: page } = await stack.request('GET', '/v1/audit?limit=1')
     expect(page['items']).toMatchObject([
@@ -132,7 +128,7 @@ describe('keys, audit and the command line', () => {
       expect((await run('inspect', 'ping', '-d', 'nobody')).err).toContain('There is no worker nobody')
     })
 
-    it('tells the workers what to do', async () => {
+    it('sends commands to the workers', async () => {
       expect(await json('control', 'pool_grow', '1')).toEqual({ 'worker1@test': { children: 3 } })
       expect(await json('control', 'pool_shrink')).toEqual({ 'worker1@test': { children: 2 } })
       expect(await json('control', 'cancel_consumer', 'batch')).toMatchObject({
@@ -149,10 +145,22 @@ describe('keys, audit and the command line', () => {
       })
     })
 
-    it('purges a queue when it is told to for sure', async () => {
-      await run('call', 'ml.health_check', '--countdown', '600', '--queue', 'forecasts')
-      expect((await run('purge', '-Q', 'forecasts')).code).toBe(1)
-      expect(await json('purge', '-Q', 'forecasts', '--yes')).toEqual({ forecasts: 1 })
+    it('purges queues of what it has counted, when that is confirmed', async () => {
+      const send = (queue: string) => run('call', 'ml.health_check', '--countdown', '600', '--queue', queue)
+      for (const queue of ['forecasts', 'forecasts', 'batch']) await send(queue)
+      const both = ['purge', '-Q', 'forecasts,batch']
+      expect(await json(...both, '--dry-run')).toEqual({ forecasts: 2, batch: 1 })
+      expect((await run(...both, '--dry-run')).out).toBe('forecasts: 2 waiting\nbatch: 1 waiting\n')
+      const asked = await run(...both)
+      expect([asked.code, asked.err]).toEqual([
+        1,
+        expect.stringContaining('Cancel 3 waiting tasks (forecasts 2, batch 1)? Add --yes to confirm.'),
+      ])
+      expect((await run(...both, '--yes')).out).toBe('forecasts: 2 cancelled\nbatch: 1 cancelled\n')
+      await send('forecasts')
+      expect(await json(...both, '--yes')).toEqual({ forecasts: 1, batch: 0 })
+      expect((await run(...both)).out).toBe('forecasts: 0 cancelled\nbatch: 0 cancelled\n')
+      expect((await run('purge', '-Q', 'nothing', '--yes')).code).toBe(1)
     })
 
     it('makes, lists and revokes keys', async () => {

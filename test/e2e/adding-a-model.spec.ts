@@ -27,7 +27,7 @@ interface Golden {
   }[]
 }
 
-/** What a person who follows the guide has after its second step: the graph and rows with the library's answers. */
+/** What a person who follows the guide has after its second step: the graph and rows with the library's outputs. */
 const prepare = (folder: string, fixture: string): void => {
   const from = join(fixtures, fixture, '1')
   const { inputs, missing } = JSON.parse(readFileSync(join(from, 'manifest.json'), 'utf8')) as Manifest

@@ -91,13 +91,13 @@ describe('the guide to adding a task', () => {
 
   it('ends with a task that is called over REST and from the command line', async () => {
     stack = await startStack({ broker: 'postgres', root })
-    const answers = []
+    const responses = []
     for (const { path, body } of posts) {
-      answers.push(await stack.request('POST', path, body, { prefer: 'wait=20' }))
+      responses.push(await stack.request('POST', path, body, { prefer: 'wait=20' }))
     }
     const result = { measurements: 2, change_per_year: expect.closeTo(-1, 2) }
-    expect(answers.map(({ status }) => status)).toEqual([201, 201, 200])
-    expect(answers.at(-1)?.body).toMatchObject({ name: 'ml.metric_trend', state: 'succeeded', result })
+    expect(responses.map(({ status }) => status)).toEqual([201, 201, 200])
+    expect(responses.at(-1)?.body).toMatchObject({ name: 'ml.metric_trend', state: 'succeeded', result })
 
     const { status, stdout } = spawnSync(process.execPath, [join(root, 'bin/memoryguard.js'), ...wordsOf(args)], {
       env: { ...stack.env },

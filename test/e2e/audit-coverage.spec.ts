@@ -3,23 +3,26 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Browser } from '../support/browser.js'
 import { makeModelsFolder } from '../support/models-folder.js'
 import { queryNumber } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { waiting } from '../support/requests.js'
+import { startStack, type HttpResponse, type Stack } from '../support/stack.js'
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
 const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 const sampleModel = 'sample-forest'
 const healthMetrics = { mmse_score: 24, age: 72 }
-const waiting = { prefer: 'wait=20' }
 
 /** A request that succeeds. */
 interface Call {
   readonly path: string
   readonly body?: unknown
+  /** Sends it in another way than with the key in the header. */
+  readonly send?: (key: string) => Promise<Pick<HttpResponse, 'status' | 'body'>>
 }
 
-/** Makes what a route needs, and answers the request to it. */
+/** Makes what a route needs, and returns the request to it. */
 type Preparation = () => Call | Promise<Call>
 
 /** Columns that name the API key of a change. */
@@ -52,7 +55,7 @@ describe('A7: every route that changes something leaves an entry, or a row with 
     rmSync(folder, { recursive: true })
   })
 
-  const made = ({ status, body }: Answer, name = 'id'): string => {
+  const made = ({ status, body }: Pick<HttpResponse, 'status' | 'body'>, name = 'id'): string => {
     expect([status, body]).toEqual([expect.toSatisfy((code: number) => code < 300), body])
     return String(body[name])
   }
@@ -71,7 +74,19 @@ describe('A7: every route that changes something leaves an entry, or a row with 
   const model = `/v1/models/${sampleModel}`
   const worker = '/v1/workers/worker1@test'
 
+  const signIn = async (key: string) => {
+    const browser = new Browser(stack.url)
+    return { browser, answer: await browser.request('POST', '/v1/session', { body: { api_key: key } }) }
+  }
+
   const preparations: Readonly<Record<string, Preparation>> = {
+    'POST /v1/session': () => ({ path: '/v1/session', send: async (key) => (await signIn(key)).answer }),
+    'DELETE /v1/session': () => ({
+      path: '/v1/session',
+      send: async (key) => (await signIn(key)).browser.request('DELETE', '/v1/session'),
+    }),
+    'POST /v1/session/link': () => ({ path: '/v1/session/link' }),
+    'DELETE /v1/sessions/{id}': async () => ({ path: `/v1/sessions/${made((await signIn(stack.key)).answer)}` }),
     'POST /v1/predictions': () => ({ path: '/v1/predictions', body: prediction() }),
     'POST /v1/predictions/{id}/explanation': async () => ({
       path: `/v1/predictions/${made(await post('/v1/predictions', prediction()))}/explanation`,
@@ -92,6 +107,10 @@ describe('A7: every route that changes something leaves an entry, or a row with 
     'POST /v1/users/{user_id}/forecasts': () => ({ path: `/v1/users/${newPerson()}/forecasts` }),
     'DELETE /v1/users/{user_id}': () => ({ path: `/v1/users/${newPerson()}` }),
     'POST /v1/tasks': () => ({ path: '/v1/tasks', body: { name: 'ml.health_check', args: {} } }),
+    'POST /v1/plans': () => ({ path: '/v1/plans', body: { action: 'purge', filter: { queue: 'forecasts' } } }),
+    'POST /v1/plans/{id}/run': async () => ({
+      path: `/v1/plans/${made(await post('/v1/plans', { action: 'retry', filter: { queue: 'forecasts' } }))}/run`,
+    }),
     'POST /v1/tasks/retry': async () => ({
       path: '/v1/tasks/retry',
       body: { filter: { ids: [await cancelledTask()] }, dry_run: false },
@@ -158,11 +177,12 @@ describe('A7: every route that changes something leaves an entry, or a row with 
   })
 
   it.each(Object.entries(preparations))('%s', async (route, prepare) => {
-    const { path, body } = await prepare()
+    const { path, body, send } = await prepare()
     // A key of its own: whatever names it was left by this request.
     const { body: key } = await post('/v1/api-keys', { name: route, role: 'admin' })
     const [method = ''] = route.split(' ')
-    made(await stack.request(method, path, body, { authorization: `Bearer ${String(key['key'])}` }))
+    const text = String(key['key'])
+    made(await (send ? send(text) : stack.request(method, path, body, { authorization: `Bearer ${text}` })))
     const counts = columns.map((column) => {
       const [table = ''] = column.split('.')
       return `(SELECT count(*) FROM ${table} WHERE ${column} = $1)`

@@ -29,7 +29,7 @@ describe('A7: the audit trail', () => {
     return { code, text: out + err }
   }
 
-  it('and the change it tells of are stored together or not at all', async () => {
+  it('and the change it records are stored together or not at all', async () => {
     const { body: task } = await stack.request('POST', '/v1/tasks', {
       name: 'ml.health_check',
       args: {},
@@ -131,7 +131,29 @@ describe('A7: the audit trail', () => {
     expect(await count(`audit_log a WHERE a::text LIKE '%77777%'`)).toBe(0)
   })
 
-  it('tells of an erasure that was cut off that it was begun and not completed', async () => {
+  it('is searched by target and time too', async () => {
+    for (const queue of ['batch', 'forecasts']) await stack.request('POST', `/v1/queues/${queue}/pause`)
+    await stack.request('POST', '/v1/queues/forecasts/resume')
+    const search = async (conditions: Record<string, string>) => {
+      const { status, body } = await stack.get(`/v1/audit?${new URLSearchParams(conditions).toString()}`)
+      expect(status).toBe(200)
+      return body['items'] as { action: string; target: string; at: string }[]
+    }
+    const found = await search({ target: 'forecasts' })
+    expect(found.map(({ action }) => action)).toEqual(['queue.resume', 'queue.pause'])
+    expect(await search({ target: 'forecast' })).toEqual([])
+    const [resumed = '', paused = ''] = found.map(({ at }) => at)
+    const actionsOf = async (conditions: Record<string, string>) =>
+      (await search({ target: 'forecasts', ...conditions })).map(({ action }) => action)
+    expect(await actionsOf({ since: resumed, until: '0s' })).toEqual(['queue.resume'])
+    expect(await actionsOf({ since: paused, until: resumed })).toEqual(['queue.pause'])
+    expect(await actionsOf({ since: '1h', action: 'queue.pause' })).toEqual(['queue.pause'])
+    expect(await actionsOf({ until: '1h' })).toEqual([])
+    expect((await stack.get('/v1/audit?since=yesterday')).status).toBe(422)
+    await stack.request('POST', '/v1/queues/batch/resume')
+  })
+
+  it('records of an erasure that was cut off that it was begun and not completed', async () => {
     const person = 4_242
     const { body } = await stack.request('POST', '/v1/users/4242/health-metrics', {
       recorded_at: '2026-01-31T12:00:00Z',

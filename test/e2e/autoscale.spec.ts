@@ -1,19 +1,15 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { second, slowly } from '../support/requests.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 describeOnBothBrokers('a worker with --autoscale 3,1', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      testModels: true,
-      env: { WORKER_AUTOSCALE: '3,1', WORKER_AUTOSCALE_IDLE_SECONDS: '1' },
-    })
+  const stack = useStack({
+    broker,
+    testModels: true,
+    env: { WORKER_AUTOSCALE: '3,1', WORKER_AUTOSCALE_IDLE_SECONDS: '1' },
   })
-  afterAll(() => stack.stop())
 
   const readWorker = async () => (await stack.request('GET', '/v1/workers/worker1@test')).body
   const countChildren = () => stack.listProcesses().length - 2
@@ -24,20 +20,20 @@ describeOnBothBrokers('a worker with --autoscale 3,1', (broker) => {
     const tasks: string[] = []
     let most = 0
     const submitOne = async () => {
-      const body = { user_id: 1, health_metrics: { mmse_score: 6 }, model: 'slow' }
+      const body = slowly(2 * second)
       tasks.push(String((await stack.request('POST', '/v1/predictions', body)).body['task_id']))
       most = Math.max(most, countChildren())
       return most >= 3
     }
     await waitFor(submitOne, { what: 'three children', intervalMs: 100, timeoutMs: 60_000 })
     await waitFor(async () => Number((await readWorker())['concurrency']) === 3, {
-      what: 'the heartbeat to tell of it',
+      what: 'the heartbeat to report it',
     })
     expect(most).toBe(3)
     for (const id of tasks) await stack.request('POST', `/v1/tasks/${id}/revoke`, { terminate: true })
     await waitFor(() => countChildren() === 1, { what: 'the surplus children to end', timeoutMs: 60_000 })
     await waitFor(async () => Number((await readWorker())['concurrency']) === 1, {
-      what: 'the heartbeat to tell of it',
+      what: 'the heartbeat to report it',
     })
     const { status } = await stack.request(
       'POST',

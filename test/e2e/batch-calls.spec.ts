@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { waiting } from '../support/requests.js'
 import { runAsAdmin } from '../support/run-command.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 import { startReceiver } from '../support/webhook-receiver.js'
 
@@ -12,34 +12,26 @@ const mild = { mmse_score: 29, age: 70 }
 const severe = { mmse_score: 12, age: 85 }
 
 describeOnBothBrokers('a batch as a task', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      env: { RECONCILE_INTERVAL_SECONDS: '0.5', WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' },
-    })
+  const stack = useStack({
+    broker,
+    env: { RECONCILE_INTERVAL_SECONDS: '0.5', WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' },
   })
-  afterAll(() => stack.stop())
 
   afterEach(async () => {
-    await post('/v1/queues/batch/resume')
+    await stack.post('/v1/queues/batch/resume')
   })
 
-  const get = (path: string) => stack.request('GET', path)
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
   const call = (args: unknown, headers: Record<string, string> = waiting, more: object = {}) =>
-    post('/v1/tasks', { name, args, ...more }, headers)
+    stack.post('/v1/tasks', { name, args, ...more }, headers)
   const resultsOf = async (id: unknown) => {
-    const { text } = await get(`/v1/batches/${String(id)}/results`)
+    const { text } = await stack.get(`/v1/batches/${String(id)}/results`)
     return text
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
   const riskOf = async (health_metrics: object) =>
-    (await post('/v1/predictions', { user_id: 1, health_metrics }, waiting)).body['risk_score']
+    (await stack.post('/v1/predictions', { user_id: 1, health_metrics }, waiting)).body['risk_score']
 
   it('is called with its people, and gives what single predictions give', async () => {
     const { status, headers, body } = await call({
@@ -57,29 +49,29 @@ describeOnBothBrokers('a batch as a task', (broker) => {
     })
     const rows = await resultsOf(body['id'])
     expect(rows.map(({ risk_score }) => risk_score)).toEqual([await riskOf(mild), await riskOf(severe), null])
-    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    const { body: task } = await stack.get(`/v1/tasks/${String(body['id'])}`)
     const [child, ...others] = task['children'] as Record<string, unknown>[]
     expect([child, others]).toEqual([{ id: expect.any(String), name, state: 'succeeded', celery_state: 'SUCCESS' }, []])
-    expect((await get(`/v1/tasks/${String(child?.['id'])}`)).body).toMatchObject({
+    expect((await stack.get(`/v1/tasks/${String(child?.['id'])}`)).body).toMatchObject({
       parent_id: body['id'],
       children: [],
     })
     const listed = async (filter: string) =>
-      ((await get(`/v1/tasks?${filter}`)).body['items'] as Record<string, unknown>[]).map(({ id }) => id)
+      ((await stack.get(`/v1/tasks?${filter}`)).body['items'] as Record<string, unknown>[]).map(({ id }) => id)
     expect(await listed(`name=${name}&limit=2`)).toEqual([child?.['id'], body['id']])
     expect(await listed('name=ml.compute_batch_chunk')).toEqual([])
   })
 
   it('takes the newest recorded value of each metric of people without metrics', async () => {
     const record = (user: number, recorded_at: string, health_metrics: object) =>
-      post(`/v1/users/${user}/health-metrics`, { recorded_at, health_metrics })
+      stack.post(`/v1/users/${user}/health-metrics`, { recorded_at, health_metrics })
     await record(21, '2023-01-01', { mmse_score: 29, age: 68, sex: 'female' })
     await record(21, '2025-01-01', { mmse_score: 22, age: 70 })
     await record(21, '2024-01-01', { mmse_score: 27, age: 69 })
     await record(22, '2024-01-01', { bvrt: 10 })
     await record(24, '2024-01-01', severe)
     const people = { user_ids: [21, 22, 23, 24, 21] }
-    const { body } = await post('/v1/batches', people, waiting)
+    const { body } = await stack.post('/v1/batches', people, waiting)
     const message = expect.stringContaining('is recorded of this person')
     expect(body).toMatchObject({
       total: 5,
@@ -113,21 +105,27 @@ describeOnBothBrokers('a batch as a task', (broker) => {
   })
 
   it('ends with its chunks when it is revoked', async () => {
-    await post('/v1/queues/batch/pause')
+    await stack.post('/v1/queues/batch/pause')
     const rows = `user_id,mmse_score\n${'1,24\n'.repeat(2_500)}`
-    const { body: batch } = await post('/v1/batches', rows, { 'content-type': 'text/csv' })
+    const { body: batch } = await stack.post('/v1/batches', rows, { 'content-type': 'text/csv' })
     const id = String(batch['id'])
-    const revoked = await post(`/v1/tasks/${id}/revoke`)
+    const revoked = await stack.post(`/v1/tasks/${id}/revoke`)
     expect(revoked.body).toMatchObject({
       state: 'cancelled',
       error: { code: 'TASK_REVOKED' },
       children: [{ state: 'cancelled' }, { state: 'cancelled' }, { state: 'cancelled' }],
     })
-    expect((await get(`/v1/batches/${id}`)).body).toMatchObject({ state: 'cancelled', cancelled: 2_500, percent: 100 })
-    await post('/v1/queues/batch/resume')
+    expect((await stack.get(`/v1/batches/${id}`)).body).toMatchObject({
+      state: 'cancelled',
+      cancelled: 2_500,
+      percent: 100,
+    })
+    await stack.post('/v1/queues/batch/resume')
     await waitFor(
       async () => {
-        const queues = (await get('/v1/queues')).body['items'] as { broker: { waiting: number; active: number } }[]
+        const queues = (await stack.get('/v1/queues')).body['items'] as {
+          broker: { waiting: number; active: number }
+        }[]
         return queues.every((queue) => queue.broker.waiting + queue.broker.active === 0)
       },
       { what: 'the jobs of the chunks to be skipped' },
@@ -138,32 +136,32 @@ describeOnBothBrokers('a batch as a task', (broker) => {
       [id],
     )
     expect(started).toBe(0)
-    expect((await post(`/v1/tasks/${id}/revoke`)).status).toBe(200)
+    expect((await stack.post(`/v1/tasks/${id}/revoke`)).status).toBe(200)
     const cancel = await stack.request('DELETE', `/v1/batches/${id}`)
     expect([cancel.status, cancel.body['state']]).toEqual([200, 'cancelled'])
   })
 
   it('D5: of which no row has a result has failed, in every form; with one result it has succeeded', async () => {
     const receiver = await startReceiver()
-    const hook = await post('/v1/webhooks', { url: `${receiver.url}/hook` })
+    const hook = await stack.post('/v1/webhooks', { url: `${receiver.url}/hook` })
     const old = { age: 999 }
     const csv = { ...waiting, 'content-type': 'text/csv' }
     const refused = [
-      await post('/v1/batches', { items: [{ user_id: 1, health_metrics: old }, { user_id: 2 }] }, waiting),
-      await post('/v1/batches', { user_ids: [991, 992] }, waiting),
-      await post('/v1/batches', 'user_id,age\n1,999\nx,70\n', csv),
+      await stack.post('/v1/batches', { items: [{ user_id: 1, health_metrics: old }, { user_id: 2 }] }, waiting),
+      await stack.post('/v1/batches', { user_ids: [991, 992] }, waiting),
+      await stack.post('/v1/batches', 'user_id,age\n1,999\nx,70\n', csv),
       await call({ user_ids: [1, 2], health_metrics_list: [old, old] }),
     ]
     const id = (index: number) => String(refused[index]?.body['id'])
     for (const [index, { status, body }] of refused.entries()) {
       expect([status, body['state'], body['celery_state']]).toEqual([200, 'failed', 'FAILURE'])
-      expect((await get(`/v1/batches/${id(index)}`)).body).toMatchObject({ total: 2, succeeded: 0, failed: 2 })
-      expect((await get(`/v1/tasks/${id(index)}`)).body['error']).toEqual({
+      expect((await stack.get(`/v1/batches/${id(index)}`)).body).toMatchObject({ total: 2, succeeded: 0, failed: 2 })
+      expect((await stack.get(`/v1/tasks/${id(index)}`)).body['error']).toEqual({
         code: 'BATCH_FAILED',
         message: 'None of its 2 rows has a result; see the errors of the batch.',
       })
     }
-    const { body: mixed } = await post('/v1/batches', 'user_id,age\n1,999\n2,70\n', csv)
+    const { body: mixed } = await stack.post('/v1/batches', 'user_id,age\n1,999\n2,70\n', csv)
     expect(mixed).toMatchObject({ state: 'succeeded', celery_state: 'SUCCESS', succeeded: 1, failed: 1 })
     await waitFor(() => receiver.messages.length === 5, { what: 'a message for each batch' })
     const sent = receiver.messages.map(({ body }) => [body.data['batch_id'], body.type])
@@ -173,9 +171,9 @@ describeOnBothBrokers('a batch as a task', (broker) => {
     await stack.request('DELETE', `/v1/webhooks/${String(hook.body['id'])}`)
     await receiver.close()
 
-    const again = await post(`/v1/tasks/${id(0)}/retry`)
+    const again = await stack.post(`/v1/tasks/${id(0)}/retry`)
     expect([again.status, again.body['detail']]).toEqual([409, expect.stringContaining('in a new batch')])
-    const many = await post('/v1/tasks/retry', { filter: { state: 'failed' }, dry_run: true })
+    const many = await stack.post('/v1/tasks/retry', { filter: { state: 'failed' }, dry_run: true })
     expect(many.body['matched']).toBe(0)
   })
 
@@ -198,22 +196,22 @@ describeOnBothBrokers('a batch as a task', (broker) => {
     it('for a model that is not there, a schedule, and a key that is bound to a person', async () => {
       expect((await call({ user_ids: [1], model: 'oracle' })).body['code']).toBe('MODEL_UNKNOWN')
       const schedule = { name: 'nightly', task: name, args: { user_ids: [1] }, interval_seconds: 60 }
-      expect((await post('/v1/schedules', schedule)).body['errors']).toMatchObject([{ pointer: '/task' }])
+      expect((await stack.post('/v1/schedules', schedule)).body['errors']).toMatchObject([{ pointer: '/task' }])
       const bound = await insertKey(stack.databaseUrl, { role: 'submitter', userId: 24 })
       const headers = { authorization: `Bearer ${bound}` }
       expect((await call({ user_ids: [24] }, headers)).status).toBe(403)
-      // Whether something is recorded of others is not told either.
+      // Whether something is recorded of others is not shown either.
       for (const user of [21, 23]) {
-        expect((await post('/v1/batches', { user_ids: [user] }, headers)).status).toBe(403)
+        expect((await stack.post('/v1/batches', { user_ids: [user] }, headers)).status).toBe(403)
       }
       const keyed = { ...waiting, ...headers, 'idempotency-key': 'of-a-bound-key' }
       const [first, second] = [
-        await post('/v1/batches', { user_ids: [24] }, keyed),
-        await post('/v1/batches', { user_ids: [24] }, keyed),
+        await stack.post('/v1/batches', { user_ids: [24] }, keyed),
+        await stack.post('/v1/batches', { user_ids: [24] }, keyed),
       ]
       expect([first.body['succeeded'], second.body['id']]).toEqual([1, first.body['id']])
       // Nor is anything of it compared with what the key has stored.
-      expect((await post('/v1/batches', { user_ids: [21] }, keyed)).status).toBe(403)
+      expect((await stack.post('/v1/batches', { user_ids: [21] }, keyed)).status).toBe(403)
     })
   })
 

@@ -1,37 +1,32 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { batchIdOf, csvOf, csvHeader, goodRow, readResults, uploadCsv } from '../support/csv-batches.js'
 import { query, queryNumber } from '../support/query.js'
 import { waiting } from '../support/requests.js'
 import { runAsAdmin } from '../support/run-command.js'
-import { quickRecovery, startStack, type Stack } from '../support/stack.js'
+import { quickRecovery } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 describeOnBothBrokers('a batch', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      workers: 2,
-      testModels: true,
-      env: { ...quickRecovery, TASK_RETRY_DELAY_SECONDS: '1' },
-    })
+  const stack = useStack({
+    broker,
+    workers: 2,
+    testModels: true,
+    env: { ...quickRecovery, TASK_RETRY_DELAY_SECONDS: '1' },
   })
-  afterAll(() => stack.stop())
 
   const upload = (body: string, headers: Record<string, string> = {}, search = '') =>
     uploadCsv(stack, body, headers, search)
-  const get = (path: string, headers: Record<string, string> = {}) => stack.get(path, headers)
   const idOf = batchIdOf
   const resultsOf = (id: string) => readResults(stack, id)
   const untilEnded = (id: string) =>
     waitFor(
       async () => {
-        const { body } = await get(`/v1/batches/${id}`)
+        const { body } = await stack.get(`/v1/batches/${id}`)
         return body['completed_at'] !== null && body
       },
       { what: 'the batch to end', timeoutMs: 60_000, intervalMs: 100 },
@@ -102,7 +97,7 @@ describeOnBothBrokers('a batch', (broker) => {
     expect(first).toMatchObject({ risk_score, risk_category, lower, upper, error: null })
     expect(rows[4]?.['risk_score']).toBe(first?.['risk_score'])
 
-    const csv = await get(`/v1/batches/${id}/results?format=csv`)
+    const csv = await stack.get(`/v1/batches/${id}/results?format=csv`)
     expect(csv.headers.get('content-type')).toMatch(/^text\/csv/)
     const lines = csv.text.trimEnd().split('\n')
     expect(lines).toHaveLength(7)
@@ -121,13 +116,13 @@ describeOnBothBrokers('a batch', (broker) => {
     )
     expect(lines[6]).toBe('8,,,,,,,"has 2 fields, and the header has 3"')
 
-    const predictions = await get(`/v1/predictions?batch_id=${id}`)
+    const predictions = await stack.get(`/v1/predictions?batch_id=${id}`)
     expect(predictions.body['items']).toMatchObject([
       { user_id: 14, batch_id: id, state: 'succeeded' },
       { user_id: 13, batch_id: id, missing_features: expect.arrayContaining(['mmse_score']) },
       { id: first?.['prediction_id'], user_id: 11, batch_id: id, input_features: { mmse_score: 24, age: 72 } },
     ])
-    const result = await get(`/v1/tasks/${id}/result`)
+    const result = await stack.get(`/v1/tasks/${id}/result`)
     expect(result.body).toMatchObject({
       state: 'succeeded',
       result: { batch_id: id, total: 6, succeeded: 3, failed: 3, cancelled: 0 },
@@ -201,7 +196,7 @@ describeOnBothBrokers('a batch', (broker) => {
         ).status === 200,
       { what: 'the workers to be free again', timeoutMs: 60_000 },
     )
-    expect((await get(`/v1/batches/${id}`)).body).toMatchObject({ state: 'cancelled', succeeded: 1_000 })
+    expect((await stack.get(`/v1/batches/${id}`)).body).toMatchObject({ state: 'cancelled', succeeded: 1_000 })
     const conflict = await stack.request('DELETE', `/v1/batches/${idOf(await upload(csvOf(1, goodRow), waiting))}`)
     expect(conflict.status).toBe(409)
   })
@@ -209,8 +204,8 @@ describeOnBothBrokers('a batch', (broker) => {
   it('is made once for an idempotency key', async () => {
     const headers = { 'idempotency-key': 'batch-once' }
     const body = csvOf(5, goodRow)
-    const answers = await Promise.all(Array.from({ length: 5 }, () => upload(body, headers)))
-    expect(new Set(answers.map(idOf)).size).toBe(1)
+    const responses = await Promise.all(Array.from({ length: 5 }, () => upload(body, headers)))
+    expect(new Set(responses.map(idOf)).size).toBe(1)
     const other = await upload(csvOf(6, goodRow), headers)
     expect([other.status, other.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
     const left = 'SELECT count(*)::int AS number FROM batches WHERE accepted_at IS NULL'
@@ -249,10 +244,10 @@ describeOnBothBrokers('a batch', (broker) => {
 
   it('stands in pages, newest first', async () => {
     const newest = idOf(await upload(csvOf(1, goodRow), waiting))
-    const first = await get('/v1/batches?limit=2')
+    const first = await stack.get('/v1/batches?limit=2')
     const items = first.body['items'] as Record<string, unknown>[]
     expect(items[0]).toMatchObject({ id: newest, state: 'succeeded', succeeded: 1 })
-    const second = await get(`/v1/batches?limit=2&cursor=${String(first.body['next_cursor'])}`)
+    const second = await stack.get(`/v1/batches?limit=2&cursor=${String(first.body['next_cursor'])}`)
     const more = second.body['items'] as Record<string, unknown>[]
     expect(more).toHaveLength(2)
     expect(String(more[0]?.['id']) < String(items[1]?.['id'])).toBe(true)

@@ -22,9 +22,9 @@ describe('E6: lists that the database cannot read in time', () => {
     let unfinished = 0
     const read = async (path: string) => {
       unfinished += 1
-      const answer = await stack.request('GET', path)
+      const response = await stack.request('GET', path)
       unfinished -= 1
-      return [path, answer.status, answer.body['code'], Number(answer.headers.get('retry-after')) > 0]
+      return [path, response.status, response.body['code'], Number(response.headers.get('retry-after')) > 0]
     }
     const reading = Promise.all([...lists, ...lists, ...lists].map(read))
     expect((await stack.request('GET', '/v1/api-keys')).status).toBe(200)

@@ -1,19 +1,16 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { findFreePort } from '#libs/platform'
 import { query, queryNumber } from '../support/query.js'
-import { startStack, type Program, type Stack } from '../support/stack.js'
+import { example } from '../support/requests.js'
+import { type Program } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
 const statusOf = async (url: string) => (await fetch(url)).status
 
 describe('the state of the database', () => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres', logs: 'keep', env: { RECONCILE_INTERVAL_SECONDS: '0.5' } })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker: 'postgres', logs: 'keep', env: { RECONCILE_INTERVAL_SECONDS: '0.5' } })
 
   const submit = () => stack.request('POST', '/v1/predictions', example)
   const setReadOnly = async (isOn: boolean) => {
@@ -130,7 +127,8 @@ describe('the state of the database', () => {
     const countKeys = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM api_keys')
     await waitFor(async () => (await countKeys()) === 2, { what: 'the new key' })
     expect(await readAs(newKey)).toBe(200)
-    expect(await statusOf(`${url}/readyz`)).toBe(200)
+    // Probes may be told what was found a second ago.
+    await waitFor(async () => (await statusOf(`${url}/readyz`)) === 200, { what: 'the API to be ready' })
     await waitFor(() => stack.readLogs().slice(before).includes('"msg":"ready"'), { what: 'the log line' })
     expect(
       stack
@@ -143,7 +141,7 @@ describe('the state of the database', () => {
     await query(stack.databaseUrl, 'UPDATE api_keys SET revoked_at = NULL, is_bootstrap = false')
   })
 
-  it('B10: that is absent leaves the probes of a starting api answered, and the rest 503', async () => {
+  it('B10: that is absent leaves the probes of a starting api working, and the rest 503', async () => {
     const port = await findFreePort('127.0.0.1')
     const url = `http://127.0.0.1:${port}`
     const api = stack.run('api', { DATABASE_URL: 'postgresql://app@127.0.0.1:1/x', PORT: String(port) })
@@ -151,8 +149,8 @@ describe('the state of the database', () => {
     expect(await statusOf(`${url}/livez`)).toBe(200)
     expect(await statusOf(`${url}/startupz`)).toBe(503)
     expect(await statusOf(`${url}/readyz`)).toBe(503)
-    const answer = await fetch(`${url}/v1/predictions`, { headers: { authorization: `Bearer ${stack.key}` } })
-    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2'])
+    const response = await fetch(`${url}/v1/predictions`, { headers: { authorization: `Bearer ${stack.key}` } })
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
     expect(await api.kill('SIGTERM')).toBe(0)
   })
 
@@ -191,7 +189,7 @@ class Balancer {
   private readonly timer: NodeJS.Timeout
 
   constructor(private readonly ports: readonly number[]) {
-    this.timer = setInterval(() => void this.look(), 100)
+    this.timer = setInterval(() => void this.poll(), 100)
   }
 
   async untilAllReady(): Promise<void> {
@@ -215,7 +213,7 @@ class Balancer {
     clearInterval(this.timer)
   }
 
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     for (const port of this.ports) {
       const isReady = await statusOf(`http://127.0.0.1:${port}/readyz`).then(
         (status) => status === 200,

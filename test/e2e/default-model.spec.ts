@@ -63,7 +63,7 @@ describe('E5: an api whose MODELS_DIR lacks the default model', () => {
     expect((await predict({})).status).toBe(422)
     // Who names a model is served meanwhile.
     expect((await predict({ model: 'dementia-risk' })).status).toBe(202)
-    expect(stack.readLogs().match(/The api is not ready: models: the default model/g)).toHaveLength(1)
+    expect(stack.readLogs().match(/Not ready: models: the default model/g)).toHaveLength(1)
 
     add('impairment-screen')
     await waitFor(async () => (await readiness()).status === 200, { what: 'the api to be ready' })

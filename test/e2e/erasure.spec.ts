@@ -7,7 +7,7 @@ import { addForecastModel } from '../support/models-folder.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { bearer, waiting } from '../support/requests.js'
 import { runAsAdmin } from '../support/run-command.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { startStack, type HttpResponse, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 /** A value that stands nowhere but with this person. */
@@ -29,20 +29,20 @@ describeOnBothBrokers('erasure', (broker) => {
   afterAll(() => stack.stop())
 
   afterEach(async () => {
-    for (const queue of queues) await post(`/v1/queues/${queue}/resume`)
+    for (const queue of queues) await stack.post(`/v1/queues/${queue}/resume`)
   })
 
   const newPerson = () => (lastPerson += 1)
-  const get = (path: string) => stack.get(path)
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
-  const accepted = ({ status, body, text }: Answer) => {
+  const accepted = ({ status, body, text }: HttpResponse) => {
     if (status !== 200 && status !== 202) throw new Error(text)
     return body
   }
   const predict = async (person: number, more: object = {}, headers: Record<string, string> = waiting) =>
-    accepted(await post('/v1/predictions', { user_id: person, health_metrics: metricsOf(person), ...more }, headers))
+    accepted(
+      await stack.post('/v1/predictions', { user_id: person, health_metrics: metricsOf(person), ...more }, headers),
+    )
   const upload = async (body: string, search = '', headers: Record<string, string> = {}) =>
-    String(accepted(await post(`/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers }))['id'])
+    String(accepted(await stack.post(`/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers }))['id'])
   const erase = (person: number, headers: Record<string, string> = {}) =>
     stack.request('DELETE', `/v1/users/${person}`, undefined, headers)
   const untilState = (id: unknown, state: string) => stack.untilTask(id, state)
@@ -61,32 +61,34 @@ describeOnBothBrokers('erasure', (broker) => {
     const [canary, metrics] = [canaryOf(person), metricsOf(person)]
     const done = await predict(person, { explain: true }, { ...waiting, 'idempotency-key': `first-of-${person}` })
     await waitFor(
-      async () => (await get(`/v1/predictions/${String(done['id'])}/explanation`)).body['state'] === 'succeeded',
+      async () => (await stack.get(`/v1/predictions/${String(done['id'])}/explanation`)).body['state'] === 'succeeded',
       { what: 'the explanation' },
     )
-    await post(`/v1/users/${person}/health-metrics`, { recorded_at: '2025-03-01', health_metrics: metrics })
-    const forecast = accepted(await post(`/v1/users/${person}/forecasts`, {}, waiting))
+    await stack.post(`/v1/users/${person}/health-metrics`, { recorded_at: '2025-03-01', health_metrics: metrics })
+    const forecast = accepted(await stack.post(`/v1/users/${person}/forecasts`, {}, waiting))
     const finished = await upload(
       `user_id,mmse_score,etiv\n1,24,1500\n${person},24,${canary}\n${person},99,\n2,20,1500\n`,
     )
-    await waitFor(async () => (await get(`/v1/batches/${finished}`)).body['state'] === 'succeeded', { what: 'a batch' })
-    const boundKey = await post('/v1/api-keys', { name: 'theirs', role: 'submitter', user_id: person })
+    await waitFor(async () => (await stack.get(`/v1/batches/${finished}`)).body['state'] === 'succeeded', {
+      what: 'a batch',
+    })
+    const boundKey = await stack.post('/v1/api-keys', { name: 'theirs', role: 'submitter', user_id: person })
     const theirs = bearer(String(boundKey.body['key']))
     const own = await upload(`user_id,mmse_score,etiv\n${person},24,${canary}\n`, '', { ...theirs, ...waiting })
 
-    const schedule = await post('/v1/schedules', {
+    const schedule = await stack.post('/v1/schedules', {
       name: `of-${person}`,
       task: 'ml.update_forecasts',
       args: { user_id: person },
       interval_seconds: 3600,
     })
     expect(schedule.status).toBe(201)
-    const later = await post('/v1/tasks', {
+    const later = await stack.post('/v1/tasks', {
       name: 'ml.process_prediction',
       args: { user_id: person, health_metrics: metrics },
       countdown: 600,
     })
-    const again = await post('/v1/tasks', {
+    const again = await stack.post('/v1/tasks', {
       name: 'ml.process_prediction',
       args: { user_id: person, health_metrics: metrics },
       countdown: 600,
@@ -101,9 +103,9 @@ describeOnBothBrokers('erasure', (broker) => {
     )
     await untilState(running['task_id'], 'running')
     await untilState(chunk?.task_id, 'running')
-    for (const queue of queues) await post(`/v1/queues/${queue}/pause`)
+    for (const queue of queues) await stack.post(`/v1/queues/${queue}/pause`)
     const queued = await predict(person, {}, {})
-    const asked = accepted(await post(`/v1/predictions/${String(queued['id'])}/explanation`))
+    const asked = accepted(await stack.post(`/v1/predictions/${String(queued['id'])}/explanation`))
     const waitingBatch = await upload(`user_id,mmse_score,etiv\n5,24,1500\n${person},24,${canary}\n6,0,1500\n`)
     expect((await find(person)).length).toBeGreaterThan(8)
 
@@ -130,24 +132,24 @@ describeOnBothBrokers('erasure', (broker) => {
     expect((await find(...jobs)).filter((text) => !kept.test(text))).toEqual([])
 
     for (const id of [done['id'], running['id'], queued['id'], later.body['prediction_id']]) {
-      expect((await get(`/v1/predictions/${String(id)}`)).status).toBe(410)
+      expect((await stack.get(`/v1/predictions/${String(id)}`)).status).toBe(410)
     }
-    expect((await get(`/v1/predictions/${String(done['id'])}/explanation`)).status).toBe(410)
+    expect((await stack.get(`/v1/predictions/${String(done['id'])}/explanation`)).status).toBe(410)
     for (const id of [...jobs, done['task_id'], running['task_id'], forecast['task_id'], own]) {
-      const { status: gone, body: problem } = await get(`/v1/tasks/${String(id)}`)
+      const { status: gone, body: problem } = await stack.get(`/v1/tasks/${String(id)}`)
       expect([gone, problem['code']]).toEqual([410, 'RESOURCE_GONE'])
     }
-    expect((await get(`/v1/tasks/${String(done['task_id'])}/result`)).status).toBe(410)
-    expect((await get(`/v1/batches/${own}`)).status).toBe(410)
-    expect((await get(`/v1/users/${person}/forecasts/latest`)).status).toBe(404)
-    expect((await get(`/v1/users/${person}/health-metrics`)).body['items']).toEqual([])
+    expect((await stack.get(`/v1/tasks/${String(done['task_id'])}/result`)).status).toBe(410)
+    expect((await stack.get(`/v1/batches/${own}`)).status).toBe(410)
+    expect((await stack.get(`/v1/users/${person}/forecasts/latest`)).status).toBe(404)
+    expect((await stack.get(`/v1/users/${person}/health-metrics`)).body['items']).toEqual([])
 
     // The others get what they would have got.
-    for (const queue of queues) await post(`/v1/queues/${queue}/resume`)
+    for (const queue of queues) await stack.post(`/v1/queues/${queue}/resume`)
     const rows: Record<string, unknown[]> = {}
     for (const id of [finished, runningBatch, waitingBatch]) {
       await untilState(id, 'succeeded')
-      expect((await get(`/v1/batches/${id}`)).body).toMatchObject({
+      expect((await stack.get(`/v1/batches/${id}`)).body).toMatchObject({
         total: 2,
         succeeded: 2,
         failed: 0,
@@ -176,14 +178,14 @@ describeOnBothBrokers('erasure', (broker) => {
     // What ran has ended by now, and has left nothing either.
     await waitFor(
       async () => {
-        const { body: listed } = await get('/v1/queues')
+        const { body: listed } = await stack.get('/v1/queues')
         return (listed['items'] as { broker: { active: number } }[]).every((queue) => queue.broker.active === 0)
       },
       { what: 'the workers to be idle' },
     )
     expect(await find(person, canary)).toEqual([])
 
-    const entries = (await get('/v1/audit')).body['items'] as { action: string }[]
+    const entries = (await stack.get('/v1/audit')).body['items'] as { action: string }[]
     const entry = entries.find(({ action }) => action === 'user.erase')
     expect(entry).toMatchObject({
       action: 'user.erase',
@@ -206,7 +208,7 @@ describeOnBothBrokers('erasure', (broker) => {
     const submitted = Promise.all(
       Array.from({ length: 60 }, async (_, index) => {
         const { id, task_id } = await predict(person, { explain: index % 2 === 0 }, {})
-        await post(`/v1/predictions/${String(id)}/explanation`)
+        await stack.post(`/v1/predictions/${String(id)}/explanation`)
         return { id: Number(id), task_id: String(task_id) }
       }),
     )
@@ -224,8 +226,8 @@ describeOnBothBrokers('erasure', (broker) => {
     const left = await kept()
     for (const one of all) {
       const isLeft = left.some(({ id }) => id === one.id)
-      expect((await get(`/v1/predictions/${one.id}`)).status).toBe(isLeft ? 200 : 410)
-      expect((await get(`/v1/tasks/${one.task_id}`)).status).toBe(isLeft ? 200 : 410)
+      expect((await stack.get(`/v1/predictions/${one.id}`)).status).toBe(isLeft ? 200 : 410)
+      expect((await stack.get(`/v1/tasks/${one.task_id}`)).status).toBe(isLeft ? 200 : 410)
       if (isLeft) await untilState(one.task_id, 'succeeded')
     }
     const orphans = await queryNumber(

@@ -1,18 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Stack } from '../support/stack.js'
+import { describe, expect, it } from 'vitest'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const unknownTask = '019a0000-0000-7000-8000-000000000000'
 const whole = ['task.queued', 'task.running', 'task.succeeded']
 
 describe('events on the command line', () => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres' })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker: 'postgres' })
 
   const predict = async (): Promise<string> => {
     const request = { user_id: 7, health_metrics: { mmse_score: 24, age: 72 } }
@@ -33,7 +29,7 @@ describe('events on the command line', () => {
     return { child, output, exited: once(child, 'exit').then(([code]) => Number(code)) }
   }
 
-  it('are shown of one task to its end, or of all until it is told to stop', async () => {
+  it('are shown of one task to its end, or of all until it is stopped', async () => {
     const task = await predict()
     const one = memoryguard('events', task, '--json')
     expect(await one.exited).toBe(0)

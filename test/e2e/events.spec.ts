@@ -42,7 +42,7 @@ describeOnBothBrokers('events', (broker) => {
   const whole = ['task.queued', 'task.running', 'task.succeeded']
 
   describe('of a task', () => {
-    it('tell every change with its time and end with the task', async () => {
+    it('show every change with its time and end with the task', async () => {
       const task = await predict()
       const reader = await open(`/v1/tasks/${task}/events`)
       await reader.ended()
@@ -90,7 +90,7 @@ describeOnBothBrokers('events', (broker) => {
       expect(reader.events.at(-1)?.data).toMatchObject({ celery_state: 'REVOKED', error_code: 'TASK_REVOKED' })
     })
 
-    it('tell a cancelled retry as both', async () => {
+    it('show a cancelled retry as both', async () => {
       const { body } = await stack.request('POST', '/v1/tasks', { name: 'ml.health_check', countdown: 600 })
       const id = String(body['id'])
       // As a transient failure leaves it.
@@ -109,7 +109,7 @@ describeOnBothBrokers('events', (broker) => {
       expect(reader.events.map(({ id: place }) => place)).toEqual(['0', '1', '2', '3'])
     })
 
-    it('tell how far a batch is', async () => {
+    it('show how far a batch is', async () => {
       const items = Array.from({ length: 3_000 }, (_, index) => ({
         user_id: index + 1,
         health_metrics: { mmse_score: 24 },
@@ -133,7 +133,7 @@ describeOnBothBrokers('events', (broker) => {
     it('are refused as the task is', async () => {
       const task = await predict()
       const stranger = await insertKey(stack.databaseUrl, { role: 'viewer', userId: 8 })
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         stack.request('GET', `/v1/tasks/${task}/events`, undefined, { authorization: `Bearer ${stranger}` }),
         stack.request('GET', `/v1/tasks/${unknownTask}/events`),
         stack.request('GET', `/v1/tasks/${task}/events`, undefined, { authorization: 'Bearer mg_nobody' }),
@@ -142,8 +142,8 @@ describeOnBothBrokers('events', (broker) => {
         stack.request('GET', '/v1/events?queue=celery'),
         stack.request('GET', '/v1/events?worker=w'),
       ])
-      expect(answers.map(({ status }) => status)).toEqual([404, 404, 401, 422, 422, 422, 422])
-      expect(answers[3]?.headers.get('content-type')).toContain('application/problem+json')
+      expect(responses.map(({ status }) => status)).toEqual([404, 404, 401, 422, 422, 422, 422])
+      expect(responses[3]?.headers.get('content-type')).toContain('application/problem+json')
     })
 
     it('end with their key', async () => {
@@ -159,7 +159,7 @@ describeOnBothBrokers('events', (broker) => {
   })
 
   describe('of all tasks', () => {
-    it('tell the changes of each task in order, once, and of those that fit alone', async () => {
+    it('show the changes of each task in order, once, and of those that fit alone', async () => {
       const all = await open('/v1/events')
       const failed = await open('/v1/events?state=failed,cancelled')
       const bound = await insertKey(stack.databaseUrl, { role: 'viewer', userId: 8 })
@@ -210,10 +210,10 @@ describeOnBothBrokers('events', (broker) => {
       expect(reader.events).toEqual([])
     })
 
-    it('make good what was not told while the connection to the database was lost', async () => {
+    it('make good what was not sent while the connection to the database was lost', async () => {
       const reader = await open('/v1/events?name=ml.process_prediction')
       await waitFor(() => reader.comments.length > 0, { what: 'a heartbeat' })
-      // The statement by which the api makes sure that it has heard all.
+      // The statement by which the api makes sure that it has received all.
       const cut = () =>
         query(
           stack.databaseUrl,

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { makeModelsFolder } from '../support/models-folder.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { example, waiting } from '../support/requests.js'
+import { startStack, type HttpResponse, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 interface Contribution {
@@ -13,16 +14,14 @@ interface Contribution {
   readonly standard_error?: number
 }
 
-const example = { user_id: 123, health_metrics: { mmse_score: 24, age: 72 } }
-const waiting = { prefer: 'wait=20' }
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x))
 
-const contributionsOf = ({ body }: Answer) => body['contributions'] as Contribution[]
+const contributionsOf = ({ body }: HttpResponse) => body['contributions'] as Contribution[]
 
 /** Contributions and base value add up to the output. */
-const expectToAddUp = (answer: Answer): void => {
-  const { base_value: base, output } = answer.body as { base_value: number; output: number }
-  const sum = contributionsOf(answer).reduce((total, { contribution }) => total + contribution, base)
+const expectToAddUp = (response: HttpResponse): void => {
+  const { base_value: base, output } = response.body as { base_value: number; output: number }
+  const sum = contributionsOf(response).reduce((total, { contribution }) => total + contribution, base)
   expect(Math.abs(sum - output)).toBeLessThan(1e-9)
 }
 
@@ -48,19 +47,19 @@ describeOnBothBrokers('an explanation', (broker) => {
   const untilFinished = (id: unknown) =>
     waitFor(
       async () => {
-        const answer = await read(id)
-        return !['queued', 'running', 'retrying'].includes(String(answer.body['state'])) && answer
+        const response = await read(id)
+        return !['queued', 'running', 'retrying'].includes(String(response.body['state'])) && response
       },
       { what: 'the explanation' },
     )
 
-  it('says how much each input moved the answer, missing ones among them, and adds up to it', async () => {
+  it('says how much each input moved the output, missing ones among them, and adds up to it', async () => {
     const prediction = await predict(example)
     const { id } = prediction.body
-    const answer = await ask(id, waiting)
-    expect(answer.status).toBe(200)
-    expect(answer.headers.get('location')).toBe(`/v1/predictions/${String(id)}/explanation`)
-    expect(answer.body).toMatchObject({
+    const response = await ask(id, waiting)
+    expect(response.status).toBe(200)
+    expect(response.headers.get('location')).toBe(`/v1/predictions/${String(id)}/explanation`)
+    expect(response.body).toMatchObject({
       prediction_id: id,
       state: 'succeeded',
       celery_state: 'SUCCESS',
@@ -72,10 +71,10 @@ describeOnBothBrokers('an explanation', (broker) => {
       disclaimer: expect.stringContaining('Decision support, not diagnosis'),
       error: null,
     })
-    expectToAddUp(answer)
-    // It explains the very answer: its log-odds are those of the risk score.
-    expect(logistic(answer.body['output'] as number)).toBeCloseTo(prediction.body['risk_score'] as number, 5)
-    const contributions = contributionsOf(answer)
+    expectToAddUp(response)
+    // It explains the very output: its log-odds are those of the risk score.
+    expect(logistic(response.body['output'] as number)).toBeCloseTo(prediction.body['risk_score'] as number, 5)
+    const contributions = contributionsOf(response)
     expect(contributions.map(({ feature }) => feature).toSorted()).toEqual(
       ['age', 'education_years', 'etiv', 'mmse_score', 'nwbv', 'ses', 'sex'].toSorted(),
     )
@@ -83,17 +82,17 @@ describeOnBothBrokers('an explanation', (broker) => {
     expect(sizes).toEqual(sizes.toSorted((a, b) => b - a))
     expect(contributions[0]).toMatchObject({ feature: 'mmse_score', title: 'MMSE', value: 24, unit: 'points' })
     expect(contributions.find(({ feature }) => feature === 'ses')).toMatchObject({ value: null })
-    expect(answer.body['text']).toMatch(/^The MMSE of 24 points raised the estimate/)
-    expect(answer.body['text']).toContain('Decision support, not diagnosis')
+    expect(response.body['text']).toMatch(/^The MMSE of 24 points raised the estimate/)
+    expect(response.body['text']).toContain('Decision support, not diagnosis')
   })
 
   it('is made once: asked again it is the same, whoever of many at once asked first', async () => {
     const { id } = (await predict(example)).body
-    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(id, waiting)))
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(new Set(answers.map(({ body }) => body['task_id'])).size).toBe(1)
-    expect((await ask(id)).body).toEqual(answers[0]?.body)
-    expect((await read(id)).body).toEqual(answers[0]?.body)
+    const responses = await Promise.all(Array.from({ length: 10 }, () => ask(id, waiting)))
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(new Set(responses.map(({ body }) => body['task_id'])).size).toBe(1)
+    expect((await ask(id)).body).toEqual(responses[0]?.body)
+    expect((await read(id)).body).toEqual(responses[0]?.body)
     const tasks = await queryNumber(
       stack.databaseUrl,
       `SELECT count(*)::int AS number FROM tasks WHERE prediction_id = $1 AND name = 'ml.generate_explanation'`,
@@ -152,19 +151,22 @@ describeOnBothBrokers('an explanation', (broker) => {
     ['sample-network', 'exact'],
   ])('of %s is exact', async (model, method) => {
     const { body } = await predict({ ...example, model })
-    const answer = await ask(body['id'], waiting)
-    expect(answer.body).toMatchObject({ state: 'succeeded', method, standard_error: null, model: { name: model } })
-    expectToAddUp(answer)
-    const output = answer.body['output'] as number
-    expect(answer.body['space'] === 'log_odds' ? logistic(output) : output).toBeCloseTo(body['risk_score'] as number, 5)
+    const response = await ask(body['id'], waiting)
+    expect(response.body).toMatchObject({ state: 'succeeded', method, standard_error: null, model: { name: model } })
+    expectToAddUp(response)
+    const output = response.body['output'] as number
+    expect(response.body['space'] === 'log_odds' ? logistic(output) : output).toBeCloseTo(
+      body['risk_score'] as number,
+      5,
+    )
   })
 
   it('refuses an output that the model does not have, and says which it has', async () => {
     const { id } = (await predict(example)).body
     expect((await ask(id, {}, '?output=impairment')).status).toBe(202)
-    for (const answer of [await ask(id, {}, '?output=nothing'), await read(id, {}, '?output=nothing')]) {
-      expect([answer.status, answer.body['code']]).toEqual([422, 'REQUEST_INVALID'])
-      expect(answer.body['errors']).toEqual([{ pointer: '/output', message: 'must be one of impairment' }])
+    for (const response of [await ask(id, {}, '?output=nothing'), await read(id, {}, '?output=nothing')]) {
+      expect([response.status, response.body['code']]).toEqual([422, 'REQUEST_INVALID'])
+      expect(response.body['errors']).toEqual([{ pointer: '/output', message: 'must be one of impairment' }])
     }
   })
 
@@ -183,19 +185,19 @@ describeOnBothBrokers('an explanation', (broker) => {
     expect(second.body['task_id']).not.toBe(first.body['task_id'])
   })
 
-  describe('of a prediction that has ended without an answer', () => {
+  describe('of a prediction that has ended without a result', () => {
     it('is refused', async () => {
       const { id, task_id: task } = (await predict(example)).body
       // No task can fail by itself in a moment here; the row says so as a failure would.
       await query(stack.databaseUrl, `UPDATE tasks SET state = 'failed', error_code = 'TASK_FAILED' WHERE id = $1`, [
         task,
       ])
-      const answer = await ask(id)
-      expect([answer.status, answer.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
+      const response = await ask(id)
+      expect([response.status, response.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
     })
   })
 
-  it('is told to no one whose key does not reach the person', async () => {
+  it('is shown to no one whose key does not reach the person', async () => {
     const { id } = (await predict(example)).body
     await ask(id, waiting)
     const bound = await insertKey(stack.databaseUrl, { role: 'submitter', userId: 77 })

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { addForecastModel } from '../support/models-folder.js'
 import { waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 
 /** Adds a forecast model whose noise is not that of its golden file. */
 const addWrongForecasts = (folder: string): void => {
@@ -18,13 +18,8 @@ const addWrongForecasts = (folder: string): void => {
   writeFileSync(join(model, 'manifest.json'), JSON.stringify(manifest))
 }
 
-describe('a forecast model that does not answer as its golden file says', () => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres', testModels: addWrongForecasts, env: { TASK_MAX_RETRIES: '0' } })
-  })
-  afterAll(() => stack.stop())
+describe('a forecast model that does not respond as its golden file says', () => {
+  const stack = useStack({ broker: 'postgres', testModels: addWrongForecasts, env: { TASK_MAX_RETRIES: '0' } })
 
   it('never forecasts and says why, while predictions go on', async () => {
     const { status, body } = await stack.request('POST', '/v1/users/7/forecasts', {}, waiting)

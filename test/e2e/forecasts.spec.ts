@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
-import { countOfUsers, daysAgo, pathOfUser, recordMetrics } from '../support/people.js'
+import { countRowsOf, daysAgo, pathOfUser, recordMetrics } from '../support/people.js'
 import { insertKey, queryNumber } from '../support/query.js'
 import { bearer, waiting } from '../support/requests.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { startStack, type HttpResponse, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 interface Point {
@@ -32,14 +32,12 @@ describeOnBothBrokers('forecasts', (broker) => {
 
   const newUser = () => (lastUser += 1)
   const of = pathOfUser
-  const get = (path: string, headers: Record<string, string> = {}) => stack.get(path, headers)
   const record = (user: number, recorded_at: unknown, health_metrics: unknown, headers: Record<string, string> = {}) =>
     recordMetrics(stack, user, { recorded_at, health_metrics }, headers)
   const forecast = (user: number, body: unknown = {}, headers: Record<string, string> = waiting) =>
     stack.post(`${of(user)}/forecasts`, body, headers)
-  const latest = (user: number) => get(`${of(user)}/forecasts/latest`)
-  const pointsOf = ({ body }: Answer) => body['points'] as Point[]
-  const countRows = () => countOfUsers(stack)
+  const latest = (user: number) => stack.get(`${of(user)}/forecasts/latest`)
+  const pointsOf = ({ body }: HttpResponse) => body['points'] as Point[]
 
   describe('of a person with visits', () => {
     it('follow from the history, with widening bands that never leave 0 to 30', async () => {
@@ -51,9 +49,9 @@ describeOnBothBrokers('forecasts', (broker) => {
       const asked = await forecast(user)
       expect(asked.status).toBe(200)
       expect(asked.headers.get('preference-applied')).toBe('wait=20')
-      const answer = await get(asked.headers.get('location') ?? '')
-      expect(answer.body).toEqual(asked.body)
-      expect(answer.body).toMatchObject({
+      const response = await stack.get(asked.headers.get('location') ?? '')
+      expect(response.body).toEqual(asked.body)
+      expect(response.body).toMatchObject({
         user_id: user,
         metric: 'mmse_score',
         state: 'succeeded',
@@ -65,11 +63,11 @@ describeOnBothBrokers('forecasts', (broker) => {
         warnings: [],
         error: null,
       })
-      expect((answer.body['history'] as { value: number }[]).map(({ value }) => value)).toEqual([28, 26, 24])
-      expect(answer.body['rate_per_year']).toBeLessThan(0)
-      const points = pointsOf(answer)
+      expect((response.body['history'] as { value: number }[]).map(({ value }) => value)).toEqual([28, 26, 24])
+      expect(response.body['rate_per_year']).toBeLessThan(0)
+      const points = pointsOf(response)
       expect(points.map(({ months }) => months)).toEqual([6, 12, 24])
-      const reference = Date.parse(String(answer.body['reference_at']))
+      const reference = Date.parse(String(response.body['reference_at']))
       expect(Math.abs(reference - Date.now())).toBeLessThan(60_000)
       points.forEach((point, index) => {
         const { lower_95, lower_80, median, upper_80, upper_95 } = point
@@ -94,18 +92,18 @@ describeOnBothBrokers('forecasts', (broker) => {
       })
     })
 
-    it('are accepted at once, and their task tells the same', async () => {
+    it('are accepted at once, and their task shows the same', async () => {
       const user = newUser()
       await record(user, daysAgo(30), { mmse_score: 29 })
       const { status, headers, body } = await forecast(user, {}, {})
       expect(status).toBe(202)
       expect(body).toMatchObject({ points: null, history: null, rate_per_year: null, model: null, completed_at: null })
       expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
-      const result = await get(`/v1/tasks/${String(body['task_id'])}/result?wait=20`)
+      const result = await stack.get(`/v1/tasks/${String(body['task_id'])}/result?wait=20`)
       expect(result.body).toMatchObject({ state: 'succeeded', successful: true })
       const { points, model, history } = (await latest(user)).body
       expect(result.body['result']).toMatchObject({ user_id: user, points, model, history })
-      const task = await get(`/v1/tasks/${String(body['task_id'])}`)
+      const task = await stack.get(`/v1/tasks/${String(body['task_id'])}`)
       expect(task.body).toMatchObject({
         name: 'ml.update_forecasts',
         queue: 'forecasts',
@@ -120,8 +118,8 @@ describeOnBothBrokers('forecasts', (broker) => {
       const [again, anew] = [await forecast(user, {}, key), await forecast(user)]
       expect([first.status, again.body['task_id']]).toEqual([200, first.body['task_id']])
       expect(anew.body['task_id']).not.toBe(first.body['task_id'])
-      for (const answer of [await forecast(other, {}, key), await forecast(user, { horizons_months: [3] }, key)]) {
-        expect([answer.status, answer.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+      for (const response of [await forecast(other, {}, key), await forecast(user, { horizons_months: [3] }, key)]) {
+        expect([response.status, response.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
       }
       const two = { 'idempotency-key': `two-of-${other}` }
       const many = await Promise.all(Array.from({ length: 8 }, () => forecast(other, {}, two)))
@@ -143,8 +141,8 @@ describeOnBothBrokers('forecasts', (broker) => {
     it('are made for any horizons, nearest first, each once', async () => {
       const user = newUser()
       await record(user, daysAgo(100), { mmse_score: 27 })
-      const answer = await forecast(user, { horizons_months: [120, 1.5, 36, 36] })
-      expect(pointsOf(answer).map(({ months }) => months)).toEqual([1.5, 36, 120])
+      const response = await forecast(user, { horizons_months: [120, 1.5, 36, 36] })
+      expect(pointsOf(response).map(({ months }) => months)).toEqual([1.5, 36, 120])
     })
   })
 
@@ -177,7 +175,7 @@ describeOnBothBrokers('forecasts', (broker) => {
       expect(points[0]?.probability_below_24).toBeGreaterThan(0)
     })
 
-    it('read the diploma from years of school only where they tell, and say so', async () => {
+    it('read the diploma from years of school only where they show it, and say so', async () => {
       const user = newUser()
       await record(user, daysAgo(10), { mmse_score: 27, age: 80, sex: 0, education_years: 12 })
       const { body } = await forecast(user)
@@ -194,7 +192,7 @@ describeOnBothBrokers('forecasts', (broker) => {
       const prediction = { user_id: user, health_metrics: { mmse_score: 12, age: 80 } }
       expect((await stack.request('POST', '/v1/predictions', prediction, waiting)).status).toBe(200)
       expect((await forecast(user)).body).toMatchObject({ basis: 'population', history: [] })
-      expect((await get(`${of(user)}/health-metrics`)).body['items']).toEqual([])
+      expect((await stack.get(`${of(user)}/health-metrics`)).body['items']).toEqual([])
     })
   })
 
@@ -204,19 +202,21 @@ describeOnBothBrokers('forecasts', (broker) => {
     const [worker] = stack.workers
     // A worker that stands still leaves the first task waiting.
     process.kill(worker?.pid ?? 0, 'SIGSTOP')
-    let answers: Answer[]
+    let responses: HttpResponse[]
     try {
-      answers = await Promise.all([forecast(user, {}, {}), forecast(user, { horizons_months: [24, 6, 12] }, {})])
+      responses = await Promise.all([forecast(user, {}, {}), forecast(user, { horizons_months: [24, 6, 12] }, {})])
       await record(user, daysAgo(3), { mmse_score: 25 })
-      answers.push(await forecast(user, {}, {}))
-      expect((await forecast(user, { horizons_months: [6] }, {})).body['task_id']).not.toBe(answers[0]?.body['task_id'])
+      responses.push(await forecast(user, {}, {}))
+      expect((await forecast(user, { horizons_months: [6] }, {})).body['task_id']).not.toBe(
+        responses[0]?.body['task_id'],
+      )
     } finally {
       process.kill(worker?.pid ?? 0, 'SIGCONT')
     }
-    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
-    const ids = new Set(answers.map(({ body }) => body['task_id']))
+    expect(responses.map(({ status }) => status)).toEqual([202, 202, 202])
+    const ids = new Set(responses.map(({ body }) => body['task_id']))
     expect(ids.size).toBe(1)
-    const result = await get(`/v1/tasks/${String([...ids][0])}/result?wait=20`)
+    const result = await stack.get(`/v1/tasks/${String([...ids][0])}/result?wait=20`)
     expect(result.body).toMatchObject({ state: 'succeeded', result: { visits_used: 2 } })
   })
 
@@ -229,22 +229,22 @@ describeOnBothBrokers('forecasts', (broker) => {
     ['too many horizons', Array.from({ length: 61 }, (_, index) => index + 1), '/horizons_months'],
     ['a number', 12, '/horizons_months'],
   ])('for %s are refused with what would be accepted, and nothing is stored', async (_, horizons_months, pointer) => {
-    const before = await countRows()
-    const { status, body } = await forecast(newUser(), { horizons_months })
+    const user = newUser()
+    const { status, body } = await forecast(user, { horizons_months })
     expect([status, body['code']]).toEqual([422, 'REQUEST_INVALID'])
     expect(body['errors']).toEqual([{ pointer, message: expect.stringMatching(/month|horizon/) }])
-    expect(await countRows()).toBe(before)
+    expect(await countRowsOf(stack, user)).toBe(0)
   })
 
   it('are asked for without any body too', async () => {
-    const answer = await stack.request('POST', `${of(newUser())}/forecasts`, undefined, waiting)
-    expect([answer.status, answer.body['state']]).toEqual([200, 'succeeded'])
+    const response = await stack.request('POST', `${of(newUser())}/forecasts`, undefined, waiting)
+    expect([response.status, response.body['state']]).toEqual([200, 'succeeded'])
   })
 
   it('refuse a person who is no positive integer', async () => {
     for (const user of ['0', '-3', 'me', '1.5', '9007199254740992']) {
       for (const path of ['forecasts/latest', 'health-metrics']) {
-        const { status, body } = await get(`${of(user)}/${path}`)
+        const { status, body } = await stack.get(`${of(user)}/${path}`)
         expect([user, path, status, body['code']]).toEqual([user, path, 422, 'REQUEST_INVALID'])
       }
     }
@@ -255,27 +255,28 @@ describeOnBothBrokers('forecasts', (broker) => {
     const bound = bearer(await insertKey(stack.databaseUrl, { role: 'submitter', userId: own }))
     expect((await record(own, '2024-03-01', { mmse_score: 27 }, bound)).status).toBe(201)
     expect((await forecast(own, {}, { ...bound, ...waiting })).status).toBe(200)
-    expect((await get(`${of(own)}/forecasts/latest`, bound)).status).toBe(200)
-    expect((await get(`${of(own)}/health-metrics`, bound)).status).toBe(200)
+    expect((await stack.get(`${of(own)}/forecasts/latest`, bound)).status).toBe(200)
+    expect((await stack.get(`${of(own)}/health-metrics`, bound)).status).toBe(200)
     const theirs = await record(foreign, '2024-03-01', { mmse_score: 27 })
-    const before = await countRows()
+    const before = await countRowsOf(stack, foreign)
+    expect(before).toBe(1)
     const refused = [
       await record(foreign, '2024-04-01', { mmse_score: 27 }, bound),
       await forecast(foreign, {}, bound),
-      await get(`${of(foreign)}/forecasts/latest`, bound),
-      await get(`${of(foreign)}/health-metrics`, bound),
+      await stack.get(`${of(foreign)}/forecasts/latest`, bound),
+      await stack.get(`${of(foreign)}/health-metrics`, bound),
       await stack.request('DELETE', `${of(foreign)}/health-metrics/${String(theirs.body['id'])}`, undefined, bound),
     ]
     for (const { status, body } of refused) expect([status, body['code']]).toEqual([403, 'ACCESS_ROLE_MISSING'])
-    expect(await countRows()).toBe(before)
+    expect(await countRowsOf(stack, foreign)).toBe(before)
     const viewer = bearer(await insertKey(stack.databaseUrl, { role: 'viewer' }))
-    expect((await get(`${of(own)}/forecasts/latest`, viewer)).status).toBe(200)
+    expect((await stack.get(`${of(own)}/forecasts/latest`, viewer)).status).toBe(200)
     expect((await forecast(own, {}, viewer)).status).toBe(403)
     expect((await record(own, '2024-05-01', { mmse_score: 27 }, viewer)).status).toBe(403)
   })
 
   it('come from a model that stands among the others, and that the worker says it serves', async () => {
-    const { body } = await get('/v1/models')
+    const { body } = await stack.get('/v1/models')
     const models = body['items'] as { name: string; kind: string }[]
     expect(models.find(({ name }) => name === 'mmse-forecast')).toMatchObject({ kind: 'forecast', version: '1' })
     const served = await waitFor(

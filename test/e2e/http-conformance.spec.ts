@@ -26,9 +26,9 @@ describe('HTTP as clients and proxies expect it', () => {
       ['PATCH', '/v1/predictions/1?x=1', 'GET, HEAD, OPTIONS'],
       ['POST', '/livez', 'GET, HEAD, OPTIONS'],
     ] as const) {
-      const answer = await stack.request(method, path)
-      expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, 405, allow])
-      if (method !== 'HEAD') expect(answer.body).toMatchObject({ code: 'REQUEST_METHOD_NOT_ALLOWED', status: 405 })
+      const response = await stack.request(method, path)
+      expect([path, response.status, response.headers.get('allow')]).toEqual([path, 405, allow])
+      if (method !== 'HEAD') expect(response.body).toMatchObject({ code: 'REQUEST_METHOD_NOT_ALLOWED', status: 405 })
     }
     expect((await fetch(`${stack.url}/v1/predictions`, { method: 'PUT' })).status).toBe(401)
     const options = await fetch(`${stack.url}/v1/predictions`, { method: 'OPTIONS' })
@@ -58,8 +58,8 @@ describe('HTTP as clients and proxies expect it', () => {
     ['GET', '/v1/predictions', undefined, { accept: 'application/fhir+json' }, 406],
     ['GET', '/v1/events', undefined, { accept: 'application/json' }, 406],
   ] as const)('E2: %s %s is refused as what it is', async (method, path, body, headers, status) => {
-    const answer = await stack.request(method, path, body, headers)
-    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+    const response = await stack.request(method, path, body, headers)
+    expect([response.status, response.headers.get('content-type')]).toEqual([
       status,
       'application/problem+json; charset=utf-8',
     ])
@@ -84,7 +84,8 @@ describe('HTTP as clients and proxies expect it', () => {
     ['/v1/predictions', `{"user_id":1,"health_metrics":{"age":70},"${'x'.repeat(1_000_000)}":1}`, 422],
     ['/v1/predictions', `{"user_id":1,"health_metrics":{"${'x'.repeat(1_000_000)}":1}}`, 422],
     ['/v1/predictions', `[${`${'['.repeat(98)}${']'.repeat(98)},`.repeat(5_000)}1]`, 413],
-    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{"user_ids":[${'0,'.repeat(400_000)}0]}}`, 422],
+    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{"user_ids":[${'0,'.repeat(400_000)}0]}}`, 413],
+    ['/v1/tasks', `{"name":"ml.batch_predictions","args":{"user_ids":[${'0,'.repeat(140_000)}0]}}`, 422],
     ['/v1/tasks', `{"name":"ml.batch_predictions","args":{${manyMembers}}}`, 413],
     [
       '/v1/tasks',
@@ -95,10 +96,13 @@ describe('HTTP as clients and proxies expect it', () => {
     ['/v1/webhooks', `{"url":"https://example.org/","tasks":[${'"x",'.repeat(200_000)}"x"]}`, 413],
     ['/v1/schedules', `{"name":"a","task":"ml.health_check","args":{${manyMembers}},"interval_seconds":60}`, 413],
     ['/v1/users/1/forecasts', `{"horizons_months":[${'0,'.repeat(400_000)}0]}`, 413],
-  ])('A3: a body of 1 MB to %s is refused in a small answer', async (path, body, status) => {
-    const answer = await stack.request('POST', path, body)
-    expect([answer.status, answer.text.length]).toEqual([status, expect.toSatisfy((length: number) => length < 10_000)])
-    if (status === 413) expect(answer.body['detail']).toContain('at most 2,000 values')
+  ])('A3: a body of 1 MB to %s is refused in a small response', async (path, body, status) => {
+    const response = await stack.request('POST', path, body)
+    expect([response.status, response.text.length]).toEqual([
+      status,
+      expect.toSatisfy((length: number) => length < 10_000),
+    ])
+    if (status === 413) expect(response.body['detail']).toContain('at most 2,000 values')
   })
 
   it('E3: behind a prefix, Location, the document and the command line keep it', async () => {
@@ -119,8 +123,8 @@ describe('HTTP as clients and proxies expect it', () => {
       await proxy.stop()
     }
     for (const prefix of ['//evil.example', '/a/../b', 'https://evil.example', '/a"b']) {
-      const answer = await stack.request('POST', '/v1/predictions', example, { 'x-forwarded-prefix': prefix })
-      expect(answer.headers.get('location')).toMatch(/^\/v1\/predictions\/\d+$/)
+      const response = await stack.request('POST', '/v1/predictions', example, { 'x-forwarded-prefix': prefix })
+      expect(response.headers.get('location')).toMatch(/^\/v1\/predictions\/\d+$/)
     }
   })
 

@@ -1,19 +1,15 @@
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Stack } from '../support/stack.js'
+import { describe, expect, it } from 'vitest'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 describe('limits and headers of the API', () => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({
-      broker: 'postgres',
-      workers: 0,
-      logs: 'keep',
-      env: { TRUST_PROXY: 'loopback', RATE_LIMIT_KEY_PER_MINUTE: '60', RATE_LIMIT_STREAMS_PER_KEY: '2' },
-    })
+  const stack = useStack({
+    broker: 'postgres',
+    workers: 0,
+    logs: 'keep',
+    env: { TRUST_PROXY: 'loopback', RATE_LIMIT_KEY_PER_MINUTE: '60', RATE_LIMIT_STREAMS_PER_KEY: '2' },
   })
-  afterAll(() => stack.stop())
 
   const get = (path: string, key = stack.key, headers: Readonly<Record<string, string>> = {}) =>
     fetch(stack.url + path, { headers: { authorization: `Bearer ${key}`, ...headers } })
@@ -25,13 +21,13 @@ describe('limits and headers of the API', () => {
 
   it('A6: an address has 20 wrong keys a minute, and then no look-up; others, and known keys, go on', async () => {
     const wrong = (index: number, address: string) => get('/v1/tasks', `mg_wrong-key-${index}`, from(address))
-    const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => wrong(index, '203.0.113.7')))
-    const statuses = answers.map(({ status }) => status)
+    const responses = await Promise.all(Array.from({ length: 60 }, (_, index) => wrong(index, '203.0.113.7')))
+    const statuses = responses.map(({ status }) => status)
     expect([statuses.filter((status) => status === 401), statuses.filter((status) => status === 429)]).toMatchObject([
       { length: 20 },
       { length: 40 },
     ])
-    const last = answers.find(({ status }) => status === 429)
+    const last = responses.find(({ status }) => status === 429)
     expect(last?.headers.get('content-type')).toMatch(/^application\/problem\+json/)
     expect(Number(last?.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(await last?.json()).toMatchObject({ code: 'RATE_LIMITED', status: 429 })
@@ -63,8 +59,8 @@ describe('limits and headers of the API', () => {
 
   it('A6: the /64 of an IPv6 address counts as one', async () => {
     const wrong = (host: number) => get('/v1/tasks', `mg_wrong-${host}`, from(`2001:db8:1:2::${host.toString(16)}`))
-    const answers = await Promise.all(Array.from({ length: 25 }, (_, index) => wrong(index + 1)))
-    expect(answers.filter(({ status }) => status === 429)).toHaveLength(5)
+    const responses = await Promise.all(Array.from({ length: 25 }, (_, index) => wrong(index + 1)))
+    expect(responses.filter(({ status }) => status === 429)).toHaveLength(5)
   })
 
   it('A6: failed sign-ins are counted and logged with their address, and never with the key', async () => {
@@ -96,8 +92,8 @@ describe('limits and headers of the API', () => {
 
   it('A6: a key has its requests of a minute, probes and other keys go on', async () => {
     const key = await createKey('viewer')
-    const answers = await Promise.all(Array.from({ length: 70 }, () => get('/v1/models', key)))
-    expect(answers.filter(({ status }) => status === 429)).toHaveLength(10)
+    const responses = await Promise.all(Array.from({ length: 70 }, () => get('/v1/models', key)))
+    expect(responses.filter(({ status }) => status === 429)).toHaveLength(10)
     for (const path of ['/livez', '/readyz', '/metrics']) expect((await get(path, key)).status).toBe(200)
     expect((await get('/v1/models')).status).toBe(200)
   })

@@ -7,13 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { makeModelsFolder } from '../support/models-folder.js'
 import { insertKey } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { waiting } from '../support/requests.js'
+import { startStack, type HttpResponse, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const forecastModel = fileURLToPath(new URL('../../models/mmse-forecast', import.meta.url))
 const person = { user_id: 5, health_metrics: { mmse_score: 24, age: 72, education_years: 12, sex: 1, nwbv: 0.72 } }
-const waiting = { prefer: 'wait=20' }
 
 /** Changes members of a folder's manifest, which has no digest of its own. */
 const editManifest = (folder: string, change: (manifest: Record<string, unknown>) => object): void => {
@@ -55,25 +55,26 @@ describeOnBothBrokers('models', (broker) => {
     rmSync(root, { recursive: true })
   })
 
-  const get = (path: string) => stack.request('GET', path)
   const post = (path: string, headers: Record<string, string> = {}) => stack.request('POST', path, undefined, headers)
   const predict = (model: string) => stack.request('POST', '/v1/predictions', { ...person, model }, waiting)
-  const versionOf = ({ body }: Answer) => (body['model'] as { version: string }).version
-  const modelOf = (list: Answer, name: string, version: string) =>
+  const versionOf = ({ body }: HttpResponse) => (body['model'] as { version: string }).version
+  const modelOf = (list: HttpResponse, name: string, version: string) =>
     (list.body['items'] as Record<string, unknown>[]).find(
       (item) => item['name'] === name && item['version'] === version,
     )
 
-  it('are told with their state, and a broken one with why', async () => {
-    const list = await get('/v1/models')
+  it('are listed with their state, and a broken one with why', async () => {
+    const list = await stack.get('/v1/models')
     expect(modelOf(list, 'switching', '2')).toMatchObject({
       state: 'ready',
       reason: null,
       is_active: true,
+      is_default: false,
       is_shadow: false,
       workers: [{ worker: 'worker1@test', state: 'ready', reason: null }],
     })
     expect(modelOf(list, 'switching', '1')).toMatchObject({ state: 'ready', is_active: false })
+    expect(modelOf(list, 'impairment-screen', '1')).toMatchObject({ is_default: true })
     // The newest is broken: it does not serve, and what is ready does.
     expect(modelOf(list, 'switching', '3')).toMatchObject({
       state: 'broken',
@@ -84,6 +85,32 @@ describeOnBothBrokers('models', (broker) => {
       { model: 'nonsense@1', reason: expect.stringMatching(/manifest\.json#\/kind/) },
     ])
     expect(JSON.stringify(list.body)).not.toContain(root)
+  })
+
+  it('say what they take and what they are for, as far as their owner does', async () => {
+    const { status, body } = await stack.get('/v1/models/impairment-screen/1')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      primary_output: 'impairment',
+      missing_rule: 'native',
+      categories: [{ name: 'low', from: 0, below: 0.3 }, {}, {}, { name: 'very_high', from: 0.8, below: null }],
+      categories_origin: expect.stringContaining('not taken from a guideline'),
+      interval: { level: 0.9 },
+      evidence: { calibration: [{ output: 'impairment' }], importance: { values: expect.any(Array) } },
+    })
+    const inputs = body['inputs'] as Record<string, unknown>[]
+    expect(inputs.find(({ name }) => name === 'sex')).toMatchObject({ words: { female: 0, male: 1 }, integer: true })
+    expect(inputs.find(({ name }) => name === 'nwbv')).toMatchObject({
+      typical: { low: 0.657, high: 0.835 },
+      unit_hints: [{ min: 50, max: 95, unit: 'percent' }],
+    })
+    const own = await stack.get('/v1/models/switching/1')
+    expect(own.body).toMatchObject({ evidence: null, categories_origin: null })
+    expect((await stack.get('/v1/models/mmse-forecast/1')).body).toMatchObject({
+      forecast: { metric: 'mmse_score' },
+      outputs: [],
+      evidence: { importance: null, calibration: [{ title: 'Next MMSE below 24' }] },
+    })
   })
 
   describe('an activation', () => {
@@ -112,12 +139,12 @@ describeOnBothBrokers('models', (broker) => {
       const half = () => Array.from({ length: 150 }, () => predict('switching'))
       const before = half()
       await post('/v1/models/switching/1/activate')
-      const answers = await Promise.all([...before, ...half()])
-      expect(new Set(answers.map(({ body }) => body['state']))).toEqual(new Set(['succeeded']))
-      for (const answer of answers) {
-        expect(answer.body['risk_score']).toBeCloseTo(scores[versionOf(answer) as '1' | '2'] as number, 6)
+      const responses = await Promise.all([...before, ...half()])
+      expect(new Set(responses.map(({ body }) => body['state']))).toEqual(new Set(['succeeded']))
+      for (const response of responses) {
+        expect(response.body['risk_score']).toBeCloseTo(scores[versionOf(response) as '1' | '2'] as number, 6)
       }
-      expect(versionOf(answers.at(-1) as Answer)).toBe('1')
+      expect(versionOf(responses.at(-1) as HttpResponse)).toBe('1')
       await post('/v1/models/switching/rollback')
     })
 
@@ -140,7 +167,7 @@ describeOnBothBrokers('models', (broker) => {
     })
   })
 
-  it('run as shadows, unseen, and the difference is told', async () => {
+  it('run as shadows, unseen, and the difference is reported', async () => {
     const active = await post('/v1/models/switching/2/shadow')
     expect([active.status, active.body['code']]).toEqual([409, 'MODEL_STATE_CONFLICT'])
     expect((await post('/v1/models/switching/1/shadow')).body).toMatchObject({ active: '2', shadow: '1' })
@@ -149,13 +176,13 @@ describeOnBothBrokers('models', (broker) => {
     const report = await waitFor(
       async () => {
         expect(versionOf(await predict('switching'))).toBe('2')
-        const answer = await get('/v1/models/switching/1/shadow')
-        const reports = answer.body['reports'] as Record<string, number>[]
-        return (reports[0]?.['count'] ?? 0) >= 3 && { answer, first: reports[0] }
+        const response = await stack.get('/v1/models/switching/1/shadow')
+        const reports = response.body['reports'] as Record<string, number>[]
+        return (reports[0]?.['count'] ?? 0) >= 3 && { response, first: reports[0] }
       },
       { what: 'the report of the shadow', intervalMs: 200 },
     )
-    expect(report.answer.body).toMatchObject({ name: 'switching', version: '1', is_running: true })
+    expect(report.response.body).toMatchObject({ name: 'switching', version: '1', is_running: true })
     expect(report.first).toMatchObject({ served: 'switching@2', failed: 0 })
     expect(report.first?.['mean_difference']).toBeCloseTo(difference, 6)
     expect(report.first?.['mean_absolute_difference']).toBeCloseTo(Math.abs(difference), 6)
@@ -168,8 +195,8 @@ describeOnBothBrokers('models', (broker) => {
     )
     const ended = await stack.request('DELETE', '/v1/models/switching/1/shadow')
     expect(ended.body).toMatchObject({ shadow: null })
-    expect((await get('/v1/models/switching/1/shadow')).body).toMatchObject({ is_running: false })
-    const { items: entries } = (await get('/v1/audit')).body as {
+    expect((await stack.get('/v1/models/switching/1/shadow')).body).toMatchObject({ is_running: false })
+    const { items: entries } = (await stack.get('/v1/audit')).body as {
       items: { action: string; target: string; details: object }[]
     }
     // Rejected callers have entries of their own, whenever those are stored.
@@ -186,7 +213,7 @@ describeOnBothBrokers('models', (broker) => {
     const forecastBy = async () => {
       const { status, body } = await stack.request('POST', '/v1/users/5/forecasts', {}, waiting)
       expect(status).toBe(200)
-      return versionOf({ body } as Answer)
+      return versionOf({ body } as HttpResponse)
     }
     expect(await forecastBy()).toBe('2')
     expect((await post('/v1/models/mmse-forecast/1/activate')).body).toMatchObject({ active: '1', previous: '2' })
@@ -201,7 +228,7 @@ describeOnBothBrokers('models', (broker) => {
     const golden = readFileSync(join(broken, 'golden.json'), 'utf8')
     writeFileSync(join(broken, 'golden.json'), '{}')
     const state = async (name: string) => {
-      const list = await get('/v1/models')
+      const list = await stack.get('/v1/models')
       return modelOf(list, name, '1')?.['state']
     }
     await waitFor(async () => (await state('late')) === 'ready', { what: 'the late model' })

@@ -1,34 +1,28 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey, query } from '../support/query.js'
-import { itemsOf } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { itemsOf, second, slowTask } from '../support/requests.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const check = { name: 'ml.health_check' }
-const slow = { name: 'ml.process_prediction', args: { user_id: 7, health_metrics: { mmse_score: 6 }, model: 'slow' } }
 
 describeOnBothBrokers('operating', (broker) => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      workers: 2,
-      testModels: true,
-      env: { RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '3' },
-    })
+  const stack = useStack({
+    broker,
+    workers: 2,
+    testModels: true,
+    env: { RECONCILE_INTERVAL_SECONDS: '0.5', TASK_LOCK_SECONDS: '3' },
   })
-  afterAll(() => stack.stop())
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => stack.post(path, body, headers)
-  const get = (path: string) => stack.get(path)
-  const send = async (body: object) => String((await post('/v1/tasks', body)).body['id'])
+  const send = async (body: object) => String((await stack.post('/v1/tasks', body)).body['id'])
   const stateOf = async (id: string) => (await stack.readTask(id))['state']
   const untilState = (id: string, state: string) => stack.untilTask(id, state)
-  const readQueue = async (name: string) => itemsOf(await get('/v1/queues')).find((queue) => queue['name'] === name)
+  const readQueue = async (name: string) =>
+    itemsOf(await stack.get('/v1/queues')).find((queue) => queue['name'] === name)
 
   describe('queues', () => {
-    it('are told with depth, rate, waits and consumers', async () => {
+    it('are listed with depth, rate, waits and consumers', async () => {
       const id = await send({ ...check, queue: 'batch' })
       await untilState(id, 'succeeded')
       const later = await send({ ...check, queue: 'batch', countdown: 600 })
@@ -43,13 +37,13 @@ describeOnBothBrokers('operating', (broker) => {
       expect(queue?.['rate_per_second']).toBeGreaterThan(0)
       expect(queue?.['wait_p95_seconds']).toBeLessThan(60)
       expect(queue?.['run_p95_seconds']).toBeLessThan(60)
-      await post(`/v1/tasks/${later}/revoke`)
+      await stack.post(`/v1/tasks/${later}/revoke`)
       await waitFor(async () => (await readQueue('batch'))?.['broker'], { what: 'the broker' })
       expect(await readQueue('batch')).toMatchObject({ depth: {}, broker: { delayed: 0 } })
     })
 
     it('start nothing while they are paused, and everything once when they go on', async () => {
-      expect((await post('/v1/queues/forecasts/pause')).body).toEqual({ name: 'forecasts', paused: true })
+      expect((await stack.post('/v1/queues/forecasts/pause')).body).toEqual({ name: 'forecasts', paused: true })
       const ids: string[] = []
       for (let index = 0; index < 5; index += 1) ids.push(await send({ ...check, queue: 'forecasts' }))
       // A task of another queue passes by.
@@ -59,14 +53,14 @@ describeOnBothBrokers('operating', (broker) => {
       const queue = await readQueue('forecasts')
       expect(queue).toMatchObject({ paused: true, depth: { queued: 5 } })
       expect(queue?.['oldest_waiting_seconds']).toBeGreaterThan(0)
-      expect((await post('/v1/queues/forecasts/resume')).body).toEqual({ name: 'forecasts', paused: false })
+      expect((await stack.post('/v1/queues/forecasts/resume')).body).toEqual({ name: 'forecasts', paused: false })
       for (const id of ids) await untilState(id, 'succeeded')
       const attempts = await query(stack.databaseUrl, 'SELECT attempt FROM tasks WHERE id = ANY($1::uuid[])', [ids])
       expect(attempts).toEqual(ids.map(() => ({ attempt: 1 })))
     })
 
     it('stay paused if the broker has forgotten it', async () => {
-      await post('/v1/queues/explanations/pause')
+      await stack.post('/v1/queues/explanations/pause')
       if (broker === 'redis') {
         const { Redis } = await import('ioredis')
         const client = new Redis(stack.redis?.url ?? '')
@@ -80,41 +74,41 @@ describeOnBothBrokers('operating', (broker) => {
       // Others of the same second have run.
       for (let index = 0; index < 5; index += 1) await untilState(await send({ ...check, queue: 'batch' }), 'succeeded')
       expect(await stateOf(id)).toBe('queued')
-      await post('/v1/queues/explanations/resume')
+      await stack.post('/v1/queues/explanations/resume')
       await untilState(id, 'succeeded')
     })
 
     it('are purged of what has not started', async () => {
-      await post('/v1/queues/forecasts/pause')
+      await stack.post('/v1/queues/forecasts/pause')
       const ids = [
         await send({ ...check, queue: 'forecasts' }),
         await send({ ...check, queue: 'forecasts' }),
         await send({ ...check, queue: 'forecasts', countdown: 600 }),
       ]
-      const purged = await post('/v1/queues/forecasts/purge')
+      const purged = await stack.post('/v1/queues/forecasts/purge')
       expect(purged.body).toEqual({ name: 'forecasts', paused: true, purged: 3 })
       for (const id of ids) expect(await stateOf(id)).toBe('cancelled')
-      await post('/v1/queues/forecasts/resume')
+      await stack.post('/v1/queues/forecasts/resume')
       const next = await send({ ...check, queue: 'forecasts' })
       await untilState(next, 'succeeded')
       expect(await readQueue('forecasts')).toMatchObject({ depth: {} })
     })
 
-    it('are operated by operators, and others are told why not', async () => {
+    it('are operated by operators, and others get the reason why not', async () => {
       const submitter = await insertKey(stack.databaseUrl, { role: 'submitter' })
-      const refused = await post('/v1/queues/batch/pause', undefined, { authorization: `Bearer ${submitter}` })
+      const refused = await stack.post('/v1/queues/batch/pause', undefined, { authorization: `Bearer ${submitter}` })
       expect([refused.status, refused.body['code']]).toEqual([403, 'ACCESS_ROLE_MISSING'])
-      expect((await post('/v1/queues/celery/pause')).status).toBe(422)
+      expect((await stack.post('/v1/queues/celery/pause')).status).toBe(422)
     })
   })
 
   describe('workers', () => {
     const command = (name: string, what: string, body?: unknown) =>
-      post(`/v1/workers/${encodeURIComponent(name)}/${what}`, body)
-    const readWorker = async (name: string) => (await get(`/v1/workers/${encodeURIComponent(name)}`)).body
+      stack.post(`/v1/workers/${encodeURIComponent(name)}/${what}`, body)
+    const readWorker = async (name: string) => (await stack.get(`/v1/workers/${encodeURIComponent(name)}`)).body
 
-    it('are told from their heartbeats', async () => {
-      const workers = itemsOf(await get('/v1/workers'))
+    it('are listed from their heartbeats', async () => {
+      const workers = itemsOf(await stack.get('/v1/workers'))
       expect(workers.map(({ name, state }) => [name, state])).toEqual([
         ['worker1@test', 'ready'],
         ['worker2@test', 'ready'],
@@ -126,10 +120,10 @@ describeOnBothBrokers('operating', (broker) => {
         tasks: expect.arrayContaining(['ml.process_prediction', 'ml.health_check']),
         versions: { node: process.versions.node },
       })
-      expect((await get('/v1/workers/nobody')).status).toBe(404)
+      expect((await stack.get('/v1/workers/nobody')).status).toBe(404)
     })
 
-    it('answer a ping over the control bus', async () => {
+    it('respond to a ping over the control bus', async () => {
       const { status, body } = await command('worker1@test', 'ping')
       expect(status).toBe(200)
       expect(body).toMatchObject({ worker: 'worker1@test', acknowledged: true, answer: { ok: 'pong' }, error: null })
@@ -168,7 +162,7 @@ describeOnBothBrokers('operating', (broker) => {
       const before = children()
       expect((await command('worker1@test', 'pool-restart')).status).toBe(200)
       await waitFor(() => children().filter((pid) => !before.includes(pid)).length >= 2, { what: 'new children' })
-      await untilState(await send({ ...slow, args: { ...slow.args, health_metrics: { mmse_score: 1 } } }), 'succeeded')
+      await untilState(await send(slowTask(1)), 'succeeded')
     })
 
     it('stop consuming a queue, and consume it again', async () => {
@@ -182,7 +176,7 @@ describeOnBothBrokers('operating', (broker) => {
       expect(await stateOf(id)).toBe('queued')
       await command('worker2@test', 'add-consumer', { queue: 'batch' })
       await untilState(id, 'succeeded')
-      expect((await get(`/v1/tasks/${id}`)).body).toMatchObject({ worker: 'worker2@test', attempt: 1 })
+      expect((await stack.get(`/v1/tasks/${id}`)).body).toMatchObject({ worker: 'worker2@test', attempt: 1 })
       await command('worker1@test', 'add-consumer', { queue: 'batch' })
     })
 
@@ -191,7 +185,7 @@ describeOnBothBrokers('operating', (broker) => {
         const { body } = await command(name, 'time-limit', { task: 'ml.process_prediction', soft: 0.3, hard: 0.6 })
         expect(body['answer']).toEqual({ task: 'ml.process_prediction', soft: 0.3, hard: 0.6 })
       }
-      await untilState(await send(slow), 'timed_out')
+      await untilState(await send(slowTask(2 * second)), 'timed_out')
       for (const name of ['worker1@test', 'worker2@test']) {
         await command(name, 'time-limit', { task: 'ml.process_prediction', soft: 1500, hard: 1800 })
       }

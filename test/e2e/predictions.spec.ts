@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey } from '../support/query.js'
 import { bearer, countSubmissions, example, itemsOf, uuid, waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-/** What the model answers to the example: a case of its golden file. */
+/** What the model computes for the example: a case of its golden file. */
 const golden = (() => {
   const file = new URL('../../models/impairment-screen/1/golden.json', import.meta.url)
   const { cases } = JSON.parse(readFileSync(file, 'utf8')) as {
@@ -20,18 +20,12 @@ const golden = (() => {
 })()
 
 describeOnBothBrokers('predictions of the API', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({ broker, logs: 'keep', env: { LOG_LEVEL: 'trace' } })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker, logs: 'keep', env: { LOG_LEVEL: 'trace' } })
 
   const post = (body: unknown, headers: Record<string, string> = {}) => stack.post('/v1/predictions', body, headers)
-  const get = (path: string, headers: Record<string, string> = {}) => stack.get(path, headers)
 
   describe('a prediction', () => {
-    it('is answered with its result if the caller prefers to wait', async () => {
+    it('is returned with its result if the caller prefers to wait', async () => {
       const { status, headers, body } = await post(example, waiting)
       expect(status).toBe(200)
       expect(headers.get('preference-applied')).toBe('wait=20')
@@ -66,8 +60,8 @@ describeOnBothBrokers('predictions of the API', (broker) => {
       const location = headers.get('location') ?? ''
       const read = await waitFor(
         async () => {
-          const answer = await get(location)
-          return answer.body['state'] === 'succeeded' && answer
+          const response = await stack.get(location)
+          return response.body['state'] === 'succeeded' && response
         },
         { what: 'the prediction' },
       )
@@ -89,9 +83,9 @@ describeOnBothBrokers('predictions of the API', (broker) => {
       ])
     })
 
-    it('is told with its attempts and its timeline by its task', async () => {
+    it('is shown with its attempts and its timeline by its task', async () => {
       const { body } = await post(example, waiting)
-      const task = await get(`/v1/tasks/${String(body['task_id'])}`)
+      const task = await stack.get(`/v1/tasks/${String(body['task_id'])}`)
       expect(task.body).toMatchObject({
         id: body['task_id'],
         name: 'ml.process_prediction',
@@ -116,7 +110,7 @@ describeOnBothBrokers('predictions of the API', (broker) => {
 
     it('is waited for at its task', async () => {
       const { body } = await post(example)
-      const result = await get(`/v1/tasks/${String(body['task_id'])}/result?wait=20`)
+      const result = await stack.get(`/v1/tasks/${String(body['task_id'])}/result?wait=20`)
       expect(result.body).toMatchObject({
         task_id: body['task_id'],
         state: 'succeeded',
@@ -136,20 +130,20 @@ describeOnBothBrokers('predictions of the API', (broker) => {
       const seen: unknown[] = []
       let path = '/v1/predictions?user_id=777&state=succeeded&limit=3'
       for (let page = 0; page < 3; page += 1) {
-        const answer = await get(path)
-        seen.push(...itemsOf(answer).map(({ id }) => id))
-        const cursor = answer.body['next_cursor']
+        const response = await stack.get(path)
+        seen.push(...itemsOf(response).map(({ id }) => id))
+        const cursor = response.body['next_cursor']
         if (page < 2) expect(cursor).toEqual(expect.any(String))
         else expect(cursor).toBeNull()
         path = `/v1/predictions?user_id=777&state=succeeded&limit=3&cursor=${String(cursor)}`
       }
       expect(seen).toEqual(ids)
-      expect(itemsOf(await get('/v1/predictions?user_id=777&state=failed'))).toEqual([])
+      expect(itemsOf(await stack.get('/v1/predictions?user_id=777&state=failed'))).toEqual([])
     })
   })
 
   describe('an idempotency key', () => {
-    it('gives the same answer to the same request, whatever the order of its metrics', async () => {
+    it('gives the same response to the same request, whatever the order of its metrics', async () => {
       const key = { 'idempotency-key': randomUUID() }
       const first = await post(example, { ...key, ...waiting })
       const before = await countSubmissions(stack)

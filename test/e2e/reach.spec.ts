@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { startStack, type HttpResponse, type Stack } from '../support/stack.js'
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -90,7 +90,7 @@ describe('A1: to a key that is bound to a person, rows of other people do not ex
   afterAll(() => stack.stop())
 
   /** What can be seen of a response, without what differs between any two requests. */
-  const visible = ({ status, headers, text }: Answer) => ({
+  const visible = ({ status, headers, text }: HttpResponse) => ({
     status,
     headers: Object.fromEntries(
       [...headers].filter(
@@ -172,6 +172,11 @@ describe('A1: to a key that is bound to a person, rows of other people do not ex
     ['predictions', (ids: Belongings) => `user_id=${ids.user_id}`],
     ['predictions', (ids: Belongings) => `batch_id=${ids.batch}`],
     ['predictions', (ids: Belongings) => `cursor=${Number(ids.prediction) + 1}`],
+    ['tasks', (ids: Belongings) => `user_id=${ids.user_id}`],
+    ['tasks', (ids: Belongings) => `prediction_id=${ids.prediction}`],
+    ['tasks', (ids: Belongings) => `batch_id=${ids.batch}`],
+    ['tasks', (ids: Belongings) => `id=${ids.task}`],
+    ['tasks', (ids: Belongings) => `q=id:${ids.prediction}`],
     ['tasks', (ids: Belongings) => `cursor=${ids.task.replace(/.$/, 'f')}`],
     ['schedules', () => 'limit=100'],
     ['batches', () => 'limit=100'],

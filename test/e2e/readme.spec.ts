@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { findFreePort } from '#libs/platform'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { commandsOf } from '../support/document-commands.js'
 import { startTemporaryPostgres } from '../support/temporary-postgres.js'
 import { blankSettings } from '../support/blank-settings.js'
 import { hasRedis, startRedis } from '../support/redis-server.js'
@@ -17,10 +18,6 @@ const textOf = (file: string) => readFileSync(join(root, file), 'utf8')
 const readme = textOf('README.md')
 const { scripts } = JSON.parse(textOf('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
 
-/** The lines of the shell blocks of a document, those that a backslash continues put together. */
-const blocksOf = (text: string): readonly string[] =>
-  [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block.trim())
-const commandsOf = (text: string): readonly string[] => blocksOf(text).flatMap((block) => block.split(/(?<!\\)\n/))
 /** The commands in the table below "To | Do". */
 const tableCommands = [...readme.matchAll(/^\| [^|`]+ \| (.*`.*) +\|$/gm)].flatMap(([, cell = '']) =>
   [...cell.matchAll(/`([^`]+)`/g)].map(([, command = '']) => command),

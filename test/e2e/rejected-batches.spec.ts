@@ -1,24 +1,19 @@
 import { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { batchIdOf, csvHeader, csvOf, goodRow, uploadCsv } from '../support/csv-batches.js'
 import { insertKey, queryNumber } from '../support/query.js'
 import { bearer, waiting } from '../support/requests.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { type HttpResponse } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 describeOnBothBrokers('a batch', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({ broker })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker })
 
   const upload = (body: string, headers: Record<string, string> = {}, search = '') =>
     uploadCsv(stack, body, headers, search)
-  const get = (path: string, headers: Record<string, string> = {}) => stack.get(path, headers)
   const countKept = () =>
     queryNumber(
       stack.databaseUrl,
@@ -28,8 +23,8 @@ describeOnBothBrokers('a batch', (broker) => {
 
   it('that cannot be taken leaves nothing behind', async () => {
     const before = await countKept()
-    const refused = async (answer: Promise<Answer>) => {
-      const { status, body } = await answer
+    const refused = async (response: Promise<HttpResponse>) => {
+      const { status, body } = await response
       return [status, body['code']]
     }
     const metrics = { mmse_score: 24 }
@@ -78,20 +73,15 @@ describeOnBothBrokers('a batch', (broker) => {
     expect(foreign.status).toBe(403)
     const others = batchIdOf(await upload(csvOf(2, goodRow), waiting))
     for (const path of [`/v1/batches/${others}`, `/v1/batches/${others}/results`]) {
-      expect((await get(path, bearer(bound))).status).toBe(404)
+      expect((await stack.get(path, bearer(bound))).status).toBe(404)
     }
-    const list = await get('/v1/batches', bearer(bound))
+    const list = await stack.get('/v1/batches', bearer(bound))
     expect(list.body['items']).toMatchObject([{ id: own.body['id'] }])
   })
 })
 
 describe('a batch of 1,000,001 rows', () => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres', workers: 0 })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker: 'postgres', workers: 0 })
 
   it('is refused, and nothing of it is kept', async () => {
     function* pieces() {

@@ -120,10 +120,10 @@ describe.runIf(hasRedis())('the report of a service that runs', () => {
     ])
     expect(code).toBe(0)
     const report = reportOf(out)
-    expect(report['api']?.unavailable).toMatch(/^No MemoryGuard answers at http:\/\/127/)
+    expect(report['api']?.unavailable).toMatch(/^No MemoryGuard responds at http:\/\/127/)
     expect(report['workers']).toMatchObject([{ name: 'worker1@test', state: 'ready' }])
     expect(report['models']).toMatchObject({
-      source: expect.stringMatching(/^MODELS_DIR\. No MemoryGuard answers/) as string,
+      source: expect.stringMatching(/^MODELS_DIR\. No MemoryGuard responds/) as string,
       models: expect.arrayContaining([{ model: 'impairment-screen@1', state: 'on disk' }]) as unknown,
       chosen: [],
       unusable: [],
@@ -146,9 +146,9 @@ describe.runIf(hasRedis())('the report of a service that runs', () => {
       )
       expect(code).toBe(0)
       expect(out + err).not.toContain('canary')
-      expect(out).toMatch(/The database does not answer \(connect ECONNREFUSED/)
-      expect(out).toMatch(/The broker at 127\.0\.0\.1:\d+ does not answer \(connect ECONNREFUSED/)
-      expect(out).toMatch(/No MemoryGuard answers at http:\/\/u:\*+@127/)
+      expect(out).toMatch(/The database does not respond \(connect ECONNREFUSED/)
+      expect(out).toMatch(/The broker at 127\.0\.0\.1:\d+ does not respond \(connect ECONNREFUSED/)
+      expect(out).toMatch(/No MemoryGuard responds at http:\/\/u:\*+@127/)
     }
   })
 })
@@ -162,7 +162,7 @@ describe('the report where little works', () => {
     expect(code).toBe(0)
     const report = reportOf(out)
     for (const part of ['database', 'broker']) expect(report[part]?.unavailable).toMatch(/^DATABASE_URL is not set\./)
-    for (const part of ['api', 'workers']) expect(report[part]?.unavailable).toMatch(/^No MemoryGuard answers at/)
+    for (const part of ['api', 'workers']) expect(report[part]?.unavailable).toMatch(/^No MemoryGuard responds at/)
   })
 
   it('says what is wrong with the configuration, and no value of it', async () => {
@@ -188,7 +188,7 @@ describe('the report where little works', () => {
     expect([code, out]).toEqual([0, expect.not.stringContaining('canary')])
     const report = reportOf(out)
     expect(report['api']?.unavailable).toBe('The API did not respond within 10 s.')
-    expect(report['database']?.unavailable).toMatch(/^The database does not answer \(Connection terminated/)
-    expect(report['broker']?.unavailable).toMatch(/no answer within 5 s/)
+    expect(report['database']?.unavailable).toMatch(/^The database does not respond \(Connection terminated/)
+    expect(report['broker']?.unavailable).toMatch(/no response within 5 s/)
   })
 })

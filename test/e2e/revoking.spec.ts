@@ -1,35 +1,27 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { insertKey, query } from '../support/query.js'
-import { bearer, waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { bearer, second, slowTask, waiting } from '../support/requests.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
 const metrics = { mmse_score: 24, age: 72 }
 const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: metrics } }
 /** About ten seconds of work that nothing can interrupt but the death of its process. */
-const endless = {
-  name: 'ml.process_prediction',
-  args: { user_id: 7, health_metrics: { mmse_score: 30 }, model: 'slow' },
-}
+const endless = slowTask(10 * second)
 
 describeOnBothBrokers('revoking', (broker) => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      testModels: true,
-      env: {
-        RECONCILE_INTERVAL_SECONDS: '0.5',
-        TASK_REVOKE_GRACE_SECONDS: '1',
-        TASK_LOCK_SECONDS: '3',
-      },
-    })
+  const stack = useStack({
+    broker,
+    testModels: true,
+    env: {
+      RECONCILE_INTERVAL_SECONDS: '0.5',
+      TASK_REVOKE_GRACE_SECONDS: '1',
+      TASK_LOCK_SECONDS: '3',
+    },
   })
-  afterAll(() => stack.stop())
 
   const send = (body: unknown, headers: Record<string, string> = {}) => stack.post('/v1/tasks', body, headers)
-  const get = (path: string) => stack.get(path)
   const stateOf = async (id: unknown) => (await stack.readTask(id))['state']
   const untilState = (id: unknown, state: string, timeoutMs = 20_000) => stack.untilTask(id, state, timeoutMs)
 
@@ -45,7 +37,7 @@ describeOnBothBrokers('revoking', (broker) => {
     })
     const later = await send({ ...predict, countdown: 2 })
     await untilState(later.body['id'], 'succeeded')
-    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    const { body: task } = await stack.get(`/v1/tasks/${String(body['id'])}`)
     expect(task).toMatchObject({ state: 'cancelled', attempt: 0, attempts: [] })
     expect((await revoke(body['id'])).body['state']).toBe('cancelled')
   })
@@ -59,7 +51,7 @@ describeOnBothBrokers('revoking', (broker) => {
     await waitFor(() => before.some((pid) => !stack.listProcesses().includes(pid)), {
       what: 'the child to be killed',
     })
-    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    const { body: task } = await stack.get(`/v1/tasks/${String(body['id'])}`)
     expect(task).toMatchObject({ attempt: 1, retries: 0, attempts: [{ outcome: 'cancelled' }] })
     // The pool is whole again.
     expect((await send(predict, waiting)).status).toBe(200)
@@ -69,7 +61,7 @@ describeOnBothBrokers('revoking', (broker) => {
     // As many as the worker has batches under way: what comes then waits, and is claimed together.
     const blockers = [await send(endless), await send(endless), await send(endless)].map(({ body }) => body['id'])
     for (const id of blockers) await untilState(id, 'running')
-    const args = { user_id: 8, health_metrics: { mmse_score: 6 }, model: 'slow' }
+    const { args } = slowTask(2 * second)
     const sent = await Promise.all(Array.from({ length: 4 }, () => send({ ...endless, args })))
     const [first, ...others] = sent.map(({ body }) => body['id'])
     for (const id of blockers) await revoke(id, { terminate: true })
@@ -78,7 +70,7 @@ describeOnBothBrokers('revoking', (broker) => {
     await untilState(first, 'cancelled', 2_000)
     for (const id of others) await untilState(id, 'succeeded', 30_000)
     for (const id of others) {
-      const { body: task } = await get(`/v1/tasks/${String(id)}`)
+      const { body: task } = await stack.get(`/v1/tasks/${String(id)}`)
       expect(task).toMatchObject({ state: 'succeeded', retries: 0, crashes: 0 })
       // One that was claimed a moment apart computed by itself and was not touched.
       const outcomes = (task['attempts'] as { outcome: string }[]).map(({ outcome }) => outcome)
@@ -89,7 +81,7 @@ describeOnBothBrokers('revoking', (broker) => {
   it('holds if the message to the worker is lost', async () => {
     const { body } = await send(endless)
     await untilState(body['id'], 'running')
-    // What a revoke leaves behind whose notification nobody heard.
+    // What a revoke leaves behind whose notification nobody received.
     await query(stack.databaseUrl, 'UPDATE tasks SET revoke_requested_at = now() WHERE id = $1', [body['id']])
     await untilState(body['id'], 'cancelled', 5_000)
   })

@@ -1,33 +1,27 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { insertKey, query, queryNumber } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { type HttpResponse } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 
 const cli = fileURLToPath(new URL('../../dist/bin/memoryguard.js', import.meta.url))
 const check = { task: 'ml.health_check' }
 const far = { ...check, cron: '0 0 1 1 *' }
 
 describe('schedules', () => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres', env: { WORKER_CONCURRENCY: '1' } })
-  })
-  afterAll(() => stack.stop())
+  const stack = useStack({ broker: 'postgres', env: { WORKER_CONCURRENCY: '1' } })
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
-  const get = (path: string, headers: Record<string, string> = {}) => stack.request('GET', path, undefined, headers)
   const patch = (name: string, body: unknown) => stack.request('PATCH', `/v1/schedules/${name}`, body)
   const create = async (body: object) => {
-    const answer = await post('/v1/schedules', body)
-    expect(answer.status, answer.text).toBe(201)
-    return answer.body
+    const response = await stack.post('/v1/schedules', body)
+    expect(response.status, response.text).toBe(201)
+    return response.body
   }
-  const pointersOf = ({ body }: Answer) => (body['errors'] as { pointer: string }[]).map(({ pointer }) => pointer)
+  const pointersOf = ({ body }: HttpResponse) => (body['errors'] as { pointer: string }[]).map(({ pointer }) => pointer)
 
   it('send the arguments of their task, and are seen by whom they are about', async () => {
-    const submitted = await post(
+    const submitted = await stack.post(
       '/v1/predictions',
       { user_id: 41, health_metrics: { mmse_score: 25, age: 70 } },
       { prefer: 'wait=20' },
@@ -37,19 +31,19 @@ describe('schedules', () => {
     const explain = await create({ ...far, name: 'explain', task: 'ml.generate_explanation', args })
     expect(explain).toMatchObject({ args, queue: 'explanations' })
     expect((await patch('explain', { priority: 1 })).body).toMatchObject({ args, queue: 'explanations', priority: 1 })
-    const ran = await post('/v1/schedules/explain/run', undefined, { prefer: 'wait=20' })
+    const ran = await stack.post('/v1/schedules/explain/run', undefined, { prefer: 'wait=20' })
     expect(ran.body).toMatchObject({ state: 'succeeded', user_id: 41, args, result: { prediction_id: prediction } })
 
     for (const name of ['other', 'another']) await create({ name, ...far })
     const key = await insertKey(stack.databaseUrl, { role: 'viewer', userId: 41 })
     const authorization = `Bearer ${key}`
-    const seen = (await get('/v1/schedules', { authorization })).body['items'] as { name: string }[]
+    const seen = (await stack.get('/v1/schedules', { authorization })).body['items'] as { name: string }[]
     expect(seen.map(({ name }) => name)).toEqual(['explain'])
-    expect((await get('/v1/schedules/explain', { authorization })).status).toBe(200)
-    expect((await get('/v1/schedules/other', { authorization })).status).toBe(404)
+    expect((await stack.get('/v1/schedules/explain', { authorization })).status).toBe(200)
+    expect((await stack.get('/v1/schedules/other', { authorization })).status).toBe(404)
 
-    const page = await get('/v1/schedules?limit=2')
-    const rest = await get(`/v1/schedules?cursor=${String(page.body['next_cursor'])}&limit=100`)
+    const page = await stack.get('/v1/schedules?limit=2')
+    const rest = await stack.get(`/v1/schedules?cursor=${String(page.body['next_cursor'])}&limit=100`)
     const all = [page, rest].flatMap(({ body }) => body['items'] as { name: string }[]).map(({ name }) => name)
     expect(all).toEqual(['another', 'explain', 'other'])
   })
@@ -57,7 +51,7 @@ describe('schedules', () => {
   it('A9: can be addressed by any name that they may have', async () => {
     const name = `a${'b-_.'.repeat(40)}`.slice(0, 120)
     await create({ ...far, name })
-    expect((await get(`/v1/schedules/${name}`)).body).toMatchObject({ name })
+    expect((await stack.get(`/v1/schedules/${name}`)).body).toMatchObject({ name })
     expect((await patch(name, { is_paused: true })).body).toMatchObject({ name, is_paused: true })
     expect((await stack.request('DELETE', `/v1/schedules/${name}`)).status).toBe(204)
   })
@@ -86,38 +80,38 @@ describe('schedules', () => {
     ])('%j', async (body, pointers) => {
       const count = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM schedules')
       const before = await count()
-      const answer = await post('/v1/schedules', { name: 'refused', ...body })
-      expect([answer.status, pointersOf(answer)]).toEqual([422, pointers])
+      const response = await stack.post('/v1/schedules', { name: 'refused', ...body })
+      expect([response.status, pointersOf(response)]).toEqual([422, pointers])
       expect(await count()).toBe(before)
     })
 
     it('if the name is taken, or a change does not fit', async () => {
       await create({ name: 'taken', ...far })
-      const again = await post('/v1/schedules', { name: 'taken', ...far })
+      const again = await stack.post('/v1/schedules', { name: 'taken', ...far })
       expect([again.status, again.body['code'], pointersOf(again)]).toEqual([409, 'SCHEDULE_CONFLICT', ['/name']])
       expect(pointersOf(await patch('taken', { cron: '0 0 31 4 *' }))).toEqual(['/cron'])
       expect(pointersOf(await patch('taken', { cron: null }))).toEqual(['/cron'])
       expect(pointersOf(await patch('taken', { name: 'other' }))).toEqual(['/name'])
       expect(pointersOf(await patch('taken', { task: 'ml.update_forecasts' }))).toEqual(['/args/user_id'])
-      expect((await get('/v1/schedules/taken')).body).toMatchObject({ cron: '0 0 1 1 *', ...check })
-      expect((await get('/v1/schedules/%00')).status).toBe(422)
+      expect((await stack.get('/v1/schedules/taken')).body).toMatchObject({ cron: '0 0 1 1 *', ...check })
+      expect((await stack.get('/v1/schedules/%00')).status).toBe(422)
       expect((await patch('nobody', { is_paused: true })).status).toBe(404)
       expect((await stack.request('DELETE', '/v1/schedules/nobody')).status).toBe(404)
-      expect((await post('/v1/schedules/nobody/run')).status).toBe(404)
+      expect((await stack.post('/v1/schedules/nobody/run')).status).toBe(404)
     })
 
     it('to those without the role; what operators do is in the audit trail', async () => {
       const statusesOf = async (role: 'viewer' | 'submitter' | 'operator') => {
         const authorization = `Bearer ${await insertKey(stack.databaseUrl, { role })}`
-        const answers = [
-          await get('/v1/schedules', { authorization }),
-          await get('/v1/schedules/taken', { authorization }),
-          await post('/v1/schedules', { name: `made-by-${role}`, ...far }, { authorization }),
+        const responses = [
+          await stack.get('/v1/schedules', { authorization }),
+          await stack.get('/v1/schedules/taken', { authorization }),
+          await stack.post('/v1/schedules', { name: `made-by-${role}`, ...far }, { authorization }),
           await stack.request('PATCH', '/v1/schedules/taken', { is_paused: true }, { authorization }),
-          await post('/v1/schedules/taken/run', undefined, { authorization }),
+          await stack.post('/v1/schedules/taken/run', undefined, { authorization }),
           await stack.request('DELETE', '/v1/schedules/taken', undefined, { authorization }),
         ]
-        return answers.map(({ status }) => status < 300 || status)
+        return responses.map(({ status }) => status < 300 || status)
       }
       expect(await statusesOf('viewer')).toEqual([true, true, 403, 403, 403, 403])
       expect(await statusesOf('submitter')).toEqual([true, true, 403, 403, 403, 403])

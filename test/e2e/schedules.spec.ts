@@ -27,14 +27,11 @@ describeOnBothBrokers('schedules', (broker) => {
   })
   afterAll(() => stack.stop())
 
-  const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    stack.request('POST', path, body, headers)
-  const get = (path: string) => stack.request('GET', path)
   const patch = (name: string, body: unknown) => stack.request('PATCH', `/v1/schedules/${name}`, body)
   const create = async (body: object) => {
-    const answer = await post('/v1/schedules', body)
-    expect(answer.status, answer.text).toBe(201)
-    return answer.body
+    const response = await stack.post('/v1/schedules', body)
+    expect(response.status, response.text).toBe(201)
+    return response.body
   }
   const readRuns = (id: unknown) =>
     query<Ran>(
@@ -53,7 +50,7 @@ describeOnBothBrokers('schedules', (broker) => {
     )
 
   it('run once for each tick with three workers, and not while they are paused or after they are deleted', async () => {
-    const made = await post('/v1/schedules', { name: 'canary', ...check, interval_seconds: 1, catch_up: 'all' })
+    const made = await stack.post('/v1/schedules', { name: 'canary', ...check, interval_seconds: 1, catch_up: 'all' })
     expect(made.status).toBe(201)
     const { id, next_runs: next } = made.body as { id: string; next_runs: string[] }
     expect(made.headers.get('location')).toBe(`/v1/schedules/${id}`)
@@ -83,9 +80,9 @@ describeOnBothBrokers('schedules', (broker) => {
     const ranBy = (await readRuns(witness['id'])).length
     await untilRuns(witness['id'], ranBy + 2)
     expect(await readRuns(id)).toHaveLength(left)
-    expect((await get('/v1/schedules/canary')).status).toBe(404)
+    expect((await stack.get('/v1/schedules/canary')).status).toBe(404)
     await stack.request('DELETE', '/v1/schedules/witness')
-    expect((await get(`/v1/tasks/${after[0]?.id}`)).body['schedule']).toMatchObject({ id, name: null })
+    expect((await stack.get(`/v1/tasks/${after[0]?.id}`)).body['schedule']).toMatchObject({ id, name: null })
   })
 
   it('make up for what was missed with no worker there, by their policies', async () => {
@@ -97,16 +94,16 @@ describeOnBothBrokers('schedules', (broker) => {
     }
     await Promise.all(stack.workers.map((worker) => worker.kill()))
     await query(stack.databaseUrl, `UPDATE schedules SET next_run_at = next_run_at - interval '3 hours 30 minutes'`)
-    const due = (await get('/v1/schedules/after-one')).body['next_run_at']
+    const due = (await stack.get('/v1/schedules/after-one')).body['next_run_at']
     await stack.startWorker()
-    await waitFor(async () => (await get('/v1/schedules/after-one')).body['last_run_at'], {
+    await waitFor(async () => (await stack.get('/v1/schedules/after-one')).body['last_run_at'], {
       what: 'the workers to fire',
     })
     await untilRuns(ids['one'], 1)
     await untilRuns(ids['all'], 3)
     const lasts = new Map<string, unknown>()
     for (const policy of ['none', 'one', 'all']) {
-      const { body } = await get(`/v1/schedules/after-${policy}`)
+      const { body } = await stack.get(`/v1/schedules/after-${policy}`)
       // The rhythm is kept.
       const next = Date.parse(String(body['next_run_at']))
       expect(next).toBeGreaterThan(Date.now())
@@ -132,19 +129,19 @@ describeOnBothBrokers('schedules', (broker) => {
     await untilRuns(id, 2)
     const back = await patch('changed', { cron: '@daily' })
     expect(back.body).toMatchObject({ cron: '@daily', time_zone: 'UTC', interval_seconds: null })
-    const { body } = await get('/v1/schedules/changed')
+    const { body } = await stack.get('/v1/schedules/changed')
     const [run] = body['recent_runs'] as { at: string; task_id: string; celery_state: string }[]
     expect(run).toMatchObject({ at: body['last_run_at'], task_id: body['last_task_id'], celery_state: 'SUCCESS' })
-    const task = await get(`/v1/tasks/${run?.task_id}`)
+    const task = await stack.get(`/v1/tasks/${run?.task_id}`)
     expect(task.body).toMatchObject({ queue: 'batch', priority: 5, schedule: { id, name: 'changed', at: run?.at } })
   })
 
-  it('run now if they are told to, paused or not', async () => {
+  it('run now on request, paused or not', async () => {
     await create({ name: 'by-hand', ...far, is_paused: true })
-    const ran = await post('/v1/schedules/by-hand/run', undefined, { prefer: 'wait=20' })
+    const ran = await stack.post('/v1/schedules/by-hand/run', undefined, { prefer: 'wait=20' })
     expect([ran.status, ran.body['state']]).toEqual([200, 'succeeded'])
     expect(ran.headers.get('location')).toBe(`/v1/tasks/${String(ran.body['id'])}`)
-    expect((await get('/v1/schedules/by-hand')).body).toMatchObject({
+    expect((await stack.get('/v1/schedules/by-hand')).body).toMatchObject({
       is_paused: true,
       last_run_at: null,
       recent_runs: [{ task_id: ran.body['id'], state: 'succeeded' }],

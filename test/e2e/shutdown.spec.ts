@@ -3,39 +3,28 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { queryNumber } from '../support/query.js'
-import { quickRecovery, startStack, type Stack } from '../support/stack.js'
+import { second, slowly } from '../support/requests.js'
+import { quickRecovery } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-/** `mmse_score` of about one and of about four seconds of work. */
-const second = 3
-const fourSeconds = 12
-
 describeOnBothBrokers('a worker that is asked to stop', (broker) => {
-  let stack: Stack
-
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      workers: 0,
-      logs: 'keep',
-      testModels: true,
-      env: { ...quickRecovery, WORKER_CONCURRENCY: '1', WORKER_DRAIN_SECONDS: '1' },
-    })
+  const stack = useStack({
+    broker,
+    workers: 0,
+    logs: 'keep',
+    testModels: true,
+    env: { ...quickRecovery, WORKER_CONCURRENCY: '1', WORKER_DRAIN_SECONDS: '1' },
   })
-  afterAll(() => stack.stop())
   afterEach(async () => {
     await Promise.all(stack.workers.filter(({ isRunning }) => isRunning).map((worker) => worker.kill('SIGTERM')))
   })
 
   const submit = async (work: number): Promise<string> => {
-    const { body } = await stack.request('POST', '/v1/predictions', {
-      user_id: 1,
-      health_metrics: { mmse_score: work },
-      model: 'slow',
-    })
+    const { body } = await stack.request('POST', '/v1/predictions', slowly(work))
     return String(body['task_id'])
   }
   const readTask = (id: string) => stack.readTask(id)
@@ -73,7 +62,7 @@ describeOnBothBrokers('a worker that is asked to stop', (broker) => {
 
   it('hands back what is not done in time, without using a retry, and another worker does it', async () => {
     const first = await stack.startWorker()
-    const running = await submit(fourSeconds)
+    const running = await submit(4 * second)
     await untilRunning(running)
     // These have been taken from the broker and wait inside the worker.
     const waiting = [await submit(second), await submit(second)]
@@ -115,18 +104,13 @@ describeOnBothBrokers('a worker that is asked to stop', (broker) => {
 })
 
 describe('an api that is asked to stop', () => {
-  let stack: Stack
+  const stack = useStack({ broker: 'postgres', workers: 0 })
 
-  beforeAll(async () => {
-    stack = await startStack({ broker: 'postgres', workers: 0 })
-  })
-  afterAll(() => stack.stop())
-
-  it('answers what is under way, closes its connection and ends', async () => {
+  it('completes what is under way, closes its connection and ends', async () => {
     const blocker = new pg.Client({ connectionString: stack.databaseUrl })
     await blocker.connect()
     await blocker.query('BEGIN; LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE')
-    const answer = stack.request('POST', '/v1/predictions', { user_id: 1, health_metrics: { mmse_score: 24 } })
+    const response = stack.request('POST', '/v1/predictions', { user_id: 1, health_metrics: { mmse_score: 24 } })
     await waitFor(
       async () =>
         (await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM pg_locks WHERE NOT granted')) > 0,
@@ -142,12 +126,12 @@ describe('an api that is asked to stop', () => {
       { what: 'no new connections' },
     )
     await blocker.end()
-    expect((await answer).status).toBe(202)
-    expect((await answer).headers.get('connection')).toBe('close')
+    expect((await response).status).toBe(202)
+    expect((await response).headers.get('connection')).toBe('close')
     expect(await stack.api.exited).toBe(0)
   })
 
-  it('does not wait for who is slow: waits are answered as they stand, and what does not arrive is cut', async () => {
+  it('does not wait for who is slow: waits end with the current state, and what does not arrive is cut', async () => {
     await stack.startApi()
     const slow = connect(Number(new URL(stack.url).port), '127.0.0.1')
     const closed = once(slow, 'close')
@@ -159,10 +143,10 @@ describe('an api that is asked to stop', () => {
     const body = { user_id: 1, health_metrics: { mmse_score: 24 } }
     const count = 'SELECT count(*)::int AS number FROM predictions'
     const before = await queryNumber(stack.databaseUrl, count)
-    const answer = stack.request('POST', '/v1/predictions', body, { prefer: 'wait=25' })
+    const response = stack.request('POST', '/v1/predictions', body, { prefer: 'wait=25' })
     await waitFor(async () => (await queryNumber(stack.databaseUrl, count)) > before, { what: 'the submission' })
     stack.api.signal('SIGTERM')
-    expect((await answer).status).toBe(202)
+    expect((await response).status).toBe(202)
     await closed
     expect(await stack.api.exited).toBe(0)
   })
@@ -198,7 +182,7 @@ describe('a process that cannot start', () => {
       WORKER_HEALTH_PORT: '0',
       PORT: '0',
     })
-    await waitFor(() => waiting.output().includes('The database does not answer'), { what: 'the wait' })
+    await waitFor(() => waiting.output().includes('The database does not respond'), { what: 'the wait' })
     waiting.child.kill('SIGTERM')
     expect(await waiting.exited).toEqual([0, null])
   })

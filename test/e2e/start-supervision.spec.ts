@@ -11,7 +11,7 @@ import { waitFor } from '../support/wait-for.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-it("E4: start takes any port for the worker's probes with 0, and goes on when the worker is told to stop", async () => {
+it("E4: start takes any port for the worker's probes with 0, and goes on when the worker is asked to stop", async () => {
   const home = mkdtempSync(join(tmpdir(), 'memoryguard-supervision-'))
   chmodSync(home, 0o711)
   const port = String(await findFreePort('127.0.0.1'))

@@ -273,21 +273,21 @@ describe('memoryguard start', () => {
     await vi.waitFor(() => expect(survivorsOf(family)).toEqual([]), 30_000)
   })
 
-  it('says in a few words that the broker of BROKER_URL does not answer', async () => {
+  it('says in a few words that the broker of BROKER_URL does not respond', async () => {
     const run = start({ BROKER_URL: `redis://user:canary@127.0.0.1:${await findFreePort('127.0.0.1')}` })
     await ended(run)
     expect(run.process.exitCode).toBe(1)
-    expect(run.output()).toMatch(/The broker at .* does not answer \(connect ECONNREFUSED .*BROKER_URL/)
+    expect(run.output()).toMatch(/The broker at .* does not respond \(connect ECONNREFUSED .*BROKER_URL/)
     expect(run.output()).not.toMatch(/canary|\n +at /)
   })
 
-  it('says in a few words that the database of DATABASE_URL does not answer', async () => {
+  it('says in a few words that the database of DATABASE_URL does not respond', async () => {
     const run = start({
       DATABASE_URL: `postgresql://user:canary@127.0.0.1:${await findFreePort('127.0.0.1')}/database`,
     })
     await ended(run)
     expect(run.process.exitCode).toBe(1)
-    expect(run.output()).toMatch(/The database does not answer \(connect ECONNREFUSED .*DATABASE_URL/)
+    expect(run.output()).toMatch(/The database does not respond \(connect ECONNREFUSED .*DATABASE_URL/)
     expect(run.output()).not.toMatch(/canary|\n +at /)
   })
 })

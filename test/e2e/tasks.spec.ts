@@ -1,28 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query, queryNumber } from '../support/query.js'
 import { itemsOf, waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useStack } from '../support/use-stack.js'
 
 const metrics = { mmse_score: 24, age: 72 }
 const predict = { name: 'ml.process_prediction', args: { user_id: 123, health_metrics: metrics } }
 
 describeOnBothBrokers('calling tasks', (broker) => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({
-      broker,
-      env: {
-        RECONCILE_INTERVAL_SECONDS: '0.5',
-        TASK_LOCK_SECONDS: '3',
-      },
-    })
+  const stack = useStack({
+    broker,
+    env: {
+      RECONCILE_INTERVAL_SECONDS: '0.5',
+      TASK_LOCK_SECONDS: '3',
+    },
   })
-  afterAll(() => stack.stop())
 
   const send = (body: unknown, headers: Record<string, string> = {}) => stack.post('/v1/tasks', body, headers)
-  const get = (path: string) => stack.get(path)
   const countTasks = () => queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks')
   const stateOf = async (id: unknown) => (await stack.readTask(id))['state']
   const untilState = (id: unknown, state: string, timeoutMs = 20_000) => stack.untilTask(id, state, timeoutMs)
@@ -43,7 +38,7 @@ describeOnBothBrokers('calling tasks', (broker) => {
       args: { user_id: 123, prediction_id: body['prediction_id'] },
       result: { prediction_id: body['prediction_id'], risk_category: 'very_high' },
     })
-    const prediction = await get(`/v1/predictions/${String(body['prediction_id'])}`)
+    const prediction = await stack.get(`/v1/predictions/${String(body['prediction_id'])}`)
     expect(prediction.body).toMatchObject({ state: 'succeeded', task_id: body['id'], input_features: metrics })
     const rows = await query<{ args: string }>(stack.databaseUrl, 'SELECT args::text FROM tasks WHERE id = $1', [
       body['id'],
@@ -75,7 +70,7 @@ describeOnBothBrokers('calling tasks', (broker) => {
     expect(status).toBe(202)
     expect(body).toMatchObject({ state: 'scheduled', celery_state: 'PENDING', ready: false })
     await untilState(body['id'], 'succeeded')
-    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    const { body: task } = await stack.get(`/v1/tasks/${String(body['id'])}`)
     const waited = Date.parse(String(task['started_at'])) - Date.parse(String(task['created_at']))
     expect(waited).toBeGreaterThanOrEqual(1_400)
     expect((task['timeline'] as { state: string }[]).map(({ state }) => state)).toEqual([
@@ -90,15 +85,15 @@ describeOnBothBrokers('calling tasks', (broker) => {
     const { body } = await send({ ...predict, eta: eta.toISOString() })
     expect(body).toMatchObject({ state: 'scheduled', available_at: eta.toISOString() })
     await untilState(body['id'], 'succeeded')
-    const { body: task } = await get(`/v1/tasks/${String(body['id'])}`)
+    const { body: task } = await stack.get(`/v1/tasks/${String(body['id'])}`)
     expect(Date.parse(String(task['started_at']))).toBeGreaterThanOrEqual(eta.getTime() - 1_000)
   })
 
   it('makes one task of calls with one idempotency key', async () => {
     const key = { 'idempotency-key': randomUUID() }
     const before = await countTasks()
-    const answers = await Promise.all(Array.from({ length: 20 }, () => send(predict, key)))
-    expect(new Set(answers.map(({ body }) => body['id'])).size).toBe(1)
+    const responses = await Promise.all(Array.from({ length: 20 }, () => send(predict, key)))
+    expect(new Set(responses.map(({ body }) => body['id'])).size).toBe(1)
     expect(await countTasks()).toBe(before + 1)
     const other = await send({ ...predict, priority: 5 }, key)
     expect([other.status, other.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
@@ -157,11 +152,15 @@ describeOnBothBrokers('calling tasks', (broker) => {
     ['an unknown field', { ...predict, kwargs: {} }, 'REQUEST_INVALID', ['/kwargs'], /countdown/],
   ])('refuses %s before anything is stored', async (_, body, code, pointers, accepts) => {
     const before = await countTasks()
-    const answer = await send(body)
-    const errors = answer.body['errors'] as { pointer: string; message: string }[]
-    expect([answer.status, answer.body['code'], errors.map(({ pointer }) => pointer)]).toEqual([422, code, pointers])
+    const response = await send(body)
+    const errors = response.body['errors'] as { pointer: string; message: string }[]
+    expect([response.status, response.body['code'], errors.map(({ pointer }) => pointer)]).toEqual([
+      422,
+      code,
+      pointers,
+    ])
     expect(errors.map(({ message }) => message).join(' ')).toMatch(accepts)
-    expect(answer.text).not.toContain('canary')
+    expect(response.text).not.toContain('canary')
     expect(await countTasks()).toBe(before)
   })
 
@@ -174,16 +173,16 @@ describeOnBothBrokers('calling tasks', (broker) => {
     const path = '/v1/tasks?name=ml.health_check&state=succeeded,failed&queue=batch&worker=worker1@test&limit=2'
     let cursor = ''
     for (let page = 0; page < 3; page += 1) {
-      const answer = await get(`${path}${cursor}`)
-      seen.push(...itemsOf(answer).map(({ id }) => id))
-      cursor = `&cursor=${String(answer.body['next_cursor'])}`
+      const response = await stack.get(`${path}${cursor}`)
+      seen.push(...itemsOf(response).map(({ id }) => id))
+      cursor = `&cursor=${String(response.body['next_cursor'])}`
     }
     expect(seen.slice(0, 5)).toEqual(sent)
     expect(new Set(seen).size).toBe(seen.length)
-    expect(itemsOf(await get('/v1/tasks?worker=nobody'))).toEqual([])
-    expect(itemsOf(await get('/v1/tasks?since=2999-01-01T00:00:00Z'))).toEqual([])
-    expect(itemsOf(await get('/v1/tasks?since=2020-01-01T00:00:00Z&limit=1')).length).toBe(1)
-    expect((await get('/v1/tasks?state=done')).status).toBe(422)
+    expect(itemsOf(await stack.get('/v1/tasks?worker=nobody'))).toEqual([])
+    expect(itemsOf(await stack.get('/v1/tasks?since=2999-01-01T00:00:00Z'))).toEqual([])
+    expect(itemsOf(await stack.get('/v1/tasks?since=2020-01-01T00:00:00Z&limit=1')).length).toBe(1)
+    expect((await stack.get('/v1/tasks?state=done')).status).toBe(422)
   })
 
   it('forgets a result, and says so afterwards', async () => {
@@ -191,7 +190,7 @@ describeOnBothBrokers('calling tasks', (broker) => {
     const path = `/v1/tasks/${String(body['id'])}/result`
     expect((await stack.request('DELETE', path)).status).toBe(204)
     expect((await stack.request('DELETE', path)).status).toBe(204)
-    const gone = await get(path)
+    const gone = await stack.get(path)
     expect([gone.status, gone.body['code']]).toEqual([410, 'RESOURCE_GONE'])
     expect(await stateOf(body['id'])).toBe('succeeded')
     const planned = await send({ ...predict, countdown: 600 })
@@ -209,23 +208,28 @@ describeOnBothBrokers('calling tasks', (broker) => {
       expect(again.status).toBe(202)
       expect(again.body).toMatchObject({ replay_of: body['id'], args: body['args'] })
       await untilState(again.body['id'], 'succeeded')
-      expect(await stateOf(body['id'])).toBe('cancelled')
-      const prediction = await get(`/v1/predictions/${String(body['prediction_id'])}`)
+      expect(await stack.readTask(body['id'])).toMatchObject({
+        state: 'cancelled',
+        replay_id: again.body['id'],
+        eta: body['available_at'],
+        trace_id: null,
+      })
+      const prediction = await stack.get(`/v1/predictions/${String(body['prediction_id'])}`)
       expect(prediction.body).toMatchObject({ state: 'succeeded', task_id: again.body['id'] })
       expect((await retry(body['id'])).body['id']).toBe(again.body['id'])
       const refused = await retry(again.body['id'])
       expect([refused.status, refused.body['code']]).toEqual([409, 'TASK_STATE_CONFLICT'])
     })
 
-    it('does many by a filter, after a look at which', async () => {
+    it('does many by a filter, after a dry run', async () => {
       const sent = await Promise.all(
         Array.from({ length: 3 }, () => send({ name: 'ml.health_check', queue: 'forecasts', countdown: 600 })),
       )
       for (const { body } of sent) await stack.request('POST', `/v1/tasks/${String(body['id'])}/revoke`)
       const filter = { state: 'cancelled', queue: 'forecasts', name: 'ml.health_check' }
       const before = await countTasks()
-      const look = await stack.request('POST', '/v1/tasks/retry', { filter, dry_run: true })
-      expect(look.body).toMatchObject({ dry_run: true, matched: 3, replayed: 0 })
+      const dryRun = await stack.request('POST', '/v1/tasks/retry', { filter, dry_run: true })
+      expect(dryRun.body).toMatchObject({ dry_run: true, matched: 3, replayed: 0 })
       expect(await countTasks()).toBe(before)
       const done = await stack.request('POST', '/v1/tasks/retry', { filter })
       expect(done.body).toMatchObject({ dry_run: false, matched: 3, replayed: 3 })

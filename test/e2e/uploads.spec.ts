@@ -63,8 +63,8 @@ describe('an uploaded file', () => {
     ['packed in a form', form(gzipSync(rows), 'rows.csv.gz', 'application/gzip'), {}],
     ['in a form of a browser on Windows', form(rows, 'rows.csv', 'application/vnd.ms-excel'), {}],
   ])('D4, D6: is read %s', async (_name, body, headers) => {
-    const answer = await send(body, headers)
-    expect(answer).toMatchObject({ status: 200, body: { state: 'succeeded', total: 2, succeeded: 2 } })
+    const response = await send(body, headers)
+    expect(response).toMatchObject({ status: 200, body: { state: 'succeeded', total: 2, succeeded: 2 } })
   })
 
   it('D6: is the same file for an idempotency key, however it is packed', async () => {
@@ -95,9 +95,9 @@ describe('an uploaded file', () => {
     ['with a bad column', 'user_id,age,mood\n1,70,5\n', 'text/csv', 422, 'the column "mood" is no known metric'],
   ])('D6: is refused %s, in words that help', async (_name, body, type, status, words) => {
     const before = await countKept()
-    const answer = await send(body, { 'content-type': type })
-    expect(answer.status).toBe(status)
-    expect(JSON.stringify(answer.body)).toContain(JSON.stringify(words).slice(1, -1))
+    const response = await send(body, { 'content-type': type })
+    expect(response.status).toBe(status)
+    expect(JSON.stringify(response.body)).toContain(JSON.stringify(words).slice(1, -1))
     expect(await countKept()).toBe(before)
   })
 
@@ -105,24 +105,24 @@ describe('an uploaded file', () => {
     const packed = await send(rows, { 'content-type': 'text/csv', 'content-encoding': 'br' })
     expect([packed.status, packed.body['detail']]).toEqual([415, 'Content-Encoding br is not read: use gzip.'])
     for (const type of ['text/csv', 'image/png', 'application/x-www-form-urlencoded']) {
-      const answer = await stack.request('POST', '/v1/predictions', rows, { 'content-type': type })
-      expect([answer.status, answer.body['code']]).toEqual([415, 'REQUEST_MEDIA_TYPE_UNSUPPORTED'])
-      expect(answer.body['detail']).toContain('application/json')
+      const response = await stack.request('POST', '/v1/predictions', rows, { 'content-type': type })
+      expect([response.status, response.body['code']]).toEqual([415, 'REQUEST_MEDIA_TYPE_UNSUPPORTED'])
+      expect(response.body['detail']).toContain('application/json')
     }
   })
 
   it('D6: that unpacks to far more than was sent is stopped, and nothing is kept', async () => {
     const before = await countKept()
     const bomb = gzipSync(Buffer.alloc(300 * 1_048_576, '\n'), { level: 9 })
-    const answer = await send(Buffer.concat([gzipSync('user_id,age\n1,70\n'), bomb]), {
+    const response = await send(Buffer.concat([gzipSync('user_id,age\n1,70\n'), bomb]), {
       'content-type': 'text/csv',
       'content-encoding': 'gzip',
     })
-    expect([answer.status, answer.body['code']]).toEqual([413, 'REQUEST_TOO_LARGE'])
+    expect([response.status, response.body['code']]).toEqual([413, 'REQUEST_TOO_LARGE'])
     expect(await countKept()).toBe(before)
   })
 
-  it('D6: that is refused while it is sent tells its sender why, who can go on with the next', async () => {
+  it('D6: that is refused while it is sent shows its sender why, who can go on with the next', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const post = async (body: string) => {
       const request = httpRequest(`${stack.url}/v1/batches`, {
@@ -130,10 +130,10 @@ describe('an uploaded file', () => {
         method: 'POST',
         headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'text/csv', prefer: 'wait=20' },
       })
-      const answered = once(request, 'response') as Promise<[IncomingMessage]>
+      const arrived = once(request, 'response') as Promise<[IncomingMessage]>
       // The connection ends while the rest is still being sent.
       request.on('error', () => undefined).end(body)
-      const [response] = await answered
+      const [response] = await arrived
       await response.resume().toArray()
       return response.statusCode
     }
@@ -226,11 +226,11 @@ describe('an uploaded file', () => {
       { code: 'REQUEST_INVALID' },
     ],
   ])('A3: of %s lets other requests have their turn', async (_name, body, type, expected) => {
-    let answer: Awaited<ReturnType<typeof send>> | undefined
+    let response: Awaited<ReturnType<typeof send>> | undefined
     const { longest, count } = await longestProbe(async () => {
-      answer = await send(body, { 'content-type': type })
+      response = await send(body, { 'content-type': type })
     })
-    expect(answer?.body).toMatchObject(expected)
+    expect(response?.body).toMatchObject(expected)
     expect(count).toBeGreaterThan(0)
     // The machine of the tests may be busy: on a quiet one it is below 50 ms, and the fault took 1,500 ms a row.
     expect(longest).toBeLessThan(1_000)

@@ -1,21 +1,16 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { insertKey, query } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { itemsOf } from '../support/requests.js'
+import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
-const itemsOf = (answer: Answer) => answer.body['items'] as Record<string, unknown>[]
-
 describe('webhooks on the open internet', () => {
-  let stack: Stack
-  beforeAll(async () => {
-    stack = await startStack({
-      broker: 'postgres',
-      env: { WEBHOOK_RETRY_SECONDS: '0.2', WEBHOOK_TIMEOUT_SECONDS: '1' },
-    })
+  const stack = useStack({
+    broker: 'postgres',
+    env: { WEBHOOK_RETRY_SECONDS: '0.2', WEBHOOK_TIMEOUT_SECONDS: '1' },
   })
-  afterAll(() => stack.stop())
 
   it.each([
     [{ url: 'http://example.org/' }, '/url'],

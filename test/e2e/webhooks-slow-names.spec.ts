@@ -46,7 +46,7 @@ describe('B9: a webhook whose name nobody resolves', () => {
     await create(`http://unknown.example:${port}/`)
     for (let index = 0; index < receiverCount; index += 1) await create(`http://fast${index}.example:${port}/${index}`)
     const receivedAt: number[] = []
-    receiver.answer = ({ body }, response) => {
+    receiver.respond = ({ body }, response) => {
       receivedAt.push(Date.now() - Date.parse(body.timestamp))
       response.writeHead(204).end()
     }

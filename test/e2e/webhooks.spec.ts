@@ -2,14 +2,14 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { findFreePort } from '#libs/platform'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { query, queryNumber } from '../support/query.js'
-import { startStack, type Answer, type Stack } from '../support/stack.js'
+import { itemsOf } from '../support/requests.js'
+import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 import { isSignedBy, startReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
 /** A value that no message may hold: an age that nobody has typed by chance. */
 const canary = 71.0625
 const predictionRequest = { user_id: 7, health_metrics: { mmse_score: 24, age: canary } }
-const itemsOf = (answer: Answer) => answer.body['items'] as Record<string, unknown>[]
 
 describeOnBothBrokers('webhooks', (broker) => {
   let stack: Stack
@@ -29,7 +29,7 @@ describeOnBothBrokers('webhooks', (broker) => {
     for (const receiver of receivers) await receiver.close()
     await stack.stop()
   })
-  // What one test has made must not be told to the receiver of another.
+  // What one test has made must not be sent to the receiver of another.
   afterEach(() => query(stack.databaseUrl, 'DELETE FROM webhooks'))
 
   const receive = async (port?: number) => {
@@ -38,9 +38,9 @@ describeOnBothBrokers('webhooks', (broker) => {
     return receiver
   }
   const create = async (body: object) => {
-    const { status, body: answer } = await stack.request('POST', '/v1/webhooks', body)
+    const { status, body: response } = await stack.request('POST', '/v1/webhooks', body)
     expect(status).toBe(201)
-    return { id: String(answer['id']), secret: String(answer['secret']) }
+    return { id: String(response['id']), secret: String(response['secret']) }
   }
   const send = async (body: object) => String((await stack.request('POST', '/v1/tasks', body)).body['id'])
   const predict = async () =>
@@ -55,7 +55,7 @@ describeOnBothBrokers('webhooks', (broker) => {
   const untilDelivery = (id: string, state: string) =>
     waitFor(async () => (await deliveries(id)).find((delivery) => delivery['state'] === state), { what: state })
 
-  it('are told of each end once, signed, without health data', async () => {
+  it('are notified of each end once, signed, without health data', async () => {
     const receiver = await receive()
     const { id, secret } = await create({ url: `${receiver.url}/hook` })
     const succeeded = await predict()
@@ -100,7 +100,7 @@ describeOnBothBrokers('webhooks', (broker) => {
     expect(await deliveries(id)).toEqual([])
   })
 
-  it('are told only of what they ask for, and of a batch, not of its chunks', async () => {
+  it('are notified only of what they ask for, and of a batch, not of its chunks', async () => {
     const receiver = await receive()
     const { id } = await create({ url: receiver.url, events: ['task.succeeded'], tasks: ['ml.batch_predictions'] })
     await predict()
@@ -113,19 +113,19 @@ describeOnBothBrokers('webhooks', (broker) => {
     expect(await deliveries(id)).toHaveLength(1)
   })
 
-  it('are tried again with the same id when the receiver answers 500 or too late, and then not any more', async () => {
+  it('are tried again with the same id when the receiver responds with 500 or too late, and then not any more', async () => {
     const receiver = await receive()
     const { id, secret } = await create({ url: receiver.url })
-    receiver.answer = (_, response) => {
+    receiver.respond = (_, response) => {
       // The second time it is silent for longer than it may.
       if (receiver.messages.length !== 2) response.writeHead(500).end('no')
     }
     await cancelOne()
     const failed = await untilDelivery(id, 'failed')
-    expect(failed).toMatchObject({ attempts: 3, status_code: 500, error: 'The receiver answered 500.' })
+    expect(failed).toMatchObject({ attempts: 3, status_code: 500, error: 'The receiver responded with 500.' })
     expect(new Set(receiver.messages.map((message) => message.id))).toEqual(new Set([failed['id']]))
     expect(receiver.messages).toHaveLength(3)
-    receiver.answer = (_, response) => response.writeHead(200).end()
+    receiver.respond = (_, response) => response.writeHead(200).end()
     const again = await stack.request('POST', `/v1/webhooks/${id}/deliveries/${String(failed['id'])}/redeliver`)
     expect([again.status, again.body['state']]).toEqual([202, 'pending'])
     expect(await untilDelivery(id, 'delivered')).toMatchObject({ id: failed['id'], attempts: 4, status_code: 200 })
@@ -153,12 +153,12 @@ describeOnBothBrokers('webhooks', (broker) => {
   it('keep the id when the worker is killed between claim and delivery, and miss nothing while none runs', async () => {
     const receiver = await receive()
     const { id } = await create({ url: receiver.url })
-    receiver.answer = () => undefined
+    receiver.respond = () => undefined
     await cancelOne()
     await waitFor(() => receiver.messages.length === 1, { what: 'the first attempt' })
     await stack.workers.at(-1)?.kill('SIGKILL')
-    receiver.answer = (_, response) => response.writeHead(200).end()
-    // Nobody hears of these ends.
+    receiver.respond = (_, response) => response.writeHead(200).end()
+    // Nobody is notified of these ends.
     const missed = [await cancelOne(), await cancelOne()]
     await stack.startWorker()
     await waitFor(async () => (await deliveries(id)).filter(({ state }) => state === 'delivered').length === 3, {
@@ -202,18 +202,21 @@ describeOnBothBrokers('webhooks', (broker) => {
   it('A7: are switched off by 410, which the audit trail has, and on again by hand', async () => {
     const receiver = await receive()
     const { id } = await create({ url: receiver.url })
-    receiver.answer = (_, response) => response.writeHead(410).end()
+    receiver.respond = (_, response) => response.writeHead(410).end()
     await cancelOne()
     await untilDelivery(id, 'failed')
     const off = await stack.request('GET', `/v1/webhooks/${id}`)
-    expect(off.body).toMatchObject({ is_active: false, disabled_reason: 'The receiver answered 410: it is gone.' })
+    expect(off.body).toMatchObject({
+      is_active: false,
+      disabled_reason: 'The receiver responded with 410: it is gone.',
+    })
     const [entry] = itemsOf(await stack.request('GET', '/v1/audit')).filter(({ target }) => target === id)
     expect(entry).toMatchObject({ action: 'webhook.disable', api_key_id: null, request_id: null })
     expect((await stack.request('POST', `/v1/webhooks/${id}/test`)).status).toBe(409)
     await cancelOne()
     const on = await stack.request('PATCH', `/v1/webhooks/${id}`, { is_active: true })
     expect(on.body).toMatchObject({ is_active: true, disabled_reason: null })
-    receiver.answer = (_, response) => response.writeHead(200).end()
+    receiver.respond = (_, response) => response.writeHead(200).end()
     expect((await stack.request('POST', `/v1/webhooks/${id}/test`)).status).toBe(202)
     await untilDelivery(id, 'delivered')
     expect(receiver.messages.map((message) => message.body.type)).toEqual(['task.cancelled', 'webhook.test'])

@@ -29,7 +29,7 @@ describe('the built API', () => {
     expect(status).toBe(0)
   })
 
-  it('is told apart by this check from what does', () => {
+  it('is distinguished by this check from what does', () => {
     const { status, stderr } = importWithoutRuntime('libs/ml/src/index.js')
     expect(status).not.toBe(0)
     expect(stderr).toContain('the native runtime was asked for')

@@ -104,7 +104,7 @@ describe('A7: the audit trail', () => {
     expect(await trail.verify({ id: 0, hash: '' }, 0)).toMatchObject({ isCheckpointThere: true })
   })
 
-  it('names a person by the same pseudonym, which tells nothing without the key', async () => {
+  it('names a person by the same pseudonym, which reveals nothing without the key', async () => {
     const name = await trail.pseudonymOf(1)
     expect(name).toMatch(/^person-[0-9a-f]{32}$/)
     expect(await trail.pseudonymOf(1)).toBe(name)

@@ -17,7 +17,7 @@ describe('A5: the bootstrap key', () => {
     bootstrap = new BootstrapKeyRepository(database.dataSource)
   })
   afterAll(() => database.drop())
-  beforeEach(() => query(database.url, 'TRUNCATE api_keys; DELETE FROM audit_log'))
+  beforeEach(() => query(database.url, 'TRUNCATE api_keys CASCADE; DELETE FROM audit_log'))
 
   const listValid = () =>
     query<{ id: string }>(database.url, 'SELECT id::text FROM api_keys WHERE is_bootstrap AND revoked_at IS NULL')
@@ -60,7 +60,7 @@ describe('A5: the bootstrap key', () => {
     expect(await keys.findValid(made)).not.toBeNull()
   })
 
-  it('is told from keys of the same name that an administrator made, as older versions stored both', async () => {
+  it('is distinguished from keys of the same name that an administrator made, as older versions stored both', async () => {
     await Promise.all([1, 2, 3].map(() => insertKey(database.url, { role: 'admin' })))
     await query(database.url, `UPDATE api_keys SET name = 'first admin key'`)
     const [made, ...found] = await query<{ id: string }>(database.url, 'SELECT id::text FROM api_keys ORDER BY id')

@@ -26,7 +26,7 @@ const readFixture = (name: string) => readFileSync(new URL(`../fixtures/tls/${na
 /** A certificate that nobody vouches for, and its key. */
 const certificate = { key: readFixture('key.pem'), cert: readFixture('certificate.pem') }
 
-describe('B6: what answers is no Redis', () => {
+describe('B6: what responds is no Redis', () => {
   const servers: Server[] = []
   afterEach(() => servers.splice(0).forEach((server) => server.close()))
 
@@ -39,14 +39,14 @@ describe('B6: what answers is no Redis', () => {
   it('nothing listens', async () => {
     const [code, words] = await failureOf(`redis://127.0.0.1:${await findFreePort('127.0.0.1')}`)
     expect(code).toBe('BROKER_UNAVAILABLE')
-    expect(words).toMatch(/^The broker at 127\.0\.0\.1:\d+ does not answer \(connect ECONNREFUSED/)
+    expect(words).toMatch(/^The broker at 127\.0\.0\.1:\d+ does not respond \(connect ECONNREFUSED/)
   })
 
   it('an HTTP server', async () => {
     const where = await listen(createHttpServer())
     expect(await failureOf(`redis://${where}`)).toEqual([
       'CONFIG_INVALID',
-      `An HTTP server answers at ${where}, not Redis. Correct host and port in BROKER_URL.`,
+      `An HTTP server responds at ${where}, not Redis. Correct host and port in BROKER_URL.`,
     ])
   })
 
@@ -54,7 +54,7 @@ describe('B6: what answers is no Redis', () => {
     const where = new URL(inject('databaseServer')).host
     expect(await failureOf(`redis://${where}`)).toEqual([
       'CONFIG_INVALID',
-      `PostgreSQL answers at ${where}, not Redis. Correct host and port in BROKER_URL.`,
+      `PostgreSQL responds at ${where}, not Redis. Correct host and port in BROKER_URL.`,
     ])
   })
 
@@ -79,11 +79,11 @@ describe('B6: what answers is no Redis', () => {
     ])
   })
 
-  it('a server that never answers', async () => {
+  it('a server that never responds', async () => {
     const where = await listen(createServer())
     const [code, words] = await failureOf(`redis://${where}`)
     expect(code).toBe('BROKER_UNAVAILABLE')
-    expect(words).toContain('no answer within 5 s')
+    expect(words).toContain('no response within 5 s')
   })
 })
 
@@ -99,7 +99,7 @@ describe.runIf(hasRedis())('B2, B5, B6: a Redis that cannot be used as it is', (
     await redis.stop()
   })
 
-  it('one that works leaves nothing behind; one that may lose its data is told of', async () => {
+  it('one that works leaves nothing behind; one that may lose its data gives a warning', async () => {
     expect(await probeRedis(redis.url)).toMatchObject({
       kind: expect.stringMatching(/redis|valkey/) as string,
       redis: { role: 'master', evictionPolicy: 'noeviction', persistence: 'append-only file' },
@@ -198,7 +198,7 @@ describe.runIf(hasRedis())('B2, B5, B6: a Redis that cannot be used as it is', (
 
   it('one without TLS where TLS is expected, and a certificate of nobody', async () => {
     const [, plain] = await failureOf(redis.url.replace('redis:', 'rediss:'))
-    expect(plain).toMatch(/^The broker at .* does not (speak TLS|answer)/)
+    expect(plain).toMatch(/^The broker at .* does not (speak TLS|respond)/)
     const server = createTlsServer(certificate)
     server.on('tlsClientError', () => undefined)
     await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -212,12 +212,12 @@ describe.runIf(hasRedis())('B2, B5, B6: a Redis that cannot be used as it is', (
     }
   })
 
-  it('one that does not answer any more', async () => {
+  it('one that does not respond any more', async () => {
     const proxy = await startTcpProxy(redis.port)
     proxy.silenceAll()
     expect(await failureOf(`redis://127.0.0.1:${proxy.port}`)).toEqual([
       'BROKER_UNAVAILABLE',
-      expect.stringContaining('no answer within 5 s'),
+      expect.stringContaining('no response within 5 s'),
     ])
     await proxy.close()
   })

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { newPrediction } from '../support/new-prediction.js'
 import { query } from '../support/query.js'
-import { dispatchable, startTestBroker, taskIdsOf, type TestBroker } from '../support/test-broker.js'
+import { enqueueable, startTestBroker, taskIdsOf, type TestBroker } from '../support/test-broker.js'
 import { waitFor } from '../support/wait-for.js'
 
 /** A value of a person that must stand nowhere in the broker. */
@@ -35,7 +35,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
 
   it('is filled again after it lost everything, each task once, and holds no health data', async () => {
     const ids = await submit(120)
-    await test.broker.add(ids.map((taskId) => dispatchable({ taskId })))
+    await test.broker.add(ids.map((taskId) => enqueueable({ taskId })))
     await test.empty()
     expect(await test.broker.depth('predictions')).toMatchObject({ waiting: 0 })
     // A task that was stored a moment ago may just be on its way.
@@ -79,7 +79,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
     const [lost = ''] = await submit(1)
     await age(10)
     const [later = ''] = await submit(1)
-    await test.broker.add([dispatchable({ taskId: later })])
+    await test.broker.add([enqueueable({ taskId: later })])
     const reconciler = test.createReconciler()
     expect(await reconciler.run(queueNames)).toBe(1)
     expect(await reconciler.run(queueNames)).toBe(0)
@@ -94,7 +94,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
   it("B1: is given again what it holds in no list, and not what waits in it or is in a live worker's hands", async () => {
     const inHand = await submit(1)
     await age(10)
-    await test.broker.addTogether(inHand.map((taskId) => dispatchable({ taskId })))
+    await test.broker.addTogether(inHand.map((taskId) => enqueueable({ taskId })))
     let finish = () => undefined as void
     const finished = new Promise<void>((resolve) => (finish = resolve))
     let isTaken = false
@@ -111,9 +111,9 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
     const [late = ''] = await submit(1)
     await age(10)
     // Its time has come, but the broker has it among the delayed ones.
-    await test.broker.add([dispatchable({ taskId: late, delayMs: 3_600_000 })])
+    await test.broker.add([enqueueable({ taskId: late, delayMs: 3_600_000 })])
     const waiting = await submit(40)
-    await test.broker.addTogether(waiting.map((taskId) => dispatchable({ taskId })))
+    await test.broker.addTogether(waiting.map((taskId) => enqueueable({ taskId })))
     const reconciler = test.createReconciler()
     expect(await reconciler.run(queueNames)).toBe(1)
     expect(await reconciler.run(queueNames)).toBe(0)
@@ -137,7 +137,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
     const ids = await submit(20)
     await query(test.database.url, 'UPDATE tasks SET priority = 2')
     await age(10)
-    const urgent = ids.map((taskId) => dispatchable({ taskId, priority: 2 }))
+    const urgent = ids.map((taskId) => enqueueable({ taskId, priority: 2 }))
     await test.broker.add(urgent)
     const reconciler = test.createReconciler()
     expect(await reconciler.run(queueNames)).toBe(0)

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { createBroker } from '../support/create-broker.js'
 import { hasRedis, startRedis } from '../support/redis-server.js'
-import { dispatchable, startTestBroker, taskIdsOf, type TestBroker } from '../support/test-broker.js'
+import { enqueueable, startTestBroker, taskIdsOf, type TestBroker } from '../support/test-broker.js'
 import { createTestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -19,7 +19,7 @@ describeOnBothBrokers('the broker', (kind) => {
   afterAll(() => test.stop())
 
   it('carries identifiers to a consumer, and leaves nothing behind when the job is done', async () => {
-    const added = dispatchable()
+    const added = enqueueable()
     await test.broker.add([added])
     expect(await test.broker.depth('predictions')).toEqual({ waiting: 1, active: 0, delayed: 0 })
     expect(await test.dump()).toContain(added.taskId)
@@ -34,8 +34,8 @@ describeOnBothBrokers('the broker', (kind) => {
   })
 
   it('takes many at once, keeps queues apart and ignores a job that is already there', async () => {
-    const many = Array.from({ length: 300 }, () => dispatchable())
-    const others = [dispatchable({ queue: 'batch' }), dispatchable({ queue: 'forecasts' })]
+    const many = Array.from({ length: 300 }, () => enqueueable())
+    const others = [enqueueable({ queue: 'batch' }), enqueueable({ queue: 'forecasts' })]
     await test.broker.add([...many, ...others])
     await test.broker.add(many.slice(0, 50))
     expect(await test.broker.depth('predictions')).toEqual({ waiting: 300, active: 0, delayed: 0 })
@@ -47,14 +47,14 @@ describeOnBothBrokers('the broker', (kind) => {
   })
 
   it('has short tasks travel together in few jobs, in order, and long, urgent and delayed ones alone', async () => {
-    const plain = Array.from({ length: 40 }, () => dispatchable())
+    const plain = Array.from({ length: 40 }, () => enqueueable())
     const others = [
-      dispatchable({ priority: 1 }),
-      dispatchable({ delayMs: 60_000 }),
-      dispatchable({ name: 'ml.health_check' }),
-      dispatchable({ attempt: 2 }),
+      enqueueable({ priority: 1 }),
+      enqueueable({ delayMs: 60_000 }),
+      enqueueable({ name: 'ml.health_check' }),
+      enqueueable({ attempt: 2 }),
     ]
-    const long = [dispatchable({ queue: 'explanations' }), dispatchable({ queue: 'explanations' })]
+    const long = [enqueueable({ queue: 'explanations' }), enqueueable({ queue: 'explanations' })]
     await test.broker.addTogether([...plain, ...others, ...long])
     expect(await test.broker.depth('predictions')).toEqual({ waiting: 3 + 3, active: 0, delayed: 1 })
     expect(await test.broker.depth('explanations')).toMatchObject({ waiting: 2 })
@@ -66,14 +66,14 @@ describeOnBothBrokers('the broker', (kind) => {
   })
 
   it('takes the next attempt of the same task as a job of its own', async () => {
-    const first = dispatchable()
+    const first = enqueueable()
     await test.broker.add([first])
     await test.broker.add([{ ...first, attempt: 2 }])
     expect(await test.broker.depth('predictions')).toMatchObject({ waiting: 2 })
   })
 
   it('holds a delayed job until it is due', async () => {
-    const late = dispatchable({ delayMs: 700 })
+    const late = enqueueable({ delayMs: 700 })
     const addedAt = performance.now()
     const seen = test.consume()
     await test.broker.add([late])
@@ -83,7 +83,7 @@ describeOnBothBrokers('the broker', (kind) => {
   })
 
   it('gives urgent jobs first: none is before one, one before two', async () => {
-    const [low, high, none] = [dispatchable({ priority: 2 }), dispatchable({ priority: 1 }), dispatchable()]
+    const [low, high, none] = [enqueueable({ priority: 2 }), enqueueable({ priority: 1 }), enqueueable()]
     await test.broker.add([low, high, none])
     expect(await test.broker.depth('predictions')).toMatchObject({ waiting: 3 })
     const seen = test.consume()
@@ -97,7 +97,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
     const redis = await startRedis()
     const database = await createTestDatabase({ env: { BROKER_URL: redis.url } })
     const broker = createBroker(database.config, log)
-    const one = dispatchable()
+    const one = enqueueable()
     try {
       await broker.add([one])
       await redis.kill()
@@ -109,7 +109,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
         expect(performance.now() - startedAt).toBeLessThan(20_000)
       }
       await redis.restart()
-      await waitFor(() => broker.depth('predictions'), { what: 'the broker to answer again' })
+      await waitFor(() => broker.depth('predictions'), { what: 'the broker to respond again' })
       // What it had taken was on its disk within a second, and taking it again changes nothing.
       await broker.add([one])
       expect(await broker.depth('predictions')).toMatchObject({ waiting: 1 })
@@ -120,7 +120,7 @@ describe.runIf(hasRedis())('a broker that is down', () => {
     }
   })
 
-  it('is told apart also when it was never there', async () => {
+  it('is distinguished also when it was never there', async () => {
     const redis = await startRedis()
     await redis.stop()
     const database = await createTestDatabase({ env: { BROKER_URL: redis.url } })

@@ -21,7 +21,7 @@ describe.each([
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  it('gives the golden answers of the default model to a millionth, row by row', async () => {
+  it('gives the golden outputs of the default model to a millionth, row by row', async () => {
     const model = await readModelFolder(screen)
     const pool = create()
     const registry = new ModelRegistry(pool, log)
@@ -44,7 +44,7 @@ describe.each([
     })
   })
 
-  it('answers runs that come at once, each with its own rows', async () => {
+  it('completes runs that come at once, each with its own rows', async () => {
     const pool = create()
     await pool.load({
       ...slowGraph,
@@ -65,20 +65,20 @@ describe.each([
     expect(new Set(alone).size).toBeGreaterThan(5)
   })
 
-  it('tells how far an explanation is that takes long', async () => {
+  it('reports how far an explanation is that takes long', async () => {
     const pool = create()
     const registry = new ModelRegistry(pool, log)
     const models = new RiskModels(registry, pool)
     await registry.loadAll([await readModelFolder(fileOf('test/fixtures/models/sample-network/1'))])
     const people = Array.from({ length: 400 }, (_, index) => ({ mmse_score: 10 + (index % 20), age: 72 }))
-    const told: (readonly [number, number])[] = []
+    const reported: (readonly [number, number])[] = []
     await models.explain('sample-network@1', undefined, people, 60_000, undefined, (done, total) => {
-      told.push([done, total])
+      reported.push([done, total])
     })
-    expect(told.length).toBeGreaterThan(0)
-    expect(new Set(told.map(([, total]) => total)).size).toBe(1)
-    expect(told.map(([done]) => done)).toEqual(told.map(([done]) => done).toSorted((a, b) => a - b))
-    for (const [done, total] of told) expect(done).toBeLessThanOrEqual(total)
+    expect(reported.length).toBeGreaterThan(0)
+    expect(new Set(reported.map(([, total]) => total)).size).toBe(1)
+    expect(reported.map(([done]) => done)).toEqual(reported.map(([done]) => done).toSorted((a, b) => a - b))
+    for (const [done, total] of reported) expect(done).toBeLessThanOrEqual(total)
   })
 
   it('explains rows where it computes: contributions add up, missing inputs among them', async () => {
@@ -106,10 +106,10 @@ describe.each([
     })
   })
 
-  it('tries a graph out and answers for its warm-up rows, wherever it would be loaded', async () => {
+  it('tries a graph out and returns the outputs of its warm-up rows, wherever it would be loaded', async () => {
     const warmUp = { rows: Float32Array.of(0, 0, 0), count: 3 }
-    const answers = await create().trial({ ...slowGraph, maxBatch: 2, warmUp })
-    expect([...(answers['probability']?.data ?? [])]).toEqual([0.5, 0.5, 0.5])
+    const results = await create().trial({ ...slowGraph, maxBatch: 2, warmUp })
+    expect([...(results['probability']?.data ?? [])]).toEqual([0.5, 0.5, 0.5])
   })
 
   it('refuses a file that is no graph, a graph without the named tensors, and a model that is not loaded', async () => {

@@ -34,7 +34,7 @@ describe('a connection to the database', () => {
     const holder = database.dataSource.createQueryRunner()
     await holder.query('SELECT pg_advisory_lock(1)')
     const waiting = dataSource.query('SELECT 2 AS done FROM pg_advisory_xact_lock(1)')
-    // As long as four looks of the guard find it silent.
+    // As long as four checks of the guard find it silent.
     await database.dataSource.query('SELECT pg_sleep(2)')
     await holder.query('SELECT pg_advisory_unlock(1)')
     await holder.release()

@@ -69,7 +69,7 @@ describe('a connection', () => {
     expect(row).toEqual({ at: new Date('2026-02-01T10:00:00Z'), tasks: '0', mode: 'force_generic_plan' })
   })
 
-  it('C1: leaves a database read-only that was made so, and does what else the server was told', async () => {
+  it('C1: leaves a database read-only that was made so, and does what else the server was set to', async () => {
     const other = await createTestDatabase()
     await other.dataSource.query(
       `ALTER DATABASE ${new URL(other.url).pathname.slice(1)} SET default_transaction_read_only = on`,

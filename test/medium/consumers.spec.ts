@@ -29,12 +29,12 @@ describeOnBothBrokers('consumers', (kind) => {
   })
 
   it('begin a job when it is delivered, once, and finish it when it is done', async () => {
-    const told: string[] = []
+    const happened: string[] = []
     const running: (() => void)[] = []
     const delivered = new DeliveredJobs(
       {
         process: async () => {
-          told.push('begun')
+          happened.push('begun')
           await new Promise<void>((resolve) => running.push(resolve))
           return 'done'
         },
@@ -48,17 +48,17 @@ describeOnBothBrokers('consumers', (kind) => {
       removeOnComplete: { count: 0 },
     })
     // Asked for one more job, the broker has none.
-    worker.on('drained', () => told.push('no more'))
-    worker.on('completed', () => told.push('done'))
+    worker.on('drained', () => happened.push('no more'))
+    worker.on('completed', () => happened.push('done'))
     const task = { taskId: uuidv7(), attempt: 1, name: 'ml.process_prediction', queue: 'predictions' } as const
     await broker.add([{ ...task, priority: 0, delayMs: 0 }])
     const consumers = new Consumers({ create: () => worker }, delivered, log, broker)
     consumers.addQueue('predictions')
-    await waitFor(() => told.includes('no more'), { what: 'the question for one more' })
-    expect(told).toEqual(['begun', 'no more'])
+    await waitFor(() => happened.includes('no more'), { what: 'the question for one more' })
+    expect(happened).toEqual(['begun', 'no more'])
     running[0]?.()
-    await waitFor(() => told.includes('done'), { what: 'the end of the job' })
-    expect(told.filter((word) => word !== 'no more')).toEqual(['begun', 'done'])
+    await waitFor(() => happened.includes('done'), { what: 'the end of the job' })
+    expect(happened.filter((word) => word !== 'no more')).toEqual(['begun', 'done'])
     expect(await broker.depth('predictions')).toEqual({ waiting: 0, active: 0, delayed: 0 })
     await consumers.drain()
   })

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startEmbeddedPostgres, type EmbeddedPostgres, prepareBinaries } from '#libs/embedded-postgres'
+import { isAlive } from '../support/process-list.js'
 import { startTemporaryPostgres } from '../support/temporary-postgres.js'
 
 const isRoot = process.getuid?.() === 0
@@ -19,15 +20,6 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
     return (await client.query<Record<string, unknown>>(sql)).rows
   } finally {
     await client.end()
-  }
-}
-
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }
 
@@ -58,12 +50,12 @@ describe('embedded PostgreSQL', () => {
 
   it('creates, serves, stops and keeps its data, its port and its password', async () => {
     const first = await start()
-    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS number')
     await first.stop()
     expect(isAlive(first.pid)).toBe(false)
     const second = await start()
     expect(second.url).toBe(first.url)
-    expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+    expect(await query(second.url, 'SELECT number FROM kept')).toEqual([{ number: 42 }])
   })
 
   it('listens on 127.0.0.1 alone, asks for the password, and keeps secrets to its owner', async () => {
@@ -82,12 +74,12 @@ describe('embedded PostgreSQL', () => {
 
   it('recovers after the server was killed', async () => {
     const first = await start()
-    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS number')
     process.kill(first.pid, 'SIGKILL')
     await first.exited
     await first.stop()
     const second = await start()
-    expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+    expect(await query(second.url, 'SELECT number FROM kept')).toEqual([{ number: 42 }])
   })
 
   it('stops a server that a killed run left behind, and keeps its data', async () => {
@@ -101,7 +93,7 @@ describe('embedded PostgreSQL', () => {
     })
     const [line] = (await once(launcher.stdout, 'data')) as [Buffer]
     const left = JSON.parse(line.toString()) as { pid: number; url: string }
-    await query(left.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+    await query(left.url, 'CREATE TABLE kept AS SELECT 42 AS number')
 
     await expect(start()).rejects.toThrow(`already runs on ${home} (process ${launcher.pid})`)
 
@@ -110,7 +102,7 @@ describe('embedded PostgreSQL', () => {
     expect(isAlive(left.pid)).toBe(true)
     const second = await start()
     expect(log).toContainEqual(expect.stringContaining(`still runs (process ${left.pid})`))
-    expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+    expect(await query(second.url, 'SELECT number FROM kept')).toEqual([{ number: 42 }])
   })
 
   it('leaves a stranger alone who has the pid of a killed server', async () => {
@@ -175,10 +167,10 @@ describe('embedded PostgreSQL', () => {
       try {
         const first = await start({ systemFolder })
         expect(log).toContainEqual(expect.stringContaining(`its data is in ${systemFolder}`))
-        await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+        await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS number')
         await first.stop()
         const second = await start({ systemFolder })
-        expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+        expect(await query(second.url, 'SELECT number FROM kept')).toEqual([{ number: 42 }])
         await second.stop()
       } finally {
         await rm(systemFolder, { recursive: true, force: true })

@@ -81,6 +81,7 @@ describe('an erasure', () => {
       'health_metrics.user_id',
       'predictions.user_id',
       'schedules.user_id',
+      'sessions.user_id',
       'tasks.user_id',
     ])
   })
@@ -166,14 +167,14 @@ describe('an erasure', () => {
     expect(await count('tasks', 'user_id = $1', person)).toBe(0)
   })
 
-  it('takes what is asked, after its first look, about a prediction that was stored meanwhile', async () => {
+  it('takes what is asked, after its first pass, about a prediction that was stored meanwhile', async () => {
     const person = newPerson()
     const other = new pg.Client({ connectionString: database.url })
     await other.connect()
     const [taskId, laterId] = [uuidv7(), uuidv7()]
     const { dataSource } = database
     const ask = dataSource.query.bind(dataSource)
-    const looks = vi.spyOn(dataSource, 'query').mockImplementation(async (sql, parameters) => {
+    const passes = vi.spyOn(dataSource, 'query').mockImplementation(async (sql, parameters) => {
       const rows: unknown = await ask(sql, parameters)
       if (sql.includes('clock_timestamp()')) {
         await other.query('COMMIT')
@@ -197,7 +198,7 @@ describe('an erasure', () => {
       )
       await erasures.erase(person, entryOf)
     } finally {
-      looks.mockRestore()
+      passes.mockRestore()
       await other.end()
     }
     expect(await count('predictions', 'user_id = $1', person)).toBe(0)
@@ -226,7 +227,7 @@ describe('an erasure', () => {
     }
   })
 
-  it('ends the attempt of a chunk that runs, so that its answers never go to the wrong people', async () => {
+  it('ends the attempt of a chunk that runs, so that its results never go to the wrong people', async () => {
     const [person, neighbour, last] = [newPerson(), newPerson(), newPerson()]
     const batches = new BatchRepository(database.dataSource, tasks)
     const [batchId, taskId] = [uuidv7(), uuidv7()]
@@ -246,7 +247,7 @@ describe('an erasure', () => {
     const { counts, restarted } = await erasures.erase(person, entryOf)
     expect(counts).toMatchObject({ tasks: 0, batch_rows: 2 })
     expect(restarted).toMatchObject([{ taskId, attempt: 2, queue: 'batch' }])
-    const answersOf = (attempt: number, scores: readonly number[]) => ({
+    const resultsOf = (attempt: number, scores: readonly number[]) => ({
       taskId,
       attempt,
       batchId,
@@ -256,11 +257,11 @@ describe('an erasure', () => {
       outputs: scores.map(() => ({})),
       failures: {},
     })
-    expect(await batches.storeChunks([answersOf(1, [0.1, 0.2, 0.3])])).toEqual(new Set())
+    expect(await batches.storeChunks([resultsOf(1, [0.1, 0.2, 0.3])])).toEqual(new Set())
     await claim(taskId, 2)
     const started = await batches.startChunk(batchId, 0)
     expect(started?.input.people).toEqual([{ mmse_score: 2 }, { mmse_score: 3 }])
-    expect(await batches.storeChunks([answersOf(2, [0.2, 0.3])])).toEqual(new Set([taskId]))
+    expect(await batches.storeChunks([resultsOf(2, [0.2, 0.3])])).toEqual(new Set([taskId]))
     await batches.closeFinished([batchId])
     expect(await batches.find(batchId)).toMatchObject({ state: 'succeeded', total: 2, succeeded: 2, failed: 0 })
     const rows = await query<{ user_id: string; batch_line: number; risk_score: number; warnings: unknown }>(

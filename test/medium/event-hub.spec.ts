@@ -9,7 +9,7 @@ import { query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 const log = createLogger('test', 'silent')
-const principal: Principal = { id: 'test', role: 'viewer', userId: null }
+const principal: Principal = { id: 'test', name: 'test', role: 'viewer', userId: null, method: 'key' }
 const minuteMs = 60_000
 
 describe('going on with the stream of all tasks', () => {
@@ -41,7 +41,7 @@ describe('going on with the stream of all tasks', () => {
     await followFrom(now - 59 * minuteMs)
   })
 
-  it('looks through the table for one client at a time', async () => {
+  it('reads the table for one client at a time', async () => {
     await query(
       database.url,
       `INSERT INTO tasks (id, name, queue, state, args, finished_at)
@@ -49,12 +49,12 @@ describe('going on with the stream of all tasks', () => {
     )
     const from = (await repository.readClock()).now - minuteMs
     const listChanged = repository.listChanged.bind(repository)
-    let looks = 0
+    let reads = 0
     let underWay = 0
     let most = 0
     vi.spyOn(repository, 'listChanged').mockImplementation(async (since, ...rest) => {
       if (since !== from) return listChanged(since, ...rest)
-      looks += 1
+      reads += 1
       most = Math.max(most, (underWay += 1))
       try {
         return await listChanged(since, ...rest)
@@ -65,6 +65,6 @@ describe('going on with the stream of all tasks', () => {
     const sources = await Promise.all(Array.from({ length: 5 }, () => followFrom(from)))
     const first = await Promise.all(sources.map(({ events }) => events.next()))
     expect(first.map(({ value }) => value.event)).toEqual(Array(5).fill('task.queued'))
-    expect([looks, most]).toEqual([5, 1])
+    expect([reads, most]).toEqual([5, 1])
   })
 })

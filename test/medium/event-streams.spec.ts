@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { ApiKeyRepository } from '#libs/database'
 import { createLogger } from '#libs/platform'
 import { fastify, type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RequestWithPrincipal } from '../../apps/api/src/access/access.js'
-import { KeyCache, streamCheckMs } from '../../apps/api/src/access/key-cache.js'
+import { streamCheckMs, type CredentialCache } from '../../apps/api/src/access/credential-cache.js'
 import { EventStreams } from '../../apps/api/src/events/event-streams.js'
+import { createCredentialCache } from '../support/credential-cache.js'
 import { insertKey, query } from '../support/query.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { waitFor } from '../support/wait-for.js'
@@ -30,7 +30,7 @@ async function* busyEvents() {
 
 describe('a stream of events', () => {
   let database: TestDatabase
-  let keys: KeyCache
+  let keys: CredentialCache
   let streams: EventStreams
   const app: FastifyInstance = fastify()
   let opened = 0
@@ -41,12 +41,12 @@ describe('a stream of events', () => {
   }
   beforeAll(async () => {
     database = await createTestDatabase({ env: { EVENTS_HEARTBEAT_SECONDS: '0.2' } })
-    keys = new KeyCache(new ApiKeyRepository(database.dataSource))
+    keys = createCredentialCache(database).cache
     const log = createLogger('test', 'silent')
     streams = new EventStreams(keys, database.config, log)
     // As the admission of requests leaves it.
     app.addHook('onRequest', (request: RequestWithPrincipal, _reply, done) => {
-      request.principal = { id: randomUUID(), role: 'viewer', userId: null }
+      request.principal = { id: randomUUID(), name: 'test', role: 'viewer', userId: null, method: 'key' }
       done()
     })
     app.get('/events', (request, reply) => streams.serve(request, reply, start))
@@ -105,7 +105,7 @@ describe('a stream of events', () => {
     client.on('error', () => undefined)
     await waitFor(() => late.length === 1, { what: 'the request' })
     client.destroy()
-    await waitFor(() => late.length === 2, { what: 'the answer' })
+    await waitFor(() => late.length === 2, { what: 'the response' })
     expect(opened).toBe(before)
   })
 })

@@ -108,15 +108,15 @@ describe('measurements', () => {
 describe('forecasts', () => {
   it('asked for by twenty callers at once are one task', async () => {
     const user = newUser()
-    const answers = await Promise.all(Array.from({ length: 20 }, () => request(user)))
-    expect(new Set(answers.map(({ taskId }) => taskId)).size).toBe(1)
-    expect(answers.filter(({ isNew }) => isNew)).toHaveLength(1)
+    const responses = await Promise.all(Array.from({ length: 20 }, () => request(user)))
+    expect(new Set(responses.map(({ taskId }) => taskId)).size).toBe(1)
+    expect(responses.filter(({ isNew }) => isNew)).toHaveLength(1)
   })
 
   it('of other people or horizons are tasks of their own', async () => {
     const user = newUser()
-    const answers = await Promise.all([request(user), request(user, [6]), request(newUser())])
-    expect(answers.map(({ isNew }) => isNew)).toEqual([true, true, true])
+    const responses = await Promise.all([request(user), request(user, [6]), request(newUser())])
+    expect(responses.map(({ isNew }) => isNew)).toEqual([true, true, true])
   })
 
   it('are asked for anew once the waiting one has started, since it may have read the history', async () => {

@@ -5,6 +5,8 @@ import {
   ListReads,
   PredictionListRepository,
   QueueRepository,
+  SearchValueRepository,
+  TaskFailureRepository,
   TaskListRepository,
   TaskRepository,
   WorkerRepository,
@@ -23,7 +25,7 @@ const size = { predictions: 60_000, tasks: 50_000 }
 const limit = 50
 /** Most rows that a statement of a list reads for a page of 50: the page with what belongs to each row, and unfinished tasks. */
 const fewRows = 12_000
-/** Most rows of a statement that looks at a stretch of the history, with what belongs to each. */
+/** Most rows of a statement that reads a stretch of the history, with what belongs to each. */
 const stretchRows = 45_000
 
 describe('E6: a long history', () => {
@@ -100,21 +102,37 @@ describe('E6: a long history', () => {
       { userId: people.quiet },
       { userId: people.quiet, queue: 'forecasts' },
       { states: ['failed', 'timed_out'], mayReplay: true },
+      { predictionId: 30_000 },
+      { predictionId: 30_000, states: ['failed'] },
+      { predictionId: 999_999_999 },
+      { batchId: batch },
+      { batchId: batch, states: ['failed'] },
+      { familyOf: batch },
+      { name: 'ml.*' },
+      { model: 'impairment-screen' },
+      { until: new Date(Date.now() - 15 * 86_400_000) },
+      { errorCode: 'MODEL_INPUT_INVALID' },
+      { errorCode: 'MODEL_INPUT_INVALID', userId: people.busy },
     ]
     for (const filter of filters) await expectCheap(JSON.stringify(filter), () => tasks.list(filter, limit))
   })
 
-  it('E6: a filter that few tasks fit looks at a stretch of bounded length', async () => {
+  it('E6: a filter that few tasks fit reads a stretch of bounded length', async () => {
     for (const filter of [
       { worker: 'rare@host' },
       { worker: 'nobody' },
       { worker: 'rare@host', name: 'ml.health_check' },
-    ]) {
+      { model: 'nobody@1' },
+      { model: 'caide@1.0.0', states: ['failed'] },
+      { states: ['failed'], worker: 'rare@host' },
+      { name: 'ml.u*', states: ['failed'] },
+    ] satisfies TaskFilter[]) {
       await expectCheap(JSON.stringify(filter), () => tasks.list(filter, limit), stretchRows)
     }
   })
 
   it('E6: pages, followed to the end, give every task once and no other', async () => {
+    const middle = new Date(Date.now() - 15 * 86_400_000)
     const filters: { filter: TaskFilter; where: string }[] = [
       { filter: { worker: 'rare@host' }, where: `worker = 'rare@host'` },
       { filter: { states: ['failed', 'cancelled', 'queued'] }, where: `state IN ('failed', 'cancelled', 'queued')` },
@@ -122,6 +140,20 @@ describe('E6: a long history', () => {
       {
         filter: { states: ['timed_out'], userId: people.busy },
         where: `state = 'timed_out' AND user_id = ${people.busy}`,
+      },
+      {
+        filter: { model: 'caide', name: 'ml.process_prediction', since: middle },
+        where: `name = 'ml.process_prediction' AND created_at >= '${middle.toISOString()}'
+          AND (SELECT model FROM predictions p WHERE p.id = prediction_id) = 'caide@1.0.0'`,
+      },
+      {
+        filter: { userId: people.busy, errorCode: 'TASK_FAILED' },
+        where: `user_id = ${people.busy} AND error_code = 'TASK_FAILED'`,
+      },
+      { filter: { batchId: batch }, where: `id = '${batch}' OR parent_id = '${batch}'` },
+      {
+        filter: { name: '*forecasts', until: middle },
+        where: `name = 'ml.update_forecasts' AND created_at < '${middle.toISOString()}'`,
       },
     ]
     for (const { filter, where } of filters) {
@@ -134,8 +166,48 @@ describe('E6: a long history', () => {
         before = page.next ?? undefined
       }
       expect(found, where).toEqual(expected.map(({ id }) => id))
-      expect(await tasks.count(filter)).toEqual({ count: expected.length, isComplete: true })
+      expect(await tasks.count(filter, { most: size.tasks, withinMs: 60_000 })).toEqual({
+        count: expected.length,
+        isComplete: true,
+      })
     }
+  })
+
+  it('E6: groups of failures read a bounded stretch, and each holds what a recount finds', async () => {
+    const failures = new TaskFailureRepository(reads, tasks)
+    const time = { since: new Date(Date.now() - 31 * 86_400_000), until: new Date(), parts: 24 }
+    await expectCheap('failures', () => failures.group({}, ['failed', 'timed_out'], time), stretchRows)
+    const { groups, countedFrom } = await failures.group({}, ['failed', 'timed_out'], time)
+    expect(countedFrom).toBeNull()
+    const expected = await query<{ error_code: string; name: string; count: number; first: Date; last: Date }>(
+      database.url,
+      `SELECT error_code, name, count(*)::int AS count, min(finished_at) AS first, max(finished_at) AS last FROM tasks
+       WHERE state IN ('failed', 'timed_out') GROUP BY error_code, name`,
+    )
+    const found = groups.map(({ errorCode, name, count, firstAt, lastAt }) => [errorCode, name, count, firstAt, lastAt])
+    expect(found.length).toBeGreaterThan(5)
+    expect(found.toSorted()).toEqual(
+      expected.map(({ error_code, name, count, first, last }) => [error_code, name, count, first, last]).toSorted(),
+    )
+    for (const { count, parts, sample, errorCode } of groups) {
+      expect(parts).toHaveLength(24)
+      expect(parts.reduce((sum, part) => sum + part, 0)).toBe(count)
+      expect(sample.map(({ message }) => message)).toEqual(sample.map(() => errorCode))
+      expect(sample.length).toBe(Math.min(3, count))
+    }
+  })
+
+  it('E6: error codes that tasks have are found without reading the tasks', async () => {
+    const values = new SearchValueRepository(reads)
+    await expectCheap('error codes', () => values.listErrorCodes(), 100)
+    expect(await values.listErrorCodes()).toEqual(
+      (
+        await query<{ code: string }>(
+          database.url,
+          'SELECT DISTINCT error_code AS code FROM tasks WHERE error_code IS NOT NULL ORDER BY 1',
+        )
+      ).map(({ code }) => code),
+    )
   })
 
   it('E6: pages of predictions, followed to the end, give every one once', async () => {
@@ -198,7 +270,7 @@ describe('E6: a long history', () => {
     await expectCheap('unfinished of a person', () => erasures.listUnfinished(people.quiet))
     const toEntry = () => ({ apiKeyId: null, action: 'user.erase', target: 'quiet', details: {}, requestId: null })
     await expectCheap('erasure', () => erasures.erase(people.quiet, toEntry))
-    await expectCheap('audit of a person', () => audit.list(undefined, limit, people.quiet))
+    await expectCheap('audit of a person', () => audit.list(undefined, limit, { userId: people.quiet }))
     await expectCheap('audit', () => audit.removeExpired(86_400_000))
     await expectCheap('batches of a person', () => batches.list({ userId: people.quiet, limit }))
   })

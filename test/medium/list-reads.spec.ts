@@ -46,7 +46,7 @@ describe('E6: the statements of lists', () => {
     expect(await reads.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
   })
 
-  it('write nothing, and what they fail for is told as it is', async () => {
+  it('write nothing, and what they fail for is passed on as it is', async () => {
     await expect(reads.query('DELETE FROM tasks')).rejects.toMatchObject({ driverError: { code: '25006' } })
     await expect(reads.query('SELECT nothing')).rejects.toMatchObject({ driverError: { code: '42703' } })
     expect(await reads.query('SELECT 1 AS one')).toEqual([{ one: 1 }])

@@ -69,7 +69,7 @@ describe('the verification of a model folder', () => {
     })
   })
 
-  it('tells faults of manifest, digests, golden file and graph all at once', async () => {
+  it('reports faults of manifest, digests, golden file and graph all at once', async () => {
     editManifest(({ graph }) => ({
       primary_output: 'nothing',
       graph: { ...(graph as Json), input: 'rows' },
@@ -91,7 +91,7 @@ describe('the verification of a model folder', () => {
     ])
   })
 
-  it('tells what it can without a manifest', async () => {
+  it('reports what it can without a manifest', async () => {
     write('manifest.json', { name: 'Nobody' })
     truncateSync(join(folder, 'model.onnx'), 5_000)
     const faults = await faultsOf()
@@ -121,7 +121,7 @@ describe('the verification of a model folder', () => {
     expect(await faultsOf()).toEqual([{ pointer: 'card.md', message: 'its sha256 differs from the manifest' }])
   })
 
-  it('tells a manifest with more inputs than the graph has columns', async () => {
+  it('reports a manifest with more inputs than the graph has columns', async () => {
     editManifest(({ inputs }) => ({
       inputs: [...(inputs as Json[]), { name: 'bmi', title: 'BMI', unit: 'kg/m2', min: 8, max: 100 }],
     }))
@@ -132,7 +132,7 @@ describe('the verification of a model folder', () => {
     })
   })
 
-  it('tells an unsupported operator and an unsupported operator set in the words of the runtime', async () => {
+  it('reports an unsupported operator and an unsupported operator set in the words of the runtime', async () => {
     replaceGraph(overMean('Teleport'))
     expect(await faultsOf()).toEqual([
       { pointer: 'model.onnx', message: expect.stringMatching(/cannot be run: .*Teleport/) },
@@ -143,16 +143,16 @@ describe('the verification of a model folder', () => {
     ])
   })
 
-  it('tells the cases for which the graph answers NaN, or no probability', async () => {
+  it('reports the cases for which the graph returns NaN, or no probability', async () => {
     replaceGraph(overMean('Log'))
     const faults = await faultsOf()
     expect(faults[0]).toEqual({
       pointer: 'golden.json#/cases/0/outputs/impairment/value',
-      message: expect.stringMatching(/^the graph answers .*, which is no probability$/),
+      message: expect.stringMatching(/^the graph returns .*, which is no probability$/),
     })
   })
 
-  it('tells which golden case differs and by how much', async () => {
+  it('reports which golden case differs and by how much', async () => {
     const golden = read('golden.json') as { cases: { outputs: { impairment: { value: number } } }[] }
     const third = golden.cases[3]
     if (third) third.outputs.impairment.value += 0.01
@@ -166,7 +166,7 @@ describe('the verification of a model folder', () => {
     ])
   })
 
-  it('tells an explanation that the model cannot have', async () => {
+  it('reports an explanation that the model cannot have', async () => {
     editManifest(() => ({ explanation: { method: 'linear', space: 'log_odds', background: 'background.json' } }))
     expect(await faultsOf()).toEqual([
       { pointer: 'manifest.json#/explanation', message: expect.stringMatching(/cannot be explained: .*linear/) },
@@ -242,7 +242,7 @@ describe('the making of a model folder', () => {
     })
   })
 
-  it("keeps the training library's answers, so that a conversion that changed them is told", async () => {
+  it("keeps the training library's outputs, so that a conversion that changed them is found", async () => {
     const path = await make(rowsOf('mmse_score,age,education_years,sex,nwbv,expected\n24,72,12,1,0.72,0.99999\n'))
     expect((await verifyModelFolder(path, pool)).faults).toEqual([
       { pointer: 'golden.json#/cases/0/outputs/risk/value', message: expect.stringMatching(/^differs by/) },

@@ -46,7 +46,7 @@ describe.skipIf(!hasStrace)('A4: a process that computes', () => {
     const { stdout, stderr } = spawnSync(
       'strace',
       ['-f', '-qq', '-s', '4096', '-e', 'trace=network,open,openat,creat,mkdir,mkdirat,rename,renameat2', '-o', trace]
-        // Nothing tells it not to collect but itself.
+        // Nothing keeps it from collecting but itself.
         .concat([process.execPath, '--input-type=module', '-e', program(model)]),
       {
         encoding: 'utf8',

@@ -126,9 +126,9 @@ describe('the compute pool prefork', () => {
 
   it('ends with its parent, however that ends, and is not ended by the terminal', async () => {
     expect(existsSync(fileURLToPath(entry))).toBe(true)
-    const door = new URL('../../dist/libs/ml/src/index.js', import.meta.url).href
+    const index = new URL('../../dist/libs/ml/src/index.js', import.meta.url).href
     const program = `
-      import { PreforkPool } from ${JSON.stringify(door)}
+      import { PreforkPool } from ${JSON.stringify(index)}
       const pool = new PreforkPool({ size: 2, maxTasksPerChild: 0, maxMemoryPerChildKb: 0 }, { warn() {}, error() {} })
       await pool.load(${JSON.stringify(slowGraph)})
       console.log(JSON.stringify(pool.children.map(({ pid }) => pid)))

@@ -57,4 +57,36 @@ describe('queue repository', () => {
     expect(await list('predictions', 60, 2, { isUrgent: true })).toMatchObject([{ taskId: ids[4], priority: 3 }])
     expect(await queues.countWaiting('predictions', { dueFrom: 0, dueBefore: Date.now(), isUrgent: true })).toBe(1)
   })
+
+  it('knows how long a task keeps a slot busy, whatever was idle, was purged or has run together', async () => {
+    await query(database.url, 'TRUNCATE tasks CASCADE')
+    expect(await queues.readSecondsOfTask('predictions')).toBeNull()
+    const batch = Array.from({ length: 6 }, () => newPrediction())
+    await predictions.submit(batch)
+    const [alone, one, other, ...rest] = batch.map(({ taskId }) => taskId)
+    const end = (ids: readonly unknown[], startedAgo: number, seconds: number) =>
+      query(
+        database.url,
+        `UPDATE tasks SET state = 'succeeded', worker = 'w1', started_at = now() - make_interval(secs => $2),
+           finished_at = now() - make_interval(secs => $2) + make_interval(secs => $3) WHERE id = ANY($1)`,
+        [ids, startedAgo, seconds],
+      )
+    await end([alone], 200, 2)
+    expect(await queues.readSecondsOfTask('predictions')).toBe(2)
+    await query(
+      database.url,
+      `UPDATE tasks SET state = 'cancelled', finished_at = now(), error_code = 'TASK_REVOKED', error_message = 'x'
+       WHERE id = ANY($1)`,
+      [rest],
+    )
+    expect(await queues.readSecondsOfTask('predictions')).toBe(2)
+    await query(
+      database.url,
+      `UPDATE tasks SET state = 'succeeded', worker = 'w1', started_at = t.at, finished_at = t.at + interval '1 s'
+       FROM (SELECT now() - interval '9 s' AS at) AS t WHERE id = ANY($1)`,
+      [[one, other]],
+    )
+    expect(await queues.readSecondsOfTask('predictions')).toBe(1)
+    expect(await queues.readSecondsOfTask('batch')).toBeNull()
+  })
 })

@@ -113,7 +113,7 @@ describe('schedule repository', () => {
     expect(await schedules.fireDue(planFiring)).toHaveLength(1)
   })
 
-  it('leaves it to the reconciler to dispatch what a process that died after the commit did not', async () => {
+  it('leaves it to the reconciler to enqueue what a process that died after the commit did not', async () => {
     await make('lost', { nextRunAt: minutesAgo(0) })
     expect(await schedules.fireDue(planFiring)).toHaveLength(1)
     await query(
@@ -145,7 +145,7 @@ describe('schedule repository', () => {
     expect(await countTasks()).toBe(0)
   })
 
-  it('refuses a name that is taken, and tells which do not exist', async () => {
+  it('refuses a name that is taken, and returns which do not exist', async () => {
     await make('once', {})
     expect(await schedules.create('once', settings)).toBeNull()
     expect(await schedules.find('never')).toBeNull()

@@ -65,7 +65,7 @@ const finish = async (id: string, end: { result?: unknown; errorCode?: string; e
 }
 
 const args = { userId: 123, healthMetrics: { mmse_score: 24, age: 72 } }
-const answer = { prediction_id: 1, risk_score: 0.9, risk_category: 'high', confidence_interval: null }
+const stored = { prediction_id: 1, risk_score: 0.9, risk_category: 'high', confidence_interval: null }
 
 it('calls a task as Celery does, and gets its result', async () => {
   const processPrediction = client.of(contracts.processPrediction)
@@ -73,9 +73,9 @@ it('calls a task as Celery does, and gets its result', async () => {
   expect(result).toMatchObject({ state: 'queued', celeryState: 'PENDING', result: null, traceback: null })
   expect([await result.ready(), await result.successful()]).toEqual([false, false])
   const waiting = result.get({ timeoutSeconds: 10 })
-  await finish(result.id, { result: answer })
+  await finish(result.id, { result: stored })
   expect((await waiting).risk_score).toBe(0.9)
-  expect(result).toMatchObject({ state: 'succeeded', celeryState: 'SUCCESS', result: answer })
+  expect(result).toMatchObject({ state: 'succeeded', celeryState: 'SUCCESS', result: stored })
   expect([await result.ready(), await result.successful()]).toEqual([true, true])
 })
 
@@ -91,7 +91,7 @@ it('gives up waiting after the timeout', async () => {
   await expect(result.get({ timeoutSeconds: 0.05 })).rejects.toMatchObject({ code: 'TASK_NOT_FINISHED' })
 })
 
-it('revokes, and whoever waits is told at once', async () => {
+it('revokes, and whoever waits is notified at once', async () => {
   const result = await client.of(contracts.healthCheck).applyAsync({}, { countdownSeconds: 600 })
   expect(result.state).toBe('scheduled')
   const waiting = result.get({ timeoutSeconds: 10 })

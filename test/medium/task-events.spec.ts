@@ -57,7 +57,7 @@ describe('reading the changes of tasks', () => {
     expect([part.tasks.length, part.completeUntil]).toEqual([2, Date.parse(third)])
   })
 
-  it('reads no table from end to end while it is told what has finished', async () => {
+  it('reads no table from end to end while it is notified of what has finished', async () => {
     const finished = await query<{ id: string }>(database.url, insert(20_000, true))
     await query(database.url, insert(50, false))
     await query(database.url, 'ANALYZE tasks')

@@ -31,7 +31,7 @@ describe('task repository', () => {
     if (!claimed) throw new Error(`Attempt ${attempt} was not claimed`)
     return claimed
   }
-  const answerOf = ({ id, attempt, prediction }: ClaimedTask, riskScore = 0.25) => ({
+  const riskOf = ({ id, attempt, prediction }: ClaimedTask, riskScore = 0.25) => ({
     taskId: id,
     attempt,
     predictionId: Number(prediction?.id),
@@ -86,10 +86,10 @@ describe('task repository', () => {
     expect(await stateOf(taskId)).toBe('queued')
   })
 
-  it('stores a result with its task, and tells listeners', async () => {
+  it('stores a result with its task, and notifies listeners', async () => {
     const taskId = await submitOne()
     const claimed = await claimOne(taskId, 1)
-    expect(await predictions.storeRisks([answerOf(claimed)])).toEqual(new Set([taskId]))
+    expect(await predictions.storeRisks([riskOf(claimed)])).toEqual(new Set([taskId]))
     expect(await tasks.find(taskId)).toMatchObject({ state: 'succeeded', finishedAt: expect.any(Date) })
     expect(await outcomesOf(taskId)).toEqual(['succeeded'])
     expect(await tasks.listFinished([taskId, uuidv7()])).toEqual([taskId])
@@ -105,14 +105,14 @@ describe('task repository', () => {
     await expireLease(taskId)
     await tasks.takeBackExpiredLeases(maxCrashes)
     // Taken back, not yet claimed anew.
-    expect(await predictions.storeRisks([answerOf(zombie, 0.9)])).toEqual(new Set())
+    expect(await predictions.storeRisks([riskOf(zombie, 0.9)])).toEqual(new Set())
     const holder = await claimOne(taskId, 2, 'holder')
-    expect(await predictions.storeRisks([answerOf(zombie, 0.9)])).toEqual(new Set())
+    expect(await predictions.storeRisks([riskOf(zombie, 0.9)])).toEqual(new Set())
     const failed = { id: taskId, attempt: 1, state: 'failed', outcome: 'failed' } as const
     expect(await tasks.settle([failed])).toEqual(new Set())
-    expect(await predictions.storeRisks([answerOf(holder, 0.3)])).toEqual(new Set([taskId]))
+    expect(await predictions.storeRisks([riskOf(holder, 0.3)])).toEqual(new Set([taskId]))
     // And nothing more once it has ended, by the holder either.
-    expect(await predictions.storeRisks([answerOf(holder, 0.4)])).toEqual(new Set())
+    expect(await predictions.storeRisks([riskOf(holder, 0.4)])).toEqual(new Set())
     expect(await outcomesOf(taskId)).toEqual(['lost', 'succeeded'])
     const rows = await query(database.url, 'SELECT risk_score, attempt FROM predictions')
     expect(rows).toEqual([{ risk_score: 0.3, attempt: 2 }])
@@ -202,15 +202,15 @@ describe('task repository', () => {
 
   it('makes one task of fifty submissions with the same key', async () => {
     const idempotency = { scope: 'caller', key: 'k1', hash: 'h1' }
-    const answers = await Promise.all(
+    const results = await Promise.all(
       Array.from({ length: 50 }, () => predictions.submit([newPrediction({ idempotency })])),
     )
-    const submitted = answers.flat()
+    const submitted = results.flat()
     expect(submitted).toHaveLength(50)
     expect(submitted.filter(({ isNew }) => isNew)).toHaveLength(1)
     expect(new Set(submitted.map(({ id }) => id)).size).toBe(1)
     expect(new Set(submitted.map(({ taskId }) => taskId)).size).toBe(1)
-    // Also within one statement, and with another body told by its hash.
+    // Also within one statement, and with another body found by its hash.
     const [first, second] = await predictions.submit([
       newPrediction({ idempotency: { ...idempotency, key: 'k2' } }),
       newPrediction({ idempotency: { ...idempotency, key: 'k2', hash: 'h2' } }),

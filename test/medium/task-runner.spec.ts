@@ -5,14 +5,15 @@ import {
   ProgressRepository,
   TaskRepository,
   type ClaimedTask,
-  type DispatchableTask,
+  type EnqueueableTask,
 } from '#libs/database'
-import { createLogger, MemoryGuardError, type Settled } from '#libs/platform'
-import { Dispatcher, FinishedLines } from '#libs/tasks'
+import { createLogger, MemoryGuardError, Tracing, type Settled } from '#libs/platform'
+import { Enqueuer, FinishedLines } from '#libs/tasks'
 import { catalogue } from '#libs/tasks/contracts'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
+import { GroupReports } from '../../apps/worker/src/execution/group-reports.js'
 import { HandlerRegistry } from '../../apps/worker/src/execution/handler-registry.js'
 import { LeaseKeeper } from '../../apps/worker/src/execution/lease-keeper.js'
 import { ProgressReports } from '../../apps/worker/src/execution/progress-reports.js'
@@ -29,7 +30,7 @@ const log = createLogger('test', 'silent')
 interface Call {
   readonly tasks: readonly ClaimedTask[]
   readonly context: TaskContext
-  readonly answer: (outcomes: readonly Settled<unknown>[]) => void
+  readonly finish: (outcomes: readonly Settled<unknown>[]) => void
 }
 
 describe('task runner', () => {
@@ -50,10 +51,10 @@ describe('task runner', () => {
   /** A runner whose handler computes when the test says so. */
   const create = () => {
     const calls: Call[] = []
-    const dispatched: DispatchableTask[] = []
+    const enqueued: EnqueueableTask[] = []
     const compute: TaskHandler = {
       contract: catalogue['ml.process_prediction'],
-      compute: (group, context) => new Promise((resolve) => calls.push({ tasks: group, context, answer: resolve })),
+      compute: (group, context) => new Promise((resolve) => calls.push({ tasks: group, context, finish: resolve })),
       store: (computed) =>
         tasks.succeed(computed.map(({ task, output }) => ({ id: task.id, attempt: task.attempt, result: output }))),
     }
@@ -61,8 +62,8 @@ describe('task runner', () => {
       .filter(({ name }) => name !== compute.contract.name)
       .map((contract): TaskHandler => ({ ...compute, contract }))
     const broker = {
-      addTogether: async (added: readonly DispatchableTask[]) => {
-        dispatched.push(...added)
+      addTogether: async (added: readonly EnqueueableTask[]) => {
+        enqueued.push(...added)
       },
     }
     const keeper = new LeaseKeeper(tasks, 'w1', database.config, log)
@@ -71,8 +72,8 @@ describe('task runner', () => {
     const runner = new TaskRunner(
       new Attempts(
         tasks,
-        // Of the broker, the dispatcher uses only this.
-        new Dispatcher(broker as ConstructorParameters<typeof Dispatcher>[0], log),
+        // Of the broker, the enqueuer uses only this.
+        new Enqueuer(broker as ConstructorParameters<typeof Enqueuer>[0], log),
         keeper,
         'w1',
         database.config,
@@ -84,15 +85,14 @@ describe('task runner', () => {
         new ProgressRepository(database.dataSource, new BatchRepository(database.dataSource, tasks)),
         log,
       ),
-      new WorkerMetrics(),
-      new FinishedLines(log),
+      new GroupReports(new WorkerMetrics(), new FinishedLines(log), new Tracing(database.config.tracing, log)),
     )
     const process = (taskId: string, attempt = 1) =>
       runner.process('predictions', {
         name: 'ml.process_prediction',
         data: { task_ids: [taskId], attempt },
       })
-    return { runner, calls, dispatched, process, keeper }
+    return { runner, calls, enqueued, process, keeper }
   }
   const submit = async (count: number): Promise<string[]> => {
     const rows = Array.from({ length: count }, () => ({
@@ -117,10 +117,27 @@ describe('task runner', () => {
     await waitFor(() => calls.length === 1, { what: 'the batch' })
     expect(calls[0]?.tasks.map(({ id }) => id).sort()).toEqual(ids.toSorted())
     expect(keeper.size).toBe(5)
-    calls[0]?.answer(ids.map((_, index) => ({ value: { index } })))
+    calls[0]?.finish(ids.map((_, index) => ({ value: { index } })))
     expect(await Promise.all(jobs)).toEqual(ids.map(() => 'done'))
     expect(await Promise.all(ids.map(stateOf))).toEqual(ids.map(() => 'succeeded'))
     expect(keeper.size).toBe(0)
+  })
+
+  it('ends nothing at the time limit of another task that came with it', async () => {
+    const [hasty = '', patient = '', plain = ''] = await submit(3)
+    await query(database.url, `UPDATE tasks SET limits = '{"time_limit_seconds": 0.001}' WHERE id = $1`, [hasty])
+    await query(database.url, `UPDATE tasks SET limits = '{"time_limit_seconds": 1e7}' WHERE id = $1`, [patient])
+    const { calls, process } = create()
+    const jobs = [hasty, patient, plain].map((id) => process(id))
+    await waitFor(() => calls.length === 3, { what: 'a group for each limit' })
+    await waitFor(async () => (await stateOf(hasty)) === 'timed_out', { what: 'the limit of the hasty one' })
+    for (const {
+      tasks: [task],
+      finish,
+    } of calls)
+      if (task?.id !== hasty) finish([{ value: {} }])
+    await Promise.all(jobs)
+    expect(await Promise.all([hasty, patient, plain].map(stateOf))).toEqual(['timed_out', 'succeeded', 'succeeded'])
   })
 
   it('stores how far a handler says it is, and nothing of an attempt that has ended', async () => {
@@ -134,9 +151,9 @@ describe('task runner', () => {
       return task && progress.find(task)
     }
     for (const done of [10, 25]) call.context.progress(call.tasks, { stage: 'sampling', done, total: 100 })
-    const told = await waitFor(read, { what: 'the progress' })
-    expect(told).toEqual({ percent: 25, stage: 'sampling', done: 25, total: 100, etaSeconds: expect.any(Number) })
-    call.answer([{ value: 1 }])
+    const found = await waitFor(read, { what: 'the progress' })
+    expect(found).toEqual({ percent: 25, stage: 'sampling', done: 25, total: 100, etaSeconds: expect.any(Number) })
+    call.finish([{ value: 1 }])
     await job
     expect(await read()).toEqual({ percent: 100, stage: 'sampling', done: 100, total: 100, etaSeconds: 0 })
     await progress.store([{ taskId: id, attempt: 1, stage: 'late', done: 30, total: 100 }])
@@ -145,13 +162,13 @@ describe('task runner', () => {
     ])
   })
 
-  it('ends a bad one alone, and has what may pass dispatched again', async () => {
+  it('ends a bad one alone, and has what may pass enqueued again', async () => {
     const ids = await submit(3)
-    const { calls, dispatched, process } = create()
+    const { calls, enqueued, process } = create()
     const jobs = ids.map((id) => process(id))
     await waitFor(() => calls.length === 1, { what: 'the batch' })
     const [good, bad, passing] = (calls[0]?.tasks ?? []).map(({ id }) => id)
-    calls[0]?.answer([
+    calls[0]?.finish([
       { value: 1 },
       { error: new MemoryGuardError('MODEL_INPUT_INVALID', 'No.') },
       { error: new MemoryGuardError('MODEL_OUTPUT_INVALID', 'Again.', { retryable: true }) },
@@ -162,12 +179,12 @@ describe('task runner', () => {
       'failed',
       'retrying',
     ])
-    await waitFor(() => dispatched.length === 1, { what: 'the dispatch of the retry' })
-    expect(dispatched[0]).toMatchObject({ taskId: passing, attempt: 2 })
-    expect(dispatched[0]?.delayMs).toBeGreaterThan(50_000)
+    await waitFor(() => enqueued.length === 1, { what: 'the enqueue of the retry' })
+    expect(enqueued[0]).toMatchObject({ taskId: passing, attempt: 2 })
+    expect(enqueued[0]?.delayMs).toBeGreaterThan(50_000)
   })
 
-  it('answers a job whose task waits for no such attempt without computing', async () => {
+  it('ends a job whose task waits for no such attempt without computing', async () => {
     const [id = ''] = await submit(1)
     const { calls, process } = create()
     expect(await process(id, 2)).toBe('skipped')
@@ -194,16 +211,16 @@ describe('task runner', () => {
       expect(calls[done]?.tasks).toHaveLength(1)
       const running = await query(database.url, `SELECT id FROM tasks WHERE state = 'running'`)
       expect(running.length).toBeLessThanOrEqual(2)
-      calls[done]?.answer([{ value: done }])
+      calls[done]?.finish([{ value: done }])
     }
     await Promise.all(jobs)
     expect(await Promise.all(ids.map(stateOf))).toEqual(ids.map(() => 'succeeded'))
   })
 
-  it('hands back what runs, and starts nothing more, once it is told to', async () => {
+  it('hands back what runs, and starts nothing more, once it is asked to', async () => {
     const [first = '', ...lost] = await submit(4)
     await loseOnce(lost)
-    const { runner, calls, dispatched, process } = create()
+    const { runner, calls, enqueued, process } = create()
     const jobs = [process(first), ...lost.map((id) => process(id, 2))]
     await waitFor(() => calls.length === 3, { what: 'the fresh one and two that were lost' })
     runner.releaseAll()
@@ -212,7 +229,7 @@ describe('task runner', () => {
     expect(calls).toHaveLength(3)
     const rows = await query(database.url, 'SELECT DISTINCT state, retries FROM tasks')
     expect(rows).toEqual([{ state: 'queued', retries: 0 }])
-    await waitFor(() => dispatched.length === 3, { what: 'the dispatch of what was handed back' })
+    await waitFor(() => enqueued.length === 3, { what: 'the enqueue of what was handed back' })
     expect((await tasks.listAttempts(first)).map(({ outcome }) => outcome)).toEqual(['released'])
   })
 })

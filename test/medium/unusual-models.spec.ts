@@ -15,7 +15,7 @@ const names = ['mmse_score', 'age', 'first_category', 'second_category', 'sex']
 
 interface Cases {
   readonly rows: readonly (readonly number[])[]
-  /** What the training library answers. */
+  /** What the training library computes. */
   readonly probabilities: readonly number[]
 }
 
@@ -98,7 +98,7 @@ describe('a legal but unusual model', () => {
     }
   })
 
-  /** One tree over two columns whose nodes lead where they are told to. */
+  /** One tree over two columns whose nodes lead where the test wants. */
   const treeOf = (yes: readonly number[], no: readonly number[], nodeIds = [0, 1, 2, 3], more: object = {}) =>
     writeOnnx({
       inputs: 2,

@@ -6,9 +6,10 @@ import {
   WebhookRepository,
   withAdvisoryLock,
 } from '#libs/database'
-import { createLogger } from '#libs/platform'
+import { createLogger, Tracing } from '#libs/platform'
 import { FinishedTasks } from '#libs/tasks'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { WorkerMetrics } from '../../apps/worker/src/health/worker-metrics.js'
 import { Webhooks } from '../../apps/worker/src/webhooks/webhooks.js'
 import { WebhookSender } from '../../apps/worker/src/webhooks/webhook-sender.js'
 import { query } from '../support/query.js'
@@ -24,12 +25,13 @@ describe('the planning of deliveries', () => {
   })
   afterAll(() => database.drop())
 
-  it('keeps what it has heard while another worker plans', async () => {
+  it('keeps what it was notified of while another worker plans', async () => {
     const { dataSource, prepared, config, url } = database
     const events = new TaskEventRepository(dataSource)
     const deliveries = new WebhookDeliveryRepository(dataSource)
     const finished = new FinishedTasks(new TaskRepository(dataSource, prepared), config, log)
-    const sender = new WebhookSender(deliveries, config, log)
+    const tracing = new Tracing(config.tracing, log)
+    const sender = new WebhookSender(deliveries, new WorkerMetrics(), tracing, config, log)
     const webhooks = new Webhooks(dataSource, events, deliveries, finished, sender, log)
     await new WebhookRepository(dataSource).create({
       // Refused as an address that is not public, so that nothing leaves.
@@ -39,9 +41,9 @@ describe('the planning of deliveries', () => {
       taskNames: null,
       isActive: true,
     })
-    // An end before this worker began to listen has to be looked for in the table.
+    // An end before this worker began to listen has to be searched for in the table.
     await query(url, `UPDATE webhooks SET active_since = now() - interval '1 hour'`)
-    const looks = vi.spyOn(deliveries, 'findPlanStart')
+    const polls = vi.spyOn(deliveries, 'findPlanStart')
     const clocks = vi.spyOn(events, 'readClock')
 
     let release: () => void = () => undefined
@@ -63,10 +65,10 @@ describe('the planning of deliveries', () => {
         const settled = await Promise.all(clocks.mock.results.map(({ value }) => value as Promise<{ settled: number }>))
         return settled.some((clock) => clock.settled > at)
       },
-      { what: 'a look after the end' },
+      { what: 'a poll after the end' },
     )
-    const before = looks.mock.calls.length
-    await waitFor(() => looks.mock.calls.length > before, { what: 'the next look' })
+    const before = polls.mock.calls.length
+    await waitFor(() => polls.mock.calls.length > before, { what: 'the next poll' })
     // The other worker had read the clock before the end.
     await query(url, 'INSERT INTO webhook_cursor (planned_until) VALUES (to_timestamp(($1::float8 - 1) / 1000))', [at])
     release()

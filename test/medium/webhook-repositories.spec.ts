@@ -49,7 +49,7 @@ describe('deliveries of a webhook', () => {
     const claimed = await deliveries.claim([], 3, 60)
     const own = claimed.filter(({ webhookId }) => webhookId === id)
     expect(own).toHaveLength(3)
-    const error = 'The receiver answered 410.'
+    const error = 'The receiver responded with 410.'
     await Promise.all(
       own.map(({ id: delivery, attempt }) =>
         deliveries.report({ id: delivery, attempt, statusCode: 410, error, retryInSeconds: null, isGone: true }),
@@ -57,7 +57,7 @@ describe('deliveries of a webhook', () => {
     )
     const found = await outcomes(id)
     expect(found.map(({ state }) => state)).toEqual(Array(4).fill('failed'))
-    expect(found[0]?.error).toBe('The receiver answered 410: it is gone.')
+    expect(found[0]?.error).toBe('The receiver responded with 410: it is gone.')
     expect(await webhooks.find(id)).toMatchObject({ isActive: false, disabledReason: found[0]?.error })
     const entries = await query(database.url, 'SELECT action, api_key_id FROM audit_log WHERE target = $1', [id])
     expect(entries).toEqual([{ action: 'webhook.disable', api_key_id: null }])

@@ -7,10 +7,10 @@ export interface BadPrediction {
   readonly code: string
   /** Where the fault is; undefined where the request as a whole is refused. */
   readonly pointer?: string
-  /** What the caller is told would be accepted. */
+  /** What the response says would be accepted. */
   readonly accepts?: RegExp
   readonly contentType?: string
-  /** Must stand neither in the answer nor in a log line. */
+  /** Must stand neither in the response nor in a log line. */
   readonly secret?: string
 }
 

@@ -1,4 +1,4 @@
-import type { Answer, Stack } from './stack.js'
+import type { HttpResponse, Stack } from './stack.js'
 
 export const csvHeader = 'user_id,mmse_score,age\n'
 
@@ -11,8 +11,8 @@ export const goodRow = (index: number): string => `${index + 1},${index % 31},${
 export const uploadCsv = (stack: Stack, body: string, headers: Readonly<Record<string, string>> = {}, search = '') =>
   stack.post(`/v1/batches${search}`, body, { 'content-type': 'text/csv', ...headers })
 
-/** The id of a batch that was accepted. @throws with the answer of one that was not. */
-export const batchIdOf = ({ status, body, text }: Answer): string => {
+/** The id of a batch that was accepted. @throws with the response of one that was not. */
+export const batchIdOf = ({ status, body, text }: HttpResponse): string => {
   if (status !== 202 && status !== 200) throw new Error(text)
   return String(body['id'])
 }

@@ -6,7 +6,7 @@ export interface FillSize {
   readonly tasks: number
 }
 
-/** A person with a tenth of everything, one with a few rows, and one that nobody has heard of. */
+/** A person with a tenth of everything, one with a few rows, and one that nobody has stored. */
 export const people = { busy: 1, quiet: 7, unknown: 999_999_999 } as const
 
 /** Batches that the predictions are spread over. */
@@ -130,7 +130,7 @@ const restStatements = (tasks: number): readonly string[] => [
    UNION ALL SELECT ${people.busy}, now() - interval '1 day' * n, '{"mmse_score": 25}' FROM generate_series(1, ${Math.ceil(tasks / 50)}) n`,
   `INSERT INTO schedules (id, name, task, queue, cron, time_zone, next_run_at, user_id)
    SELECT gen_random_uuid(), 'schedule ' || n, 'ml.update_forecasts', 'forecasts', '0 3 * * *', 'UTC', now() + interval '1 day', n FROM generate_series(1, ${Math.ceil(tasks / 100)}) n`,
-  // Linking each entry to the one before takes ever longer within one statement, and lists do not look at the links.
+  // Linking each entry to the one before takes ever longer within one statement, and lists do not read the links.
   'ALTER TABLE audit_log DISABLE TRIGGER audit_chain',
   `INSERT INTO audit_log (at, action, target, details, previous_hash, hash)
    SELECT now() - interval '30 days' * (1 - n / ${tasks}.0), 'task.revoke', n::text, '{}', '', '' FROM generate_series(1, ${tasks}) n`,
@@ -148,7 +148,7 @@ const restStatements = (tasks: number): readonly string[] => [
    SELECT gen_random_uuid(), 'key ' || n, sha256(n::text::bytea), 'viewer', n FROM generate_series(1, 500) n`,
 ]
 
-/** Fills a migrated, empty database with a history of 30 days. Tells how far it is. */
+/** Fills a migrated, empty database with a history of 30 days. Prints how far it is. */
 export const fillHistory = async (
   client: pg.Client,
   { predictions, tasks }: FillSize,

@@ -9,6 +9,7 @@ const longFiles = [
   'clocks',
   'outages',
   'random-kills',
+  'celery-clients',
   'pgbouncer',
   'shutdown',
   'operations',

@@ -30,14 +30,14 @@ export const startNameServer = async (fastAddress = '192.0.2.7'): Promise<NameSe
     asked.push(name)
     if (name.startsWith('slow')) return
     const isKnown = name.startsWith('fast')
-    const answers = isKnown && type === 1 ? 1 : 0
+    const records = isKnown && type === 1 ? 1 : 0
     const header = Buffer.from(message.subarray(0, 12))
     header.writeUInt16BE(isKnown ? 0x8180 : 0x8183, 2)
-    header.writeUInt16BE(answers, 6)
+    header.writeUInt16BE(records, 6)
     header.writeUInt32BE(0, 8)
     const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...fastAddress.split('.').map(Number)])
     server.send(
-      Buffer.concat([header, message.subarray(12, end), ...(answers ? [record] : [])]),
+      Buffer.concat([header, message.subarray(12, end), ...(records ? [record] : [])]),
       from.port,
       from.address,
     )

@@ -1,5 +1,5 @@
 import { queryNumber } from './query.js'
-import type { Answer, Stack } from './stack.js'
+import type { HttpResponse, Stack } from './stack.js'
 
 const dayMs = 86_400_000
 
@@ -14,12 +14,13 @@ export const recordMetrics = (
   user: number,
   body: { readonly recorded_at: unknown; readonly health_metrics: unknown },
   headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> => stack.post(`${pathOfUser(user)}/health-metrics`, body, headers)
+): Promise<HttpResponse> => stack.post(`${pathOfUser(user)}/health-metrics`, body, headers)
 
-/** Rows of measurements, forecasts and tasks. */
-export const countOfUsers = (stack: Stack): Promise<number> =>
+/** Rows of measurements, forecasts and tasks of a person: work that goes on for others does not change it. */
+export const countRowsOf = (stack: Stack, user: number): Promise<number> =>
   queryNumber(
     stack.databaseUrl,
-    `SELECT (SELECT count(*) FROM tasks)::int + (SELECT count(*) FROM forecasts)::int
-       + (SELECT count(*) FROM health_metrics)::int AS number`,
+    `SELECT (SELECT count(*) FROM tasks WHERE user_id = ${user})::int
+       + (SELECT count(*) FROM forecasts WHERE user_id = ${user})::int
+       + (SELECT count(*) FROM health_metrics WHERE user_id = ${user})::int AS number`,
   )

@@ -48,7 +48,7 @@ max_client_conn = 300
   const child = spawn(pgbouncers[version], [...account, config], { stdio: 'ignore' })
   url.port = String(port)
   url.search = ''
-  await waitFor(() => query(url.href, 'SELECT 1'), { what: 'PgBouncer to answer' })
+  await waitFor(() => query(url.href, 'SELECT 1'), { what: 'PgBouncer to respond' })
   return {
     url: url.href,
     stop: async () => {

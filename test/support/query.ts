@@ -30,7 +30,7 @@ export interface KeyOptions {
   readonly revokedAt?: Date
 }
 
-/** Makes an API key and answers its text. */
+/** Makes an API key and returns its text. */
 export const insertKey = async (databaseUrl: string, options: KeyOptions): Promise<string> => {
   const key = `mg_${randomBytes(24).toString('base64url')}`
   const hash = createHash('sha256').update(key).digest()

@@ -34,7 +34,7 @@ export const startRedis = async (more: readonly string[] = []): Promise<RedisSer
     const server = spawn('redis-server', [...args, '--appendfsync', 'everysec', '--save', '', ...more], {
       stdio: 'ignore',
     })
-    await waitFor(() => answers(port), { what: 'Redis to answer' })
+    await waitFor(() => isResponding(port), { what: 'Redis to respond' })
     return server
   }
   let server = await launch()
@@ -61,7 +61,7 @@ export const startRedis = async (more: readonly string[] = []): Promise<RedisSer
   }
 }
 
-const answers = (port: number): Promise<boolean> =>
+const isResponding = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
     socket.once('data', (data) => {

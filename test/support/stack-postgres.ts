@@ -14,7 +14,7 @@ export interface RestartablePostgres {
   stop(): Promise<void>
 }
 
-/** Tells the processes that run test files where the templates are. */
+/** Gives the processes that run test files the place of the templates. */
 export const templatesVariable = 'STACK_TEMPLATES'
 
 /** The folder of a migrated database for stacks with this broker; undefined where Vitest's set-up has not run. */

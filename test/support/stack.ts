@@ -28,6 +28,8 @@ export interface StackOptions {
   /** Number of worker processes. Default 1. */
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
+  /** Port of the api. Default: a free one. */
+  readonly port?: number
   /** Serves the models of the tests from a folder that is deleted in the end; a function adds others to it. */
   readonly testModels?: boolean | ((folder: string) => void)
   /** Database with fsync, as in production. Default false. */
@@ -67,12 +69,17 @@ export interface Stack {
   startApi(): Promise<Program>
   /** Starts a worker; resolves when it is ready. */
   startWorker(env?: Readonly<Record<string, string>>): Promise<WorkerProgram>
-  request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
-  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>
-  post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
-  readTask(id: unknown): Promise<Answer['body']>
+  request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<HttpResponse>
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<HttpResponse>
+  post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<HttpResponse>
+  readTask(id: unknown): Promise<HttpResponse['body']>
   /** Waits until a task is in a state, and returns it. */
-  untilTask(id: unknown, state: string, timeoutMs?: number): Promise<Answer['body']>
+  untilTask(id: unknown, state: string, timeoutMs?: number): Promise<HttpResponse['body']>
   /** Everything the processes have printed, with `logs: 'keep'`. */
   readLogs(): string
   /** Pids of every living process of api and workers, their compute children among them. */
@@ -80,7 +87,7 @@ export interface Stack {
   stop(): Promise<void>
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   readonly headers: Headers
   /** The parsed body; empty if it is not JSON. */
@@ -113,7 +120,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     startPostgres(home, options.durable ?? false),
     broker === 'redis' ? startRedis(options.redisArgs) : undefined,
   ])
-  const port = await findFreePort('127.0.0.1')
+  const port = options.port ?? (await findFreePort('127.0.0.1'))
   const url = `http://127.0.0.1:${port}`
   const models = options.testModels ? makeModelsFolder() : undefined
   if (models !== undefined && typeof options.testModels === 'function') options.testModels(models)
@@ -193,7 +200,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         headers: response.headers,
         body: (text !== '' && /[/+]json/.test(response.headers.get('content-type') ?? '')
           ? JSON.parse(text)
-          : {}) as Answer['body'],
+          : {}) as HttpResponse['body'],
         text,
       }
     },
@@ -231,7 +238,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   return stack
 }
 
-/** Ends a process; answers its name if it had to be killed. */
+/** Ends a process; returns its name if it had to be killed. */
 const stopInTime = async (program: Program): Promise<string | undefined> => {
   let isLate = false
   const timer = setTimeout(() => {

@@ -3,9 +3,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 /** Stands between a process and a server of 127.0.0.1. */
 export interface TcpProxy {
   readonly port: number
-  /** From now on nothing passes on the connections there are, and neither side is told; new ones work. */
+  /** From now on nothing passes on the connections there are, and neither side is notified; new ones work. */
   silence(): void
-  /** From now on nothing passes on any connection, old or new, and neither side is told. */
+  /** From now on nothing passes on any connection, old or new, and neither side is notified. */
   silenceAll(): void
   /** From now on new connections lead to another port; those there are stay as they are. */
   redirect(port: number): void

@@ -1,4 +1,4 @@
-import { PredictionRepository, QueueRepository, TaskRepository, type DispatchableTask } from '#libs/database'
+import { PredictionRepository, QueueRepository, TaskRepository, type EnqueueableTask } from '#libs/database'
 import { createLogger, type QueueName } from '#libs/platform'
 import { brokerOptions, Reconciler, FinishedLines, type Broker } from '#libs/tasks'
 import { Worker, type Job } from 'bullmq'
@@ -14,7 +14,7 @@ import { createTestDatabase, type TestDatabase } from './test-database.js'
 const log = createLogger('test', 'fatal')
 
 /** A task as the broker is given it. */
-export const dispatchable = (more: Partial<DispatchableTask> = {}): DispatchableTask => ({
+export const enqueueable = (more: Partial<EnqueueableTask> = {}): EnqueueableTask => ({
   taskId: uuidv7(),
   attempt: 1,
   name: 'ml.process_prediction',

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { writeOnnx } from './onnx-writer.js'
 
 /**
- * A model that answers one half for `load_points` 0 and 1, and fails for any other number, with the number in its words.
- * With other golden answers than one half no worker takes it for ready.
+ * A model that returns one half for `load_points` 0 and 1, and fails for any other number, with the number in its words.
+ * With other golden outputs than one half no worker takes it for ready.
  */
-export const addThrowingModel = (folder: string, name = 'throwing', goldenAnswer = 0.5): void => {
+export const addThrowingModel = (folder: string, name = 'throwing', goldenOutput = 0.5): void => {
   const path = join(folder, name, '1')
   mkdirSync(path, { recursive: true })
   const graph = writeOnnx({
@@ -21,7 +21,7 @@ export const addThrowingModel = (folder: string, name = 'throwing', goldenAnswer
   })
   const cases = [0, 1].map((points) => ({
     inputs: { load_points: points },
-    outputs: { risk: { value: goldenAnswer } },
+    outputs: { risk: { value: goldenOutput } },
   }))
   const golden = JSON.stringify({ tolerance: 1e-6, cases })
   const sha256 = (content: Uint8Array | string) => createHash('sha256').update(content).digest('hex')

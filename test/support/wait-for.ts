@@ -7,18 +7,18 @@ export interface WaitOptions {
   readonly intervalMs?: number
 }
 
-/** Asks until the answer is truthy; a question that throws counts as not yet. */
-export const waitFor = async <Answer>(
-  ask: () => Answer | Promise<Answer>,
+/** Polls until the result is truthy; a call that throws counts as not yet. */
+export const waitFor = async <Result>(
+  ask: () => Result | Promise<Result>,
   { what, timeoutMs = 30_000, intervalMs = 25 }: WaitOptions,
-): Promise<Exclude<Answer, false | null | undefined>> => {
+): Promise<Exclude<Result, false | null | undefined>> => {
   const deadline = Date.now() + timeoutMs
   let last: unknown
   while (Date.now() < deadline) {
     try {
-      const answer = await ask()
-      if (answer) return answer as Exclude<Answer, false | null | undefined>
-      last = answer
+      const result = await ask()
+      if (result) return result as Exclude<Result, false | null | undefined>
+      last = result
     } catch (error) {
       last = error
     }

@@ -16,8 +16,8 @@ export interface ReceivedMessage {
 export interface WebhookReceiver {
   readonly url: string
   readonly messages: readonly ReceivedMessage[]
-  /** What it answers to a message; default: 204. A function that does not end the response keeps the sender waiting. */
-  answer: (message: ReceivedMessage, response: ServerResponse) => void
+  /** How it responds to a message; default: 204. A function that does not end the response keeps the sender waiting. */
+  respond: (message: ReceivedMessage, response: ServerResponse) => void
   close(): Promise<void>
 }
 
@@ -33,7 +33,7 @@ export const startReceiver = async (port = 0): Promise<WebhookReceiver> => {
       const body = JSON.parse(text) as ReceivedMessage['body']
       const message = { path, id: String(headers['webhook-id']), headers, text, body }
       messages.push(message)
-      receiver.answer(message, response)
+      receiver.respond(message, response)
     })
   })
   server.listen(port, '127.0.0.1')
@@ -41,7 +41,7 @@ export const startReceiver = async (port = 0): Promise<WebhookReceiver> => {
   const receiver: WebhookReceiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     messages,
-    answer: (_, response) => response.writeHead(204).end(),
+    respond: (_, response) => response.writeHead(204).end(),
     close: async () => {
       server.closeAllConnections()
       server.close()

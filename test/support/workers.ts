@@ -1,4 +1,4 @@
-import type { Answer, Stack, WorkerProgram } from './stack.js'
+import type { HttpResponse, Stack, WorkerProgram } from './stack.js'
 
 export interface Attempt {
   readonly outcome: string
@@ -8,7 +8,7 @@ export interface Attempt {
 }
 
 /** A task as the API shows it, with its attempts and the name of its worker. */
-export const toAttempts = (task: Answer['body']) => ({
+export const toAttempts = (task: HttpResponse['body']) => ({
   ...task,
   state: task['state'],
   attempts: task['attempts'] as Attempt[],

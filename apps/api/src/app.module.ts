@@ -11,9 +11,11 @@ import { HealthMetricsModule } from './health-metrics/health-metrics.module.js'
 import { ExplanationsModule } from './explanations/explanations.module.js'
 import { HealthModule } from './health/health.module.js'
 import { ModelsModule } from './models/models.module.js'
+import { PlansModule } from './plans/plans.module.js'
 import { PredictionsModule } from './predictions/predictions.module.js'
 import { QueuesModule } from './queues/queues.module.js'
 import { SchedulesModule } from './schedules/schedules.module.js'
+import { StatisticsModule } from './statistics/statistics.module.js'
 import { TaskRoutesModule } from './tasks/tasks.module.js'
 import { UsersModule } from './users/users.module.js'
 import { WebhooksModule } from './webhooks/webhooks.module.js'
@@ -36,9 +38,11 @@ export class AppModule {
         ExplanationsModule,
         HealthModule,
         ModelsModule,
+        PlansModule,
         PredictionsModule,
         QueuesModule,
         SchedulesModule,
+        StatisticsModule,
         TaskRoutesModule,
         UsersModule,
         WebhooksModule,

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Connections } from '#libs/health'
-import { Lifecycle, nestLogger, SampledLines, type Config, type Logger } from '#libs/platform'
+import { Lifecycle, nestLogger, type Config, type Logger } from '#libs/platform'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { DataSource } from 'typeorm'
 import { AccessLog } from './access/access-log.js'
 import { admitRequests } from './access/admit-requests.js'
-import { KeyCache } from './access/key-cache.js'
 import { SignIns } from './access/sign-ins.js'
 import { watchReads, watchRejections } from './access/watch-access.js'
 import { AppModule } from './app.module.js'
@@ -18,6 +17,9 @@ import { BodyMemory } from './http/body-memory.js'
 import { networkOf } from './http/client-address.js'
 import { corsOptions } from './http/cors.js'
 import { acceptJson } from './http/json-parser.js'
+import { logRequests } from './http/log-requests.js'
+import { speakPlainly } from './http/fault-words.js'
+import { KnownQuery } from './http/known-query.js'
 import { ProblemFilter } from './http/problem.filter.js'
 import { PublicUrl, trustOf } from './http/public-url.js'
 import { createRequestLimits } from './http/request-limits.js'
@@ -25,6 +27,7 @@ import { addResponseHeaders } from './http/response-headers.js'
 import { fixResponseShape } from './http/response-shape.js'
 import { securityHeaders } from './http/security-headers.js'
 import { slowBodyOptions } from './http/slow-bodies.js'
+import { traceRequests } from './http/trace-requests.js'
 import { createValidationPipe } from './http/validation.pipe.js'
 
 /** Longest part of a path, in characters. */
@@ -32,20 +35,23 @@ const maxParamLength = 2_048
 /** Largest JSON body, in bytes. */
 const bodyLimit = 1_048_576
 
-/** Most log lines about accepted work a second. */
-const acceptedPerSecond = 50
-
 /** A request id of the caller is kept if it is short and plain, so that traces can be joined. */
 const requestIdOf = (header: string | string[] | undefined): string =>
   typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : randomUUID()
 
-const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
-
-/** The id in a request's path, if it is one that we have made: other parts of paths may name people. */
-const targetOf = ({ params }: FastifyRequest): string | undefined => {
-  const id = typeof params === 'object' && params !== null && 'id' in params ? String(params.id) : ''
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? id : undefined
-}
+const createAdapter = ({ http }: Config, problems: ProblemFilter): FastifyAdapter =>
+  new FastifyAdapter({
+    ...slowBodyOptions(),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+      // No hook is run for it.
+      problems.respond(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
+    bodyLimit,
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
+    forceCloseConnections: 'idle',
+    trustProxy: trustOf(http) ?? false,
+    // Names of workers and schedules, with every character percent-encoded, are longer than the default of 100.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength },
+  })
 
 /** The application as main, tests and the document's export use it, without listening. */
 export const createApp = async (
@@ -55,61 +61,42 @@ export const createApp = async (
 ): Promise<NestFastifyApplication> => {
   fixResponseShape()
   const { http } = config
-  const problems = new ProblemFilter(log)
-  const adapter = new FastifyAdapter({
-    ...slowBodyOptions(),
-    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
-      // No hook is run for it.
-      problems.answer(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
-    bodyLimit,
-    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
-    forceCloseConnections: 'idle',
-    trustProxy: trustOf(http) ?? false,
-    // Names of workers and schedules, with every character percent-encoded, are longer than the default of 100.
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength },
-  })
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(config, log, dataSource), adapter, {
-    logger: nestLogger(log),
-    bodyParser: false,
-    abortOnError: false,
-  })
+  const publicUrl = new PublicUrl(http)
+  const problems = new ProblemFilter(log, `${publicUrl.path}/`)
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.for(config, log, dataSource),
+    createAdapter(config, problems),
+    {
+      logger: nestLogger(log),
+      bodyParser: false,
+      abortOnError: false,
+    },
+  )
   const fastify = app.getHttpAdapter().getInstance()
   // JSON is the language of these routes, and uploads that of batches; Fastify would also take plain text.
   fastify.removeContentTypeParser('text/plain')
   acceptJson(app)
   acceptUploads(app)
   if (http.corsOrigins.length > 0) app.enableCors(corsOptions(http.corsOrigins))
-  const metrics = app.get(ApiMetrics)
   const lifecycle = app.get(Lifecycle)
-  const limits = createRequestLimits(http.rateLimits)
+  const metrics = app.get(ApiMetrics)
+  const signIns = app.get(SignIns)
+  signIns.onFailure = (reason) => metrics.countFailedSignIn(reason)
+  const limits = createRequestLimits(http.rateLimits, (limit) => metrics.countRefusal(limit))
   admitRequests(app, {
     lifecycle,
-    signIns: new SignIns(app.get(KeyCache), metrics, log, limits.ofWrongKeys),
+    signIns,
     limits,
     connections: new Connections(fastify.server, http.maxConnections, networkOf),
     bodies: new BodyMemory(http.bodyMemoryMib * 1_048_576),
   })
   watchRejections(problems, app.get(AccessLog))
   if (config.audit.recordsReads) watchReads(app, app.get(AccessLog))
-  addResponseHeaders(app, lifecycle, new PublicUrl(http))
-  const accepted = new SampledLines(log, {
-    level: 'info',
-    message: 'request accepted',
-    perSecond: acceptedPerSecond,
-    furtherMessage: 'further requests accepted within a second',
-  })
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'unknown'
-    const { id, method, submittedTask: task } = request
-    const { statusCode: status } = reply
-    if (status < 400 && !readingMethods.has(method)) {
-      // The way from a request to its task, whose id the worker's lines have too, or to the row that it changed.
-      const location = reply.getHeader('location')
-      accepted.add(() => ({ request_id: id, method, route, status, target: targetOf(request), task, location }))
-    }
-    metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
-    done()
-  })
+  addResponseHeaders(app, lifecycle, publicUrl)
+  traceRequests(app)
+  logRequests(app, log)
+  speakPlainly()
+  app.useGlobalGuards(new KnownQuery())
   app.useGlobalPipes(createValidationPipe())
   app.useGlobalFilters(problems)
   return app

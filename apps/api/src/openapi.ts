@@ -22,7 +22,12 @@ export const createOpenApiDocument = (app: INestApplication): OpenAPIObject =>
         )
         .setVersion(productVersion)
         .addServer('/')
-        .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key: mg_...', bearerFormat: 'API key' })
+        .addBearerAuth({
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, mg_..., or an access token of the OIDC issuer. Browsers may use a session instead.',
+          bearerFormat: 'API key',
+        })
         .build(),
       { operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}` },
     ),

@@ -1,3 +1,4 @@
+import { ModelStates } from '#libs/calls'
 import { lookup } from 'node:dns/promises'
 import { connectWhenMigrated, createDataSource, withExplainedFailures } from '#libs/database'
 import { logWhenReady } from '#libs/health'
@@ -12,19 +13,21 @@ import {
   routeProcessOutput,
   findPortFrom,
   Lifecycle,
+  Tracing,
+  tracingStep,
   runServer,
   untilAskedToStop,
   type Config,
   type LifecycleStep,
   type Logger,
 } from '#libs/platform'
-import { BrokerNotes, checkBrokerAtStart, FinishedTasks } from '#libs/tasks'
+import { BrokerNotes, checkBrokerAtStart, FinishedTasks, PlanRunner, StatisticsWriter } from '#libs/tasks'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { DataSource } from 'typeorm'
 import { BootstrapKey, type KeepFirstKey } from './access/bootstrap-key.js'
 import { createApp } from './create-app.js'
+import { serveConsole } from './console/serve-console.js'
 import { ApiReadiness } from './health/api-readiness.js'
-import { ModelStates } from './models/model-states.js'
 import { serveOpenApi } from './openapi.js'
 
 /** How long requests in progress may wait for their tasks after the stop signal, in milliseconds. */
@@ -68,19 +71,26 @@ const apiSteps = (
   config: Config,
   log: Logger,
   keepFirstKey?: KeepFirstKey,
-): readonly LifecycleStep[] => [
-  { name: 'database connections', stop: () => dataSource.destroy() },
-  { name: 'http', start: () => listen(app, config), stop: () => close(app) },
-  { name: 'database', start: () => connectWhenMigrated(dataSource, config, log) },
-  {
-    name: 'broker',
-    start: async () => app.get(BrokerNotes, { strict: false }).begin(await checkBrokerAtStart(config, log)),
-  },
-  { name: 'first key', start: () => app.get(BootstrapKey).install(keepFirstKey) },
-  { name: 'models', start: () => app.get(ModelStates).start() },
-  { name: 'finished tasks', start: () => app.get(FinishedTasks).start() },
-  { name: 'garbage of the start', start: collectGarbageOfStart },
-]
+): readonly LifecycleStep[] => {
+  const statistics = app.get(StatisticsWriter, { strict: false }).loop
+  const plans = app.get(PlanRunner, { strict: false }).loop
+  return [
+    tracingStep(app.get(Tracing), 'api'),
+    { name: 'database connections', stop: () => dataSource.destroy() },
+    { name: 'http', start: () => listen(app, config), stop: () => close(app) },
+    { name: 'database', start: () => connectWhenMigrated(dataSource, config, log) },
+    {
+      name: 'broker',
+      start: async () => app.get(BrokerNotes, { strict: false }).begin(await checkBrokerAtStart(config, log)),
+    },
+    { name: 'first key', start: () => app.get(BootstrapKey).install(keepFirstKey) },
+    { name: 'models', start: () => app.get(ModelStates).start() },
+    { name: 'finished tasks', start: () => app.get(FinishedTasks).start() },
+    { name: 'plans', start: () => plans.start(), stop: () => plans.stop() },
+    { name: 'statistics', start: () => statistics.start(), stop: () => statistics.stop() },
+    { name: 'garbage of the start', start: collectGarbageOfStart },
+  ]
+}
 
 /**
  * Runs the API until the stop signal. Then it becomes unready, serves for the shutdown delay, finishes the requests in
@@ -100,6 +110,7 @@ export const runApi = async (
   const dataSource = createDataSource(config)
   const app = await createApp(config, log, dataSource)
   serveOpenApi(app, config.http)
+  await serveConsole(app, config.http)
   const lifecycle = app.get(Lifecycle)
   const onStarted = () =>
     void logWhenReady({
@@ -108,7 +119,8 @@ export const runApi = async (
       report: () => app.get(ApiReadiness).report(),
       isOver: () => lifecycle.state !== 'ready',
     })
-  const steps = apiSteps(app, dataSource, config, log, keepFirstKey)
+  const celery = config.celery && (await import('./celery/revoke-step.js')).revokeStep(app, config.celery, log)
+  const steps = [...apiSteps(app, dataSource, config, log, keepFirstKey), ...(celery ? [celery] : [])]
   const { shutdownDelaySeconds } = config
   await withExplainedFailures(runServer({ lifecycle, steps, log, asked, shutdownDelaySeconds, onStarted }))
 }

@@ -5,7 +5,9 @@ import { apiCommand } from './commands/api.command.js'
 import { auditCommand } from './commands/audit.command.js'
 import { batchCommand } from './commands/batch.command.js'
 import { callCommand } from './commands/call.command.js'
+import { celeryCommand } from './commands/celery.command.js'
 import { configCommand } from './commands/config.command.js'
+import { consoleLinkCommand } from './commands/console-link.command.js'
 import { controlCommand } from './commands/control.command.js'
 import { eventsCommand } from './commands/events.command.js'
 import { inspectCommand } from './commands/inspect.command.js'
@@ -50,8 +52,10 @@ export const createProgram = (): Command => {
     .addCommand(reportCommand())
     .addCommand(inspectCommand())
     .addCommand(controlCommand())
+    .addCommand(celeryCommand())
     .addCommand(purgeCommand())
     .addCommand(apiKeysCommand())
+    .addCommand(consoleLinkCommand())
     .addCommand(webhooksCommand())
     .addCommand(modelsCommand())
     .addCommand(usersCommand())

@@ -28,7 +28,7 @@ describe('progress', () => {
     [0, '0 s'],
     [59.2, '1 min 0 s'],
     [200, '3 min 20 s'],
-  ])('tells %d seconds as %s', (seconds, text) => {
+  ])('shows %d seconds as %s', (seconds, text) => {
     expect(formatSeconds(seconds)).toBe(text)
   })
 })

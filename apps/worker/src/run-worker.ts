@@ -1,7 +1,7 @@
 import { createDataSource, DatabaseReadiness, withExplainedFailures } from '#libs/database'
 import { logWhenReady, Readiness } from '#libs/health'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
-import { ModelRegistry } from '#libs/ml'
+import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
 import {
   createLogger,
   findPortFrom,
@@ -19,6 +19,8 @@ import {
 import { BrokerNotes, checkBrokerAtStart } from '#libs/tasks'
 import type { Type } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
+import { LeaseKeeper } from './execution/lease-keeper.js'
+import { TaskRunner } from './execution/task-runner.js'
 import { ProbeServer } from './health/probe-server.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
 import { Watchdog } from './watchdog/watchdog.js'
@@ -41,12 +43,17 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
   // Before anything connects to it; the queues in PostgreSQL are checked when the database is there.
   const notes = isRedis ? await checkBrokerAtStart(config, log) : undefined
   const dataSource = createDataSource(config)
-  const app = await NestFactory.createApplicationContext(WorkerModule.for(config, log, dataSource), {
-    logger: nestLogger(log),
-    abortOnError: false,
-  })
+  const celery = config.celery && (await import('./celery/celery.module.js'))
+  const app = await NestFactory.createApplicationContext(
+    WorkerModule.for(config, log, dataSource, celery?.celeryParts),
+    {
+      logger: nestLogger(log),
+      abortOnError: false,
+    },
+  )
   const get = <Part>(part: Type<Part>): Part => app.get(part, { strict: false })
   get(BrokerNotes).begin(notes)
+  const celerySteps = celery?.celerySteps(app, log)
   const [lifecycle, registry] = [get(Lifecycle), get(ModelRegistry)]
   const report = () =>
     get(Readiness).report(
@@ -56,8 +63,13 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
         models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
         database: () => get(DatabaseReadiness).findFault(),
       },
-      { needsBroker: true },
+      { needsBroker: true, notes: celerySteps?.notes() },
     )
+  get(WorkerMetrics).watch({
+    slots: () => get(TaskRunner).concurrency,
+    active: () => get(LeaseKeeper).size,
+    pool: app.get<ComputePool>(COMPUTE_POOL, { strict: false }),
+  })
   const probes = new ProbeServer({ state: () => lifecycle.state, readiness: report, metrics: get(WorkerMetrics) })
   const onStarted = () =>
     void logWhenReady({
@@ -70,7 +82,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
       report,
       isOver: () => lifecycle.state !== 'ready',
     })
-  const steps = [probeStep(probes, config, log), ...workerSteps(app, dataSource, config, log)]
+  const steps = [probeStep(probes, config, log), ...workerSteps(app, dataSource, config, log, celerySteps)]
   const { shutdownDelaySeconds } = config
   await withExplainedFailures(runServer({ lifecycle, steps, log, asked, shutdownDelaySeconds, onStarted }))
 }

@@ -1,10 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectWhenMigrated } from '#libs/database'
 import { COMPUTE_POOL, ModelRegistry, type ComputePool } from '#libs/ml'
-import { collectGarbageOfStart, type Config, type LifecycleStep, type Logger, withinTime } from '#libs/platform'
-import { Broker, checkBrokerAtStart } from '#libs/tasks'
+import {
+  collectGarbageOfStart,
+  type Config,
+  type LifecycleStep,
+  type Logger,
+  Tracing,
+  tracingStep,
+  withinTime,
+} from '#libs/platform'
+import { Broker, checkBrokerAtStart, PlanRunner, StatisticsWriter } from '#libs/tasks'
 import type { INestApplicationContext } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
+import type { CelerySteps } from './celery/celery-steps.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { Schedules } from './schedules/schedules.js'
 import { Webhooks } from './webhooks/webhooks.js'
@@ -43,7 +52,7 @@ const endStalled = async (runner: TaskRunner, leases: LeaseKeeper): Promise<void
 
 /** Finishes what runs; hands back what is not finished by the drain deadline. */
 const drain = async (
-  consumers: Consumers,
+  finished: () => Promise<unknown>,
   runner: TaskRunner,
   leases: LeaseKeeper,
   isBrokerOut: boolean,
@@ -54,7 +63,7 @@ const drain = async (
     log.warn('drain deadline passed: handing back what still runs')
     runner.releaseAll()
   }, worker.drainSeconds * 1000)
-  await Promise.race([consumers.drain(), untilQuiet(leases, isBrokerOut ? outageMs : quietMs)])
+  await Promise.race([finished(), untilQuiet(leases, isBrokerOut ? outageMs : quietMs)])
   clearTimeout(deadline)
 }
 
@@ -67,6 +76,7 @@ export const workerSteps = (
   dataSource: DataSource,
   config: Config,
   log: Logger,
+  celery?: CelerySteps,
 ): readonly LifecycleStep[] => {
   const [models, presence, runner, leases] = [
     app.get(ModelRegistry, { strict: false }),
@@ -83,6 +93,7 @@ export const workerSteps = (
     ...(stopMs !== undefined && { stopMs }),
   })
   return [
+    tracingStep(app.get(Tracing, { strict: false }), 'worker'),
     {
       name: 'database',
       // Models are loaded meanwhile.
@@ -107,11 +118,18 @@ export const workerSteps = (
     step('webhooks', app.get(Webhooks), closeMs),
     { name: 'schedules', start: () => schedules.start(0), stop: () => schedules.stop() },
     step('maintenance', app.get(Maintenance).loop),
+    step('plans', app.get(PlanRunner, { strict: false }).loop),
+    step('statistics', app.get(StatisticsWriter, { strict: false }).loop),
+    ...(celery?.before ?? []),
     {
       name: 'consumers',
       start: () => consumers.start(new Map(config.worker.queues.map((queue) => [queue, app.get(processors[queue])]))),
-      stop: () => drain(consumers, runner, leases, broker.outage.isKnown, config, log),
+      stop: () => {
+        const finished = () => Promise.all([consumers.drain(), celery?.untilIdle()])
+        return drain(finished, runner, leases, broker.outage.isKnown, config, log)
+      },
     },
+    ...(celery?.after ?? []),
     { name: 'ready', start: () => presence.become('ready'), stop: () => presence.become('draining') },
     step('autoscaler', app.get(Autoscaler)),
     {

@@ -4,7 +4,7 @@ import { MlModule } from '#libs/ml'
 import { PlatformModule, type Config, type Logger } from '#libs/platform'
 import { TasksModule } from '#libs/tasks'
 import { BullModule } from '@nestjs/bullmq'
-import { Module, type DynamicModule } from '@nestjs/common'
+import { Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common'
 import type { DataSource } from 'typeorm'
 import { handlers } from './handlers/handlers.js'
 import { WorkerMetrics } from './health/worker-metrics.js'
@@ -29,6 +29,7 @@ import { ProgressReports } from './execution/progress-reports.js'
 import { RemoteControl } from './control/remote-control.js'
 import { Attempts } from './execution/attempts.js'
 import { WorkerLimits } from './capacity/worker-limits.js'
+import { GroupReports } from './execution/group-reports.js'
 import { TaskRunner } from './execution/task-runner.js'
 import { Watchdog } from './watchdog/watchdog.js'
 import { WorkerCommands } from './control/worker-commands.js'
@@ -38,10 +39,13 @@ import { expandWorkerName, WORKER_NAME } from './control/worker-name.js'
 
 const handlerClasses = Object.values(handlers)
 
+/** What a worker may have in addition. */
+export type WorkerParts = Pick<ModuleMetadata, 'imports' | 'providers'>
+
 /** A worker, built from the queues it is to consume. Nothing is consumed before `runWorker` starts the consumers. */
 @Module({})
 export class WorkerModule {
-  static for(config: Config, log: Logger, dataSource: DataSource): DynamicModule {
+  static for(config: Config, log: Logger, dataSource: DataSource, more: WorkerParts = {}): DynamicModule {
     const { queues, name } = config.worker
     BullModule.workerClass = createConsumerClass(config)
     return {
@@ -52,6 +56,7 @@ export class WorkerModule {
         TasksModule.for(config),
         MlModule,
         ReadinessModule,
+        ...(more.imports ?? []),
       ],
       providers: [
         { provide: WORKER_NAME, useValue: expandWorkerName(name) },
@@ -76,6 +81,7 @@ export class WorkerModule {
         WebhookSender,
         ProgressReports,
         Attempts,
+        GroupReports,
         TaskRunner,
         WorkerLimits,
         PoolSize,
@@ -85,6 +91,7 @@ export class WorkerModule {
         WorkerCommands,
         RemoteControl,
         ...queues.map((queue) => processors[queue]),
+        ...(more.providers ?? []),
       ],
     }
   }

@@ -26,8 +26,23 @@ export { NotificationListener } from './connection/notification-listener.js'
 export { PreparedStatements } from './connection/prepared-statements.js'
 export { ApiKeyRepository } from './access/api-key.repository.js'
 export { BootstrapKeyRepository } from './access/bootstrap-key.repository.js'
+export { OidcCallerRepository, oidcCallerId, oidcName, type OidcIdentity } from './access/oidc-caller.repository.js'
+export {
+  SessionRepository,
+  signInMethods,
+  type Session,
+  type SessionHolder,
+  type SignInMethod,
+} from './access/session.repository.js'
 export { BatchRepository } from './batches/batch.repository.js'
-export type { BatchAcceptance, BatchResultRow, BatchRowError, BatchView, StoredChunk } from './batches/batch-types.js'
+export type {
+  BatchAcceptance,
+  BatchResultRow,
+  BatchRowError,
+  BatchStart,
+  BatchView,
+  StoredChunk,
+} from './batches/batch-types.js'
 export { AuditRepository, type AuditEntry, type CountedAuditEntry } from './access/audit.repository.js'
 export { ErasureRepository, erasedKinds } from './users/erasure.repository.js'
 export { ForecastRepository, type MadeForecast, type WantedForecast } from './forecasts/forecast.repository.js'
@@ -40,17 +55,27 @@ export {
   ExplanationRepository,
   type StoredExplanation,
   type ExplanationView,
-  type WantedExplanation,
 } from './explanations/explanation.repository.js'
 export { ModelActivationRepository, type ShadowDifferences } from './models/model-activation.repository.js'
 export {
   PredictionRepository,
   type NewPrediction,
-  type StoredRisk,
   type PredictionView,
   type SubmittedPrediction,
 } from './predictions/prediction.repository.js'
 export { PredictionListRepository, type PredictionFilter } from './predictions/prediction-list.repository.js'
+export { CeleryArrearsRepository } from './celery/celery-arrears.repository.js'
+export {
+  CeleryCallRepository,
+  type NewCeleryCall,
+  type OpenCall,
+  type ResolvedPrediction,
+  type StoredCall,
+} from './celery/celery-call.repository.js'
+export { CeleryRevokeRepository, stampKey } from './celery/celery-revoke.repository.js'
+export type { CallFailure, EndedCallTask, EndedCeleryCall } from './celery/ended-call.js'
+export { PlanEntity, planActions, type PlanAction } from './plans/plan.entity.js'
+export { PlanRepository, type PlanSlice } from './plans/plan.repository.js'
 export { ProgressRepository, type ProgressReport } from './tasks/progress.repository.js'
 export type { TaskProgress } from './tasks/task-progress.js'
 export { QueueRepository, type QueueStatistics, type WaitingRange } from './queues/queue.repository.js'
@@ -60,6 +85,16 @@ export {
   type ScheduleOrigin,
   type ScheduleSettings,
 } from './schedules/schedule.repository.js'
+export { percentileOf } from './statistics/histogram.js'
+export {
+  SeriesRepository,
+  type EndedPoint,
+  type SampledPoint,
+  type SeriesFilter,
+  type SeriesGroup,
+  type SeriesRange,
+} from './statistics/series.repository.js'
+export { StatisticsRepository, type QueueSample } from './statistics/statistics.repository.js'
 export { RetentionRepository, firstTaskId } from './tasks/retention.repository.js'
 export {
   TaskCallRepository,
@@ -67,11 +102,15 @@ export {
   type NewTask,
   type ReplayedTask,
   type RevokedTask,
+  type TaskOrigin,
 } from './tasks/task-call.repository.js'
-export { TaskListRepository, type TaskFilter } from './tasks/task-list.repository.js'
+export { SearchValueRepository } from './tasks/search-value.repository.js'
+export { TaskFailureRepository, type FailureGroup } from './tasks/task-failure.repository.js'
+export { type TaskFilter } from './tasks/task-filter.js'
+export { TaskListRepository, type CountLimits } from './tasks/task-list.repository.js'
 export { TaskEventRepository, type EventClock, type TaskHistory } from './tasks/task-event.repository.js'
 export { TaskRepository, type AttemptEnd, type ClaimedTask, type RevokeRequest } from './tasks/task.repository.js'
-export { type DispatchableTask, type TaskJob } from './tasks/dispatch-row.js'
+export { type EnqueueableTask, type TaskJob } from './tasks/enqueue-row.js'
 export { storedBefore, type StoredSubmission, type Submission } from './tasks/submission.js'
 export {
   WebhookDeliveryRepository,

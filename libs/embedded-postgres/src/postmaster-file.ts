@@ -42,7 +42,7 @@ export const stopServer = async (dataFolder: string): Promise<void> => {
 
 /**
  * Makes a status file left by a killed server harmless. PostgreSQL does not start while the pid in it lives, even if
- * that is another program or a zombie by now. It does overlook its own parent, so the file gets our pid; the rest stays,
+ * that is another program or a zombie by now. It does ignore its own parent, so the file gets our pid; the rest stays,
  * since its shared memory key is how PostgreSQL sees whether processes of the killed server still use the data.
  */
 export const disarmStaleFile = (dataFolder: string): void => {

@@ -19,7 +19,14 @@ export interface ReadinessReport {
   readonly body: object
 }
 
-/** Answers readiness probes, for the api and the worker in the same form. */
+export interface ReadinessOptions {
+  /** Whether the process cannot work without the broker. */
+  readonly needsBroker?: boolean
+  /** Notes of the process's own, beside those about the broker. */
+  readonly notes?: readonly string[] | undefined
+}
+
+/** Responds to readiness probes, for the api and the worker in the same form. */
 @Injectable()
 export class Readiness {
   constructor(
@@ -35,7 +42,7 @@ export class Readiness {
    */
   async report(
     checks: Readonly<Record<string, ReadinessCheck>>,
-    { needsBroker = false } = {},
+    { needsBroker = false, notes = [] }: ReadinessOptions = {},
   ): Promise<ReadinessReport> {
     const [brokerFault, ...results] = await Promise.all([
       faultOf(() => this.broker.assertWritable().then(() => undefined)),
@@ -47,7 +54,7 @@ export class Readiness {
     return {
       isReady: Object.keys(faults).length === 0,
       faults,
-      body: { ...result, broker: brokerFault === undefined ? 'up' : 'down', notes: this.notes.current },
+      body: { ...result, broker: brokerFault === undefined ? 'up' : 'down', notes: [...this.notes.current, ...notes] },
     }
   }
 
@@ -69,7 +76,7 @@ export class Readiness {
 /** Returns what is wrong by a check, or why it failed. */
 const faultOf = async (check: ReadinessCheck): Promise<string | undefined> => {
   try {
-    return await withinTime(check(), checkMs, `no answer within ${checkMs / 1000} s`)
+    return await withinTime(check(), checkMs, `no response within ${checkMs / 1000} s`)
   } catch (error) {
     if (isDatabaseUnavailable(error)) return 'unreachable'
     return error instanceof Error ? error.message : String(error)

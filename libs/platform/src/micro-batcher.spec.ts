@@ -31,18 +31,18 @@ describe('micro-batcher', () => {
 
   it('flushes at once when idle, and puts calls of one turn together', async () => {
     const { batcher, flushes } = create()
-    const answers = [batcher.add(1), batcher.add(2)]
+    const results = [batcher.add(1), batcher.add(2)]
     expect(batcher.size).toBe(2)
     await turn()
     expect(flushes.map(({ items }) => items)).toEqual([[1, 2]])
     expect(batcher.size).toBe(0)
     flushes[0]?.finish()
-    expect(await Promise.all(answers)).toEqual([2, 4])
+    expect(await Promise.all(results)).toEqual([2, 4])
   })
 
   it('flushes no more than its size, in the order of the calls', async () => {
     const { batcher, flushes } = create()
-    const answers = [1, 2, 3, 4, 5, 6, 7].map((item) => batcher.add(item))
+    const results = [1, 2, 3, 4, 5, 6, 7].map((item) => batcher.add(item))
     await turn()
     // Two full batches are under way, which is the most; the seventh waits.
     expect(flushes.map(({ items }) => items)).toEqual([
@@ -55,7 +55,7 @@ describe('micro-batcher', () => {
     await turn()
     expect(flushes[2]?.items).toEqual([7])
     flushes[2]?.finish()
-    expect(await Promise.all(answers)).toEqual([2, 4, 6, 8, 10, 12, 14])
+    expect(await Promise.all(results)).toEqual([2, 4, 6, 8, 10, 12, 14])
   })
 
   it('lets an item wait for company while others are under way, and no longer than its time', async () => {
@@ -130,7 +130,7 @@ describe('micro-batcher', () => {
     expect(await next).toBe(6)
   })
 
-  it('leaves no one waiting when a flush answers too few outcomes', async () => {
+  it('leaves no one waiting when a flush returns too few outcomes', async () => {
     const { batcher } = create({ flush: async () => [{ value: 1 }] })
     const settled = await Promise.allSettled([batcher.add(1), batcher.add(2)])
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])

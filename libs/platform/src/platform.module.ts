@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import type { Config } from './config/load-config.js'
 import { Lifecycle } from './lifecycle.js'
 import type { Logger } from './logging/index.js'
+import { Tracing } from './tracing.js'
 
 const namespace = 'memoryguard'
 
@@ -25,8 +26,9 @@ export class PlatformModule {
       providers: [
         { provide: LOGGER, useValue: log },
         { provide: Lifecycle, useFactory: () => new Lifecycle(log) },
+        { provide: Tracing, useFactory: () => new Tracing(config.tracing, log) },
       ],
-      exports: [LOGGER, Lifecycle],
+      exports: [LOGGER, Lifecycle, Tracing],
     }
   }
 }

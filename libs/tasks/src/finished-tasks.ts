@@ -4,7 +4,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { isTerminal } from './contracts/task-states.js'
 
 /** How often to poll the waiting tasks, in milliseconds, because a notification may be lost with its connection. */
-const lookIntervalMs = 1_000
+const pollIntervalMs = 1_000
 
 /** A wait for the end of one task. */
 export class ExpectedEnd {
@@ -14,12 +14,12 @@ export class ExpectedEnd {
   constructor(readonly forget: () => void) {}
 
   /** Called when the task has finished. */
-  readonly tell = (): void => {
+  readonly notify = (): void => {
     this.hasEnded = true
     this.onEnd()
   }
 
-  /** As `FinishedTasks.wait`, without a look at the database. */
+  /** As `FinishedTasks.wait`, without reading the database. */
   within(seconds: number, signal?: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const end = () => {
@@ -42,31 +42,33 @@ export class FinishedTasks implements OnApplicationShutdown {
   private readonly listener: NotificationListener
   private readonly loop: PeriodicLoop
   private readonly subscribers = new Set<(ids: readonly string[]) => void>()
+  private starting: Promise<void> | undefined
 
   constructor(
     private readonly tasks: TaskRepository,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    const tellAll = (payload: string) => {
+    const notifyAll = (payload: string) => {
       const ids = payload.split(',')
-      ids.forEach((id) => this.tell(id))
-      for (const hear of this.subscribers) hear(ids)
+      ids.forEach((id) => this.notify(id))
+      for (const subscriber of this.subscribers) subscriber(ids)
     }
-    this.listener = new NotificationListener(config, { [finishedChannel]: tellAll }, log)
-    this.loop = new PeriodicLoop({ name: 'waits', intervalMs: lookIntervalMs, run: () => this.look() }, log)
+    this.listener = new NotificationListener(config, { [finishedChannel]: notifyAll }, log)
+    this.loop = new PeriodicLoop({ name: 'waits', intervalMs: pollIntervalMs, run: () => this.poll() }, log)
     this.loop.start()
   }
 
-  /** Begins to listen. Without it, ends are seen within a second. */
+  /** Begins to listen, once however often it is called. Without it, ends are seen within a second. */
   start(): Promise<void> {
-    return this.listener.start()
+    this.starting ??= this.listener.start()
+    return this.starting
   }
 
-  /** Calls `hear` with the ids of all tasks that finish from now on. Returns a function that ends that. */
-  subscribe(hear: (ids: readonly string[]) => void): () => void {
-    this.subscribers.add(hear)
-    return () => this.subscribers.delete(hear)
+  /** Calls `subscriber` with the ids of all tasks that finish from now on. Returns a function that ends that. */
+  subscribe(subscriber: (ids: readonly string[]) => void): () => void {
+    this.subscribers.add(subscriber)
+    return () => this.subscribers.delete(subscriber)
   }
 
   /** As of `NotificationListener`: since when no end can have been missed. */
@@ -98,16 +100,16 @@ export class FinishedTasks implements OnApplicationShutdown {
     const waiters = this.waiting.get(taskId) ?? new Set()
     this.waiting.set(taskId, waiters)
     const expected = new ExpectedEnd(() => {
-      waiters.delete(expected.tell)
+      waiters.delete(expected.notify)
       if (waiters.size === 0) this.waiting.delete(taskId)
     })
-    waiters.add(expected.tell)
+    waiters.add(expected.notify)
     return expected
   }
 
   /** Ends every wait now, so that callers get a response before the process exits. */
   releaseAll(): void {
-    for (const id of this.waiting.keys()) this.tell(id)
+    for (const id of this.waiting.keys()) this.notify(id)
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -115,14 +117,14 @@ export class FinishedTasks implements OnApplicationShutdown {
     await this.listener.stop()
   }
 
-  private tell(taskId: string): void {
+  private notify(taskId: string): void {
     this.waiting.get(taskId)?.forEach((resolve) => resolve())
   }
 
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     if (this.waiting.size === 0) return
     try {
-      for (const id of await this.tasks.listFinished([...this.waiting.keys()])) this.tell(id)
+      for (const id of await this.tasks.listFinished([...this.waiting.keys()])) this.notify(id)
     } catch (error) {
       this.log.debug({ err: error }, 'finished tasks not read')
     }

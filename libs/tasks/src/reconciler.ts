@@ -20,9 +20,9 @@ interface Sweep {
 }
 
 /**
- * Makes the broker agree with the database: takes back the tasks of silent workers, ends overdue ones, and dispatches
+ * Makes the broker agree with the database: takes back the tasks of silent workers, ends overdue ones, and enqueues
  * again what waits in the database but reaches no worker (the broker was down at submit, it lost something, or a process
- * died between commit and dispatch). The next run looks whether it helped. Every step may run twice or in two processes
+ * died between commit and enqueue). The next run checks whether it helped. Every step may run twice or in two processes
  * at once. All times are the database's.
  */
 @Injectable()
@@ -39,7 +39,7 @@ export class Reconciler {
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  /** One pass over some queues. Returns how many tasks were dispatched again. */
+  /** One pass over some queues. Returns how many tasks were enqueued again. */
   async run(queues: readonly QueueName[]): Promise<number> {
     await this.removeForeignKeys()
     const lost = await this.tasks.takeBackExpiredLeases(maxCrashes)
@@ -66,8 +66,8 @@ export class Reconciler {
 
   private async reconcile(queue: QueueName): Promise<number> {
     const head = await this.broker.readHead(queue)
-    const clock = await this.queues.readDispatchClock(head.task)
-    const headAt = head.isEmpty ? clock.now : clock.dispatchedAt
+    const clock = await this.queues.readEnqueueClock(head.task)
+    const headAt = head.isEmpty ? clock.now : clock.enqueuedAt
     const total = (await this.reconcilePlain(queue, headAt, clock.now)) + (await this.reconcileUrgent(queue, clock.now))
     if (total > 0) {
       this.log.info({ queue, tasks: total }, 'lost jobs enqueued again')
@@ -83,11 +83,11 @@ export class Reconciler {
     const range = { dueFrom: 0, dueBefore: now - graceMs, isUrgent: true }
     const expected = await this.queues.countWaiting(queue, range)
     if (expected === 0 || (await this.broker.countUrgent(queue)) >= expected) return 0
-    return this.dispatchLost(queue, range)
+    return this.enqueueLost(queue, range)
   }
 
   /**
-   * A queue is first in, first out: a task that was due before the job that leaves next was dispatched, and has not
+   * A queue is first in, first out: a task that was due before the job that leaves next was enqueued, and has not
    * started, is in a worker's hands, or it is lost.
    */
   private async reconcilePlain(queue: QueueName, headAt: number, now: number): Promise<number> {
@@ -96,12 +96,12 @@ export class Reconciler {
     const dueFrom = last && headAt <= last.at ? last.dueBefore : 0
     const dueBefore = headAt - graceMs
     if (dueBefore <= dueFrom) return 0
-    const total = await this.dispatchLost(queue, { dueFrom, dueBefore, isUrgent: false })
+    const total = await this.enqueueLost(queue, { dueFrom, dueBefore, isUrgent: false })
     if (total === 0) this.sweeps.set(queue, { at: now, dueBefore })
     return total
   }
 
-  private async dispatchLost(queue: QueueName, range: WaitingRange): Promise<number> {
+  private async enqueueLost(queue: QueueName, range: WaitingRange): Promise<number> {
     const held = this.broker.readHeld(queue)
     let afterId = firstTaskId
     let total = 0

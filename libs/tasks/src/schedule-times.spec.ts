@@ -109,7 +109,7 @@ describe('firing', () => {
     }
   })
 
-  it('leaves out no tick of a short interval when a look comes a little late', () => {
+  it('leaves out no tick of a short interval when a poll comes a little late', () => {
     for (const timing of [every(1), cronIn('* * * * * *')]) {
       expect(plan(timing, 'one', '2026-05-01T12:00:02Z')).toEqual([
         '2026-05-01T12:00:00Z',
@@ -153,7 +153,7 @@ describe('firing', () => {
     expect(planFiring({ ...timing, catchUp: 'one', nextRunAt: due }, at('2026-05-01T12:00:01Z')).ticks).toEqual([due])
   })
 
-  it('covers every tick exactly once, however late each look is', () => {
+  it('covers every tick exactly once, however late each poll is', () => {
     const timings = fc.oneof(
       fc.integer({ min: 1, max: 100 }).map(every),
       fc

@@ -7,7 +7,7 @@ export type Timing = Pick<ScheduleEntity, 'cron' | 'timeZone' | 'intervalSeconds
 
 /** Most ticks that `catch_up: all` makes up for at once; older ones are skipped. */
 export const maxCaughtUp = 100
-/** A tick that is no later than this was not missed. Workers look every second. */
+/** A tick that is no later than this was not missed. Workers poll every second. */
 const onTimeMs = 2_000
 /** No more ticks than this, at one a second, are on time. */
 const maxOnTime = 3
@@ -94,7 +94,7 @@ const intervalTicks = (intervalSeconds: number | null, first: Date, now: Date): 
   return Array.from({ length: count - skipped }, (_, index) => new Date(first.getTime() + (skipped + index) * step))
 }
 
-/** The ticks from `first` to `now`, the newest `count` of them: to look back takes 0.07 ms for each. */
+/** The ticks from `first` to `now`, the newest `count` of them: to compute them takes 0.07 ms for each. */
 const cronTicks = (timing: Timing, first: Date, now: Date, count: number): readonly Date[] => {
   const [second] = ticksAfter(timing, first, 1)
   if (!second || second > now) return [first]

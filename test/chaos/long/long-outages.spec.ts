@@ -54,7 +54,7 @@ describeOnBothBrokers('a long outage', (broker) => {
     expect(processes()).toEqual(before)
   })
 
-  it('PostgreSQL stopped 20 s and started: API answers 503 then recovers, nothing lost', async () => {
+  it('PostgreSQL stopped 20 s and started: API responds with 503 then recovers, nothing lost', async () => {
     const before = processes()
     const accepted: unknown[] = []
     const refused = new Set<unknown>()

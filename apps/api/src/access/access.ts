@@ -1,4 +1,4 @@
-import { roles, type Role } from '#libs/database'
+import { roles, type Role, type Session } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { ApiExtension } from '@nestjs/swagger'
@@ -7,11 +7,19 @@ import { routeOptions } from '../http/route-options.js'
 
 /** Who asks. */
 export interface Principal {
-  /** Id of the API key. */
+  /** Id of the API key, or of the OIDC caller. */
   readonly id: string
+  /** Name of the API key, or `oidc:` and the subject. */
+  readonly name: string
   readonly role: Role
   /** Set if the key reaches only this person's data. */
   readonly userId: number | null
+  /** What the request proved it by. */
+  readonly method: 'key' | 'token' | 'session'
+  /** The session of the cookie, if the request was sent with one. */
+  readonly session?: Session
+  /** Span of the request, a W3C `traceparent`; absent unless its trace is recorded. */
+  readonly traceparent?: string
   /** People whose rows this request was shown; absent unless reads are recorded. */
   readonly seen?: Set<number>
 }
@@ -22,6 +30,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may use the route: at least this role, or everyone. Without it the route is refused to everyone. */
     access?: Role | 'public'
+    /** A public route that signs in: by what it is sent, or by redirects of the browser. */
+    signIn?: 'body' | 'redirect'
   }
 }
 
@@ -41,6 +51,9 @@ export const RequireRole = (role: Role) =>
 
 /** A route that needs no key. */
 export const Public = () => routeOptions({ access: 'public' })
+
+/** A public route that signs in. Its host, its origin and its address are checked before its body is read. */
+export const SignsIn = (signIn: 'body' | 'redirect') => routeOptions({ access: 'public', signIn })
 
 export const mayActAs = (has: Role, needs: Role): boolean => roles.indexOf(has) >= roles.indexOf(needs)
 

@@ -2,6 +2,7 @@ import type { Connections } from '#libs/health'
 import { MemoryGuardError, type Lifecycle } from '#libs/platform'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
+import { isConsole } from '../console/console-paths.js'
 import { chooseType } from '../http/acceptable.js'
 import type { BodyMemory } from '../http/body-memory.js'
 import { clientAddressOf } from '../http/client-address.js'
@@ -11,8 +12,11 @@ import type { RequestLimits } from '../http/request-limits.js'
 import { mayActAs, type RequestWithPrincipal } from './access.js'
 import type { SignIns } from './sign-ins.js'
 
-/** Paths below which nothing is told to callers without a key, not even what there is. */
+/** Paths below which a caller without a key learns nothing, not even which routes exist. */
 const isInternal = (path: string): boolean => /^\/v1(?:[/?#]|$)/.test(path)
+
+/** Largest body of a sign-in, in bytes. */
+const signInBytes = 4_096
 
 /** What admission depends on. */
 export interface Admission {
@@ -36,6 +40,7 @@ export const admitRequests = (
   const routes = new KnownRoutes()
   fastify.addHook('onRoute', (route) => {
     routes.add(route)
+    if (route.config?.signIn) route.bodyLimit = signInBytes
     if (isDocumentation(route.url)) route.config = { ...route.config, access: 'public', produces: ['*/*'] }
   })
   // Without a listener Node asks for the body of everyone who expects to be asked.
@@ -49,13 +54,14 @@ export const admitRequests = (
     }
     const { url = '', config } = request.routeOptions
     if (lifecycle.state === 'starting' && isInternal(url)) throw startingError()
-    const { access, produces } = config
+    const { access, produces, signIn } = config
     if (access === 'public') {
-      if (isDocumentation(path)) limits.ofAddress?.count(clientAddressOf(request))
+      if (isDocumentation(path) || isConsole(url) || isInternal(url)) limits.ofAddress?.count(clientAddressOf(request))
+      if (signIn) signIns.admit(request, signIn)
     } else {
       const hasRoute = !request.is404 && !routes.isOfAnother(url, path)
       if (hasRoute || isInternal(path)) {
-        const found = signIns.find(request)
+        const found = signIns.find(request, reply)
         const principal = found instanceof Promise ? await found : found
         ;(request as RequestWithPrincipal).principal = principal
         limits.ofKey?.count(principal.id)
@@ -69,7 +75,7 @@ export const admitRequests = (
     if (request.raw.errored) throw request.raw.errored
     chooseType(request.headers.accept, produces)
     const { principal } = request as RequestWithPrincipal
-    // A caller without a key reaches no route that reads a body.
+    // A caller without a key reaches no route that reads a body, but those that sign in, whose bodies are small.
     if (principal) bodies.admit(request, reply, principal.id)
     if (request.headers.expect !== undefined) reply.raw.writeContinue()
     return undefined

@@ -9,7 +9,7 @@ import { plainText } from '../http/plain-text.js'
 import { strictInput } from '../http/strict-input.js'
 import { principalOf, RequireRole, type RequestWithPrincipal } from './access.js'
 import { AuditTrail, callerOf } from './audit-trail.js'
-import { KeyCache } from './key-cache.js'
+import { CredentialCache } from './credential-cache.js'
 
 const instant = z.iso.datetime()
 
@@ -60,7 +60,7 @@ const keyPage = z.strictObject({ items: z.array(keyResponse), next_cursor: z.nul
 export class ApiKeysController {
   constructor(
     private readonly keys: ApiKeyRepository,
-    private readonly cache: KeyCache,
+    private readonly cache: CredentialCache,
     private readonly audit: AuditTrail,
   ) {}
 

@@ -39,7 +39,7 @@ describe('A7: counts of the audit trail', () => {
     expect(tally.take(true)).toEqual([])
   })
 
-  it('tell apart actions, keys and targets, and count facets', () => {
+  it('separate actions, keys and targets, and count facets', () => {
     const { tally } = makeTally()
     tally.add(observe(7))
     tally.add(observe(7, { facets: { routes: 'GET /v1/tasks' } }))

@@ -2,10 +2,15 @@ import { AuditRepository, type AuditEntry, type Database } from '#libs/database'
 import { Injectable } from '@nestjs/common'
 import { principalOf, type Principal, type RequestWithPrincipal } from './access.js'
 
-/** Who makes a change, and by which request. */
-export interface Caller {
-  readonly principal: Principal
+/** Under which id the trail records who makes a change, and by which request. */
+interface Actor {
+  readonly principal: Pick<Principal, 'id'>
   readonly requestId: string
+}
+
+/** Who makes a change, and by which request. */
+export interface Caller extends Actor {
+  readonly principal: Principal
 }
 
 export const callerOf = (request: RequestWithPrincipal): Caller => ({
@@ -32,7 +37,7 @@ export class AuditTrail {
    * rolls both back. Send notifications outside the database only after this has resolved.
    */
   change<Outcome>(
-    caller: Caller,
+    caller: Actor,
     change: (database: Database) => Promise<Outcome>,
     describe: (outcome: Outcome) => AuditedAction,
   ): Promise<Outcome> {
@@ -52,7 +57,7 @@ export class AuditTrail {
 
 /** The entry of what a caller did. */
 export const toEntry = (
-  { principal, requestId }: Caller,
+  { principal, requestId }: Actor,
   { action, target, details = {} }: AuditedAction,
 ): AuditEntry => ({
   apiKeyId: principal.id,

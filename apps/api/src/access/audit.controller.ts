@@ -5,8 +5,10 @@ import { Controller, Get, Inject, Query } from '@nestjs/common'
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod'
 import { pageLimit, toPage } from '../http/paging.js'
+import { plainText } from '../http/plain-text.js'
 import { problemSchema } from '../http/problem.js'
 import { strictInput } from '../http/strict-input.js'
+import { faultOfEnd, timeOrAgo } from '../http/times.js'
 import { RequireRole } from './access.js'
 
 const entry = z
@@ -31,6 +33,11 @@ const auditQuery = strictInput({
     .regex(/^\d{1,16}$/, 'must be a `next_cursor` of an earlier page')
     .optional(),
   limit: pageLimit,
+  action: plainText(64).optional().describe('Such as `queue.pause` or `request.reject`'),
+  target: plainText(512).optional().describe('What it was done to, as the entry has it; for a person see `user_id`'),
+  api_key_id: z.uuid({ error: 'must be a UUID' }).optional().describe('Entries of this API key or OIDC caller'),
+  since: timeOrAgo.optional().describe('Only entries of then or later; `24h` is how long ago'),
+  until: timeOrAgo.optional().describe('Only entries of before then'),
   user_id: z.coerce
     .number()
     .pipe(entityId)
@@ -38,6 +45,9 @@ const auditQuery = strictInput({
     .describe(
       'Entries about this person: reads, with AUDIT_READS=persons, deletions, erasures, and keys bound to them',
     ),
+}).superRefine(({ since, until }, context) => {
+  const fault = faultOfEnd(since, until)
+  if (fault !== undefined) context.addIssue({ code: 'custom', path: ['until'], message: fault })
 })
 
 const checkpoint = z.strictObject({
@@ -126,10 +136,13 @@ export class AuditController {
   @RequireRole('admin')
   @ApiOperation({ summary: 'Who changed something, was rejected, or read whose data; newest first' })
   @ApiResponse({ status: 200, description: 'One page', standardSchema: auditPage })
-  async list(@Query({ schema: auditQuery }) { cursor, limit, user_id: userId }: z.infer<typeof auditQuery>) {
+  async list(
+    @Query({ schema: auditQuery })
+    { cursor, limit, user_id: userId, api_key_id: apiKeyId, ...filter }: z.infer<typeof auditQuery>,
+  ) {
     const before = cursor === undefined ? undefined : Number(cursor)
     return toPage(
-      await this.entries.list(before, limit + 1, userId),
+      await this.entries.list(before, limit + 1, { ...filter, userId, apiKeyId }),
       limit,
       ({ id, at, apiKeyId, action, target, details, requestId }): z.infer<typeof entry> => ({
         id,

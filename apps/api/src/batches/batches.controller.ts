@@ -1,3 +1,4 @@
+import { BatchSubmitter } from '#libs/calls'
 import { Readable } from 'node:stream'
 import { MemoryGuardError } from '#libs/platform'
 import { Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
@@ -12,12 +13,11 @@ import {
 } from '../access/access.js'
 import { chooseType, Produces } from '../http/acceptable.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
+import { preferHeader, respondToSubmission, waitSecondsOf } from '../http/prefer.js'
 import { faultsOf, problemSchema } from '../http/problem.js'
 import { allowUpload } from '../http/slow-bodies.js'
 import { Bodies } from '../openapi/documented-bodies.js'
-import { uploadSource } from './batch-source.js'
-import { BatchSubmitter } from './batch-submitter.js'
+import { uploadSource } from './upload-source.js'
 import {
   batchResponse,
   batchId,
@@ -75,7 +75,7 @@ export class BatchesController {
     },
   })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one batch' })
-  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiHeader(preferHeader)
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: batchResponse })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: batchResponse })
   async submit(
@@ -88,25 +88,26 @@ export class BatchesController {
     const idempotencyKey = parseIdempotencyKey(headers['idempotency-key'])
     const missing = new MissingValues(query.missing_values)
     const principal = principalOf(request)
-    const { id, userId: boundTo } = principal
-    const submission = { model: query.model, boundTo, submittedBy: id, scope: id, idempotencyKey, waitSeconds }
+    const { id, userId: boundTo, traceparent } = principal
+    const caller = { boundTo, submittedBy: id, scope: id, traceparent }
+    const submission = { ...caller, model: query.model, idempotencyKey, waitSeconds }
     raw.setTimeout(idleUploadMs, () => raw.destroy())
     allowUpload(request)
     try {
       const { taskId } = await (body instanceof Readable
         ? this.submitter.submit(uploadSource(await openUpload(body, request), missing), submission)
         : this.submitter.submitPeople(toRequest(body), submission))
-      const answer = await this.batches.get(taskId, principal)
-      answerSubmission(reply, {
-        location: `/v1/batches/${answer.id}`,
-        taskId: answer.task_id,
-        state: answer.state,
+      const response = await this.batches.get(taskId, principal)
+      respondToSubmission(reply, {
+        location: `/v1/batches/${response.id}`,
+        taskId: response.task_id,
+        state: response.state,
         waitSeconds,
       })
-      return answer
+      return response
     } finally {
       raw.setTimeout(0)
-      // What is left of a refused upload is read and thrown away, so that its sender gets to see the answer and the
+      // What is left of a refused upload is read and thrown away, so that its sender gets to see the response and the
       // connection can be used again. Nothing flows as long as someone waits for pieces.
       raw.unpipe()
       raw.removeAllListeners('readable')

@@ -1,14 +1,12 @@
+import { CallsModule } from '#libs/calls'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
-import { ModelsModule } from '../models/models.module.js'
-import { BatchSubmitter } from './batch-submitter.js'
 import { BatchesController } from './batches.controller.js'
 import { BatchesService } from './batches.service.js'
 
 @Module({
-  imports: [AccessModule, ModelsModule],
+  imports: [AccessModule, CallsModule],
   controllers: [BatchesController],
-  providers: [BatchesService, BatchSubmitter],
-  exports: [BatchSubmitter],
+  providers: [BatchesService],
 })
 export class BatchesModule {}

@@ -1,6 +1,6 @@
+import { SlicedList } from '#libs/calls'
 import { taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
-import { SlicedList } from '../http/sliced-list.js'
 import { strictInput } from '../http/strict-input.js'
 import { celeryStates } from '../predictions/predictions.schemas.js'
 

@@ -9,7 +9,7 @@ import { ReachableRows } from '../access/reachable-rows.js'
 import { writeResults } from './batch-results.js'
 import type { BatchResponse, BatchPage, BatchQuery, ResultFormat } from './batches.schemas.js'
 
-/** Most errors in the answer about a batch. */
+/** Most errors in the response about a batch. */
 const maxErrors = 100
 
 /** Reads batches and cancels them. */

@@ -46,8 +46,8 @@ export const findDialect = (text: string, isWhole: boolean): FoundDialect | unde
       line += 1
       continue
     }
-    const told = separatorLine.exec(content)?.[1]
-    if (told !== undefined) return { separator: told, lineEnd, start: next, line: line + 1 }
+    const named = separatorLine.exec(content)?.[1]
+    if (named !== undefined) return { separator: named, lineEnd, start: next, line: line + 1 }
     return { separator: mostFrequent(content), lineEnd, start, line }
   }
 }

@@ -83,7 +83,7 @@ describe('CSV reader', () => {
     )
   })
 
-  it('A3: looks at each character of a hostile record once, however small the pieces', () => {
+  it('A3: reads each character of a hostile record once, however small the pieces', () => {
     const record = `"${'""'.repeat(1_000)}"${',"x"'.repeat(15_000)}\n`
     const read = (size: number) => {
       const reader = new CsvReader()

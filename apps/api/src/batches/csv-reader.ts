@@ -45,7 +45,7 @@ export class CsvReader {
     while (position < text.length) {
       const end = this.length === 0 ? text.indexOf(lineEnd, position) : -1
       if (end - position > maxRecordLength) throw this.tooLong()
-      // Looked for in the line alone: a search through the rest of the text for each line would be quadratic.
+      // Searched for in the line alone: a search through the rest of the text for each line would be quadratic.
       const row = text.slice(position, Math.max(end, position))
       if (end < 0 || row.includes('"')) {
         position = this.read(text, position, records)

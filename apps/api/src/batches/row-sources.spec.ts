@@ -1,11 +1,11 @@
+import { checkRow, toItem, type RawRow } from '#libs/calls'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { ModelCatalogue, readModelFolder } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { MissingValues } from './cells.js'
-import { checkRow } from './check-row.js'
-import { readCsvRows, readNdjsonRows, toItem, type RawRow } from './row-sources.js'
+import { readCsvRows, readNdjsonRows } from './row-sources.js'
 import { readBytes, readFileBytes } from './upload-bytes.js'
 import { maxRecordLength, readUploadText } from './upload-text.js'
 
@@ -98,7 +98,7 @@ describe('rows of a CSV file', () => {
     ['an end inside a character', Buffer.from([0x61, 0xc3]), 'It is no UTF-8'],
     ['a quote in the header that never closes', 'user_id,"age\n1,2\n', 'Line 1: The quote'],
     ['a misplaced quote in the header', 'user_id,a"ge\n1,2\n', 'Line 1: a quote'],
-  ])('are not looked for in %s', async (_name, bytes, words) => {
+  ])('are not searched for in %s', async (_name, bytes, words) => {
     const error = await failure(readCsv(bytes))
     expect(error.code).toBe('REQUEST_MALFORMED')
     expect(error.message).toContain(words)

@@ -1,14 +1,10 @@
+import { toItem, type RawRow } from '#libs/calls'
 import { numberOfWord, type ModelCatalogue, type RiskManifest } from '#libs/ml/manifest'
 import { cellFault, MissingValues, toNumber } from './cells.js'
 import { findDialect, type FoundDialect } from './csv-dialect.js'
 import { readHeader, type CsvColumn } from './csv-header.js'
 import { CsvReader, type CsvRecord } from './csv-reader.js'
 import { maxRecordLength, unreadable } from './upload-text.js'
-
-/** A row as it came in, unchecked, or what is wrong with it already. */
-export type RawRow =
-  | { readonly line: number; readonly userId: unknown; readonly metrics: unknown }
-  | { readonly line: number; readonly fault: string; readonly userId?: number | undefined }
 
 /** How the cells of a file are read. */
 interface CellRules {
@@ -28,7 +24,7 @@ export async function* readCsvRows(
   missing = new MissingValues(),
 ): AsyncGenerator<RawRow[]> {
   let begin = ''
-  let looked = 0
+  let searched = 0
   let reader: CsvReader | undefined
   let columns: readonly CsvColumn[] | undefined
   let rules: CellRules = { missing, hasDecimalComma: false }
@@ -50,9 +46,9 @@ export async function* readCsvRows(
       continue
     }
     begin += piece
-    // Looked at again when there is twice as much: small pieces must not cost a look each.
-    if (begin.length < 2 * looked) continue
-    looked = begin.length
+    // Searched again when there is twice as much: small pieces must not cost a search each.
+    if (begin.length < 2 * searched) continue
+    searched = begin.length
     const found = findDialect(begin, false)
     if (!found && begin.length > maxRecordLength) throw unreadable(1, 'The file begins with nothing but blank lines.')
     if (!found) continue
@@ -157,14 +153,4 @@ const withoutMissing = (row: RawRow, missing: MissingValues): RawRow => {
   const entries = Object.entries(row.metrics)
   if (!entries.some(([, value]) => isMissing(value))) return row
   return { ...row, metrics: Object.fromEntries(entries.filter(([, value]) => !isMissing(value))) }
-}
-
-/** One item as JSON has it: `{user_id, health_metrics}` and nothing else. */
-export const toItem = (line: number, item: unknown): RawRow => {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-    return { line, fault: 'must be an object with user_id, health_metrics' }
-  }
-  const { user_id: userId, health_metrics: metrics, ...others } = item as Record<string, unknown>
-  if (Object.keys(others).length > 0) return { line, fault: 'may have only user_id, health_metrics' }
-  return { line, userId, metrics }
 }

@@ -18,7 +18,7 @@ const otherFiles: readonly (readonly [begin: string, words: string])[] = [
 ]
 
 /**
- * The bytes of a stream. It is left open when the caller stops early, so that the request can still be answered.
+ * The bytes of a stream. It is left open when the caller stops early, so that the request can still get a response.
  * @throws MemoryGuardError REQUEST_MALFORMED for an upload that is cut off.
  */
 export async function* readBytes(stream: Readable): AsyncGenerator<Buffer> {

@@ -18,7 +18,7 @@ const maxBackMs = 3_600_000
 export class EventHub {
   private readonly inboxes = new Set<EventInbox>()
   private tail: Promise<EventTail> | undefined
-  private looking: Promise<unknown> = Promise.resolve()
+  private reading: Promise<unknown> = Promise.resolve()
   private readonly parts: TailParts
 
   constructor(repository: TaskEventRepository, finished: FinishedTasks, @Inject(LOGGER) log: Logger) {
@@ -84,11 +84,11 @@ export class EventHub {
     for (let page = await inbox.take(); page; page = await inbox.take()) yield page
   }
 
-  /** One look at the whole table at a time, however many clients come back at once. */
-  private inTurn<Answer>(look: () => Promise<Answer>): Promise<Answer> {
-    const answer = this.looking.then(look)
-    this.looking = answer.catch(() => undefined)
-    return answer
+  /** One read of the whole table at a time, however many clients come back at once. */
+  private inTurn<Result>(read: () => Promise<Result>): Promise<Result> {
+    const page = this.reading.then(read)
+    this.reading = page.catch(() => undefined)
+    return page
   }
 
   private startTail(): Promise<EventTail> {

@@ -4,8 +4,8 @@ import { isDatabaseUnavailable } from '#libs/database'
 import { CONFIG, LOGGER, MemoryGuardError, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common'
 import type { FastifyReply } from 'fastify'
-import { parseBearer, principalOf, type RequestWithPrincipal } from '../access/access.js'
-import { KeyCache, streamCheckMs } from '../access/key-cache.js'
+import { principalOf, type RequestWithPrincipal } from '../access/access.js'
+import { CredentialCache, streamCheckMs } from '../access/credential-cache.js'
 import { eventFrame, heartbeatFrame, openingFrame, type StreamEvent } from './event-frames.js'
 
 /** Where the events of a stream come from. */
@@ -21,7 +21,7 @@ const maxStreams = 1_000
 
 /**
  * Writes server-sent events. A client that reads slowly slows down its own source and nothing else, for the next event
- * is fetched when the one before has left. Streams end with their client, with their key, and before the process does.
+ * is fetched when the one before has left. Streams end with their client, with their key or session, and before the process does.
  */
 @Injectable()
 export class EventStreams implements BeforeApplicationShutdown {
@@ -30,13 +30,13 @@ export class EventStreams implements BeforeApplicationShutdown {
   private isStopping = false
 
   constructor(
-    private readonly keys: KeyCache,
+    private readonly credentials: CredentialCache,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   /**
-   * Answers a request with a stream; resolves when its headers have left.
+   * Responds to a request with a stream; resolves when its headers have left.
    * @throws what `start` throws, before anything was written.
    */
   async serve(
@@ -58,7 +58,7 @@ export class EventStreams implements BeforeApplicationShutdown {
     reply.raw.once('close', () => this.end(closing))
     try {
       const source = await start(closing.signal)
-      const frames = this.frames(source, request.headers.authorization, closing)
+      const frames = this.frames(source, this.credentials.of(request) ?? '', closing)
       await reply.send(Readable.from(frames, { objectMode: false }))
     } catch (error) {
       this.end(closing)
@@ -90,11 +90,10 @@ export class EventStreams implements BeforeApplicationShutdown {
 
   private async *frames(
     { events, position }: EventSource,
-    authorization: string | undefined,
+    credential: string,
     closing: AbortController,
   ): AsyncGenerator<string> {
     const heartbeatMs = this.config.events.heartbeatSeconds * 1000
-    const key = parseBearer(authorization) ?? ''
     let checkedAt = performance.now()
     let writtenAt = checkedAt
     try {
@@ -104,7 +103,7 @@ export class EventStreams implements BeforeApplicationShutdown {
         const arrived = await nextOrSilence(next, Math.min(heartbeatMs, streamCheckMs))
         const now = performance.now()
         if (now - checkedAt >= streamCheckMs) {
-          if (!(await this.isStillLetIn(key))) return
+          if (!(await this.isStillLetIn(credential))) return
           checkedAt = now
         }
         if (arrived !== 'silence') {
@@ -126,13 +125,15 @@ export class EventStreams implements BeforeApplicationShutdown {
     }
   }
 
-  /** A stream ends when its key expires or is revoked. While the key cannot be checked, the stream continues. */
-  private async isStillLetIn(key: string): Promise<boolean> {
+  /** A stream ends when its key, token or session does. While that cannot be checked, the stream continues. */
+  private async isStillLetIn(credential: string): Promise<boolean> {
     try {
-      return (await this.keys.find(key)) !== null
+      return (await this.credentials.find(credential)) !== null
     } catch (error) {
       if (isDatabaseUnavailable(error)) return true
-      throw error
+      if (!(error instanceof MemoryGuardError)) throw error
+      // A token that gives no role any more; an issuer that does not respond says nothing about the token.
+      return error.code === 'OIDC_UNAVAILABLE'
     }
   }
 }

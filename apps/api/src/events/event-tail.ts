@@ -1,6 +1,6 @@
 import type { EventClock, TaskEventRepository, TaskHistory } from '#libs/database'
 import { PeriodicLoop, type Logger } from '#libs/platform'
-import { HeardEnds, type FinishedTasks } from '#libs/tasks'
+import { NotifiedEnds, type FinishedTasks } from '#libs/tasks'
 import { compareKeys, startOf, type EventKey } from './event-key.js'
 import { toTaskEvent, type TaskEvent } from './events.schemas.js'
 
@@ -16,7 +16,7 @@ export interface EventPage {
   readonly until: EventKey
 }
 
-/** What a tail asks of the system. */
+/** What a tail needs of the system. */
 export interface TailParts {
   readonly repository: TaskEventRepository
   readonly finished: FinishedTasks
@@ -24,9 +24,9 @@ export interface TailParts {
 }
 
 const pollMs = 500
-/** Rest after a look, as a multiple of the time it took: the database is never kept busy by it. */
+/** Rest after a poll, as a multiple of the time it took: the database is never kept busy by it. */
 const restFactor = 10
-/** Most tasks of one look. */
+/** Most tasks of one poll. */
 const pageSize = 2_000
 
 /**
@@ -37,7 +37,7 @@ const pageSize = 2_000
  * an event has received all before it.
  */
 export class EventTail {
-  private readonly heard: HeardEnds
+  private readonly ends: NotifiedEnds
   private isStopped = false
   private readonly loop: PeriodicLoop
 
@@ -46,8 +46,8 @@ export class EventTail {
     private readonly onPage: (page: EventPage) => void,
     private current: EventKey,
   ) {
-    this.heard = new HeardEnds(parts.finished)
-    this.loop = new PeriodicLoop({ name: 'events', intervalMs: pollMs, run: () => this.look() }, parts.log)
+    this.ends = new NotifiedEnds(parts.finished)
+    this.loop = new PeriodicLoop({ name: 'events', intervalMs: pollMs, run: () => this.poll() }, parts.log)
     this.loop.start()
   }
 
@@ -65,11 +65,11 @@ export class EventTail {
   stop(): void {
     this.isStopped = true
     void this.loop.stop()
-    this.heard.stop()
+    this.ends.stop()
   }
 
-  /** Returns the time until the next look, in milliseconds. */
-  private async look(): Promise<number> {
+  /** Returns the time until the next poll, in milliseconds. */
+  private async poll(): Promise<number> {
     const startedAt = performance.now()
     try {
       await this.advance(await this.parts.repository.readClock())
@@ -82,7 +82,7 @@ export class EventTail {
   private async advance(clock: EventClock): Promise<void> {
     const { settled } = clock
     if (settled <= this.current.at) return
-    const { ids, isComplete } = await this.heard.collect(clock, this.current.at)
+    const { ids, isComplete } = await this.ends.collect(clock, this.current.at)
     const known = isComplete ? ids : null
     const { page, tasks } = await readEvents(this.parts.repository, this.current, startOf(settled), known)
     if (this.isStopped) return
@@ -91,7 +91,7 @@ export class EventTail {
     const isWhole = page.until.at === settled
     const found = new Set(tasks.map(({ id }) => id))
     // If the page is complete, notified tasks that are not in it ended before it.
-    this.heard.forget(ids.filter((id) => !later.has(id) && (isWhole || found.has(id))))
+    this.ends.forget(ids.filter((id) => !later.has(id) && (isWhole || found.has(id))))
     this.onPage(page)
   }
 }

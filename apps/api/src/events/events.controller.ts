@@ -5,6 +5,7 @@ import { isTerminal } from '#libs/tasks/contracts'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
 import { Produces } from '../http/acceptable.js'
 import { problemSchema } from '../http/problem.js'
+import { TaskIdPipe } from '../tasks/task-id.pipe.js'
 import { taskId } from '../tasks/tasks.schemas.js'
 import { EventHub } from './event-hub.js'
 import { parseKey, unknownEventId } from './event-key.js'
@@ -42,7 +43,7 @@ export class EventsController {
   })
   @ApiResponse({ status: 204, description: 'The task has ended, and there is nothing after Last-Event-ID' })
   async ofTask(
-    @Param('id', { schema: taskId }) id: string,
+    @Param('id', { schema: taskId, pipes: [TaskIdPipe] }) id: string,
     @Headers('last-event-id') lastId: string | undefined,
     @CurrentPrincipal() principal: Principal,
     @Req() request: FastifyRequest,
@@ -52,7 +53,7 @@ export class EventsController {
     const found = await this.follower.find(id, principal)
     const { task } = found
     const isOver = isTerminal(task.state) && task.timeline.every(({ place }) => place <= after)
-    // The one answer after which a browser does not connect again.
+    // The one response after which a browser does not connect again.
     if (isOver) return void (await reply.status(204).send())
     await this.streams.serve(request, reply, (signal) => ({ events: this.follower.follow(found, after, signal) }))
   }

@@ -10,5 +10,6 @@ import { TaskFollower } from './task-follower.js'
   imports: [AccessModule],
   controllers: [EventsController],
   providers: [EventHub, EventStreams, TaskFollower],
+  exports: [EventStreams],
 })
 export class EventsModule {}

@@ -1,9 +1,11 @@
 import type { TaskHistory, TaskProgress, TimelineEntry } from '#libs/database'
 import { queueNames } from '#libs/platform'
-import { celeryStateOf, isTaskName, catalogue, taskStates } from '#libs/tasks/contracts'
+import { celeryStateOf, taskStates } from '#libs/tasks/contracts'
 import { z } from 'zod'
 import { toProgress } from '../tasks/task-responses.js'
-import { statesFilter, taskProgress } from '../tasks/tasks.schemas.js'
+import { statesFilter } from '../tasks/task-filter.schemas.js'
+import { taskName } from '../tasks/task-name.js'
+import { taskProgress } from '../tasks/tasks.schemas.js'
 import { strictInput } from '../http/strict-input.js'
 import { celeryStates } from '../predictions/predictions.schemas.js'
 
@@ -53,12 +55,12 @@ export type TaskEvent = z.infer<typeof taskEvent>
 const progressEvent = taskProgress.extend({ task_id: z.uuid() }).meta({ id: 'TaskProgressEvent' })
 
 /** An event in the OpenAPI document: its fields as the HTML standard reads them, and what its data holds. */
-const documentedEvent = (names: readonly string[], data: z.ZodType) => ({
+export const documentedEvent = (names: readonly string[], data: z.ZodType) => ({
   type: 'object',
   required: ['event', 'data'],
   properties: {
     id: { type: 'string', description: 'For Last-Event-ID; `task.progress` has none' },
-    event: { type: 'string', enum: names },
+    event: { type: 'string', enum: [...names] },
     data: { type: 'string', contentMediaType: 'application/json', contentSchema: z.toJSONSchema(data) },
   },
 })
@@ -72,10 +74,7 @@ export const documentedChangeOrProgress = documentedEvent(
 )
 
 export const eventsQuery = strictInput({
-  name: z
-    .string()
-    .refine(isTaskName, { error: `must be one of ${Object.keys(catalogue).join(', ')}` })
-    .optional(),
+  name: taskName.optional(),
   queue: z.enum(queueNames, { error: `must be one of ${queueNames.join(', ')}` }).optional(),
   state: statesFilter,
 })

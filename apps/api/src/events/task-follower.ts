@@ -10,7 +10,7 @@ import { toProgress } from '../tasks/task-responses.js'
 import { toTaskEvent } from './events.schemas.js'
 
 /** How often followed tasks are read, in milliseconds; all at the same time, in one query. */
-const lookIntervalMs = 500
+const pollIntervalMs = 500
 
 /** A task as it was read, with how far it is. */
 export interface FollowedTask {
@@ -35,10 +35,10 @@ export class TaskFollower {
       maxWaitMs: 5,
       flush: async (ids) => {
         const found = await repository.read(ids)
-        const told = await progress.list([...found.values()])
+        const progressById = await progress.list([...found.values()])
         return ids.map((id) => {
           const task = found.get(id)
-          return { value: task && { task, progress: told.get(id) } }
+          return { value: task && { task, progress: progressById.get(id) } }
         })
       },
     })
@@ -58,7 +58,7 @@ export class TaskFollower {
     const { id } = first.task
     const ended = this.finished.expect(id)
     let place = after
-    let told = ''
+    let sent = ''
     try {
       for (let found: FollowedTask | undefined = first; found; found = await this.reads.add(id)) {
         const { task, progress } = found
@@ -69,11 +69,11 @@ export class TaskFollower {
         }
         if (isTerminal(task.state)) return
         const data = { task_id: id, ...(progress && toProgress(progress)) }
-        if (progress && task.state === 'running' && JSON.stringify(data) !== told) {
-          told = JSON.stringify(data)
+        if (progress && task.state === 'running' && JSON.stringify(data) !== sent) {
+          sent = JSON.stringify(data)
           yield { event: 'task.progress', data }
         }
-        await ended.within((lookIntervalMs - (Date.now() % lookIntervalMs)) / 1_000, signal)
+        await ended.within((pollIntervalMs - (Date.now() % pollIntervalMs)) / 1_000, signal)
         if (signal.aborted) return
       }
     } finally {

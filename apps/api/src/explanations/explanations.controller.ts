@@ -2,7 +2,7 @@ import { Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@ne
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
-import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
+import { preferHeader, respondToSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { predictionId } from '../predictions/predictions.schemas.js'
 import {
@@ -23,8 +23,8 @@ export class ExplanationsController {
   @Post()
   @RequireRole('submitter')
   @HttpCode(202)
-  @ApiOperation({ summary: 'Explain a prediction; asking again answers the explanation that there is' })
-  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiOperation({ summary: 'Explain a prediction; asking again returns the same explanation' })
+  @ApiHeader(preferHeader)
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: explanationResponse })
   @ApiResponse({
     status: 200,
@@ -39,15 +39,15 @@ export class ExplanationsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExplanationResponse> {
     const waitSeconds = waitSecondsOf(prefer)
-    const answer = await this.explanations.request(id, output, principal, waitSeconds)
+    const response = await this.explanations.request(id, output, principal, waitSeconds)
     const query = output === undefined ? '' : `?output=${encodeURIComponent(output)}`
-    answerSubmission(reply, {
+    respondToSubmission(reply, {
       location: `/v1/predictions/${id}/explanation${query}`,
-      taskId: answer.task_id,
-      state: answer.state,
+      taskId: response.task_id,
+      state: response.state,
       waitSeconds,
     })
-    return answer
+    return response
   }
 
   @Get()

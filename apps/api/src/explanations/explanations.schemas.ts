@@ -31,7 +31,7 @@ export const explanationResponse = z
       .nullable()
       .describe('In which contributions add up: `log_odds`, `probability` or the `score` of one class of several'),
     base_value: z.number().nullable().describe('Expected output over the reference people'),
-    output: z.number().nullable().describe('The explained answer: base value and contributions added up'),
+    output: z.number().nullable().describe('The explained output: base value and contributions added up'),
     contributions: z
       .array(
         z.strictObject({

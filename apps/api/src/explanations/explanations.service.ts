@@ -32,7 +32,7 @@ export class ExplanationsService {
    * Has an output of a prediction explained, once: later calls return the same explanation. One that has failed is
    * tried again. Waits up to `waitSeconds` for it.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, also for what the principal does not reach; TASK_STATE_CONFLICT if
-   * the prediction has ended without an answer; REQUEST_INVALID for an output that the model does not have;
+   * the prediction has ended without a result; REQUEST_INVALID for an output that the model does not have;
    * MODEL_UNKNOWN if the model is no longer here.
    */
   async request(
@@ -43,7 +43,7 @@ export class ExplanationsService {
   ): Promise<ExplanationResponse> {
     const prediction = await this.getPrediction(predictionId, principal)
     const outputName = this.outputNameOf(prediction, output)
-    const row = { taskId: uuidv7(), submittedBy: principal.id }
+    const row = { taskId: uuidv7(), submittedBy: principal.id, traceparent: principal.traceparent }
     await this.submissions.submit(() => this.store(prediction, outputName, row), row, waitSeconds)
     return this.toResponse(await this.getView(predictionId, outputName), prediction)
   }
@@ -59,7 +59,7 @@ export class ExplanationsService {
     const known = await this.explanations.find(predictionId, outputName)
     if (known && (!isTerminal(known.state) || known.state === 'succeeded')) return storedBefore(known.taskId)
     if (isTerminal(state) && state !== 'succeeded') {
-      const why = `The prediction has ended as ${state}: there is no answer to explain.`
+      const why = `The prediction has ended as ${state}: there is no result to explain.`
       throw new MemoryGuardError('TASK_STATE_CONFLICT', why)
     }
     const failedTaskId = known?.taskId

@@ -5,7 +5,7 @@ import { CurrentPrincipal, mustReach, principalOf, RequireRole } from '../access
 import type { Principal, RequestWithPrincipal } from '../access/access.js'
 import { pathId } from '../http/path-id.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
+import { preferHeader, respondToSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
 import {
@@ -29,7 +29,7 @@ export class ForecastsController {
   @OptionalBody()
   @ApiOperation({ summary: "Forecast a person's MMSE from their recorded measurements" })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and request make one forecast' })
-  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiHeader(preferHeader)
   @ApiResponse({ status: 202, description: 'Stored and queued, or already waiting', standardSchema: forecastResponse })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: forecastResponse })
   async request(
@@ -42,14 +42,14 @@ export class ForecastsController {
     mustReach(principal, person)
     const waitSeconds = waitSecondsOf(request.headers.prefer)
     const key = parseIdempotencyKey(request.headers['idempotency-key'])
-    const answer = await this.forecasts.request(person, horizons_months, waitSeconds, principal.id, key)
-    answerSubmission(reply, {
+    const response = await this.forecasts.request(person, horizons_months, waitSeconds, principal, key)
+    respondToSubmission(reply, {
       location: `/v1/users/${person}/forecasts/latest`,
-      taskId: answer.task_id,
-      state: answer.state,
+      taskId: response.task_id,
+      state: response.state,
       waitSeconds,
     })
-    return answer
+    return response
   }
 
   @Get('latest')

@@ -1,3 +1,5 @@
+import { toForecastResult } from '#libs/calls'
+import type { Principal } from '../access/access.js'
 import {
   ForecastRepository,
   TaskRepository,
@@ -11,7 +13,6 @@ import { requestHash, Submissions } from '#libs/tasks'
 import { celeryStateOf, isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
-import { toForecastResult } from '../tasks/forecast-result.js'
 import type { ForecastResponse } from './forecasts.schemas.js'
 
 /** Submits forecasts and reads them. */
@@ -27,15 +28,15 @@ export class ForecastsService {
   ) {}
 
   /**
-   * Has a person's forecast made, unless the same one already waits; waits up to `waitSeconds` for it. `submittedBy` is
-   * the API key that asks, in whose scope the idempotency key counts.
+   * Has a person's forecast made, unless the same one already waits; waits up to `waitSeconds` for it. The
+   * idempotency key counts in the scope of the caller.
    * @throws {MemoryGuardError} MODEL_NOT_READY when there is no forecast model; IDEMPOTENCY_KEY_REUSED.
    */
   async request(
     userId: number,
     horizonsMonths: readonly number[] | undefined,
     waitSeconds: number,
-    submittedBy: string,
+    { id: submittedBy, traceparent }: Principal,
     idempotencyKey: string | undefined,
   ): Promise<ForecastResponse> {
     const manifest = this.getManifest()
@@ -47,6 +48,7 @@ export class ForecastsService {
       userId,
       horizonsMonths: horizons,
       submittedBy,
+      traceparent,
       idempotency: idempotencyKey === undefined ? undefined : { scope: submittedBy, key: idempotencyKey, hash },
     }
     const { stored } = await this.submissions.submit(this.store, wanted, waitSeconds)

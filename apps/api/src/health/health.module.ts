@@ -1,14 +1,15 @@
+import { CallsModule } from '#libs/calls'
 import { ReadinessModule } from '#libs/health'
 import { Module } from '@nestjs/common'
-import { ModelsModule } from '../models/models.module.js'
 import { ApiReadiness } from './api-readiness.js'
 import { ApiMetrics } from './api-metrics.js'
 import { HealthController } from './health.controller.js'
+import { QueueGauges } from './queue-gauges.js'
 
 @Module({
-  imports: [ReadinessModule, ModelsModule],
+  imports: [ReadinessModule, CallsModule],
   controllers: [HealthController],
-  providers: [ApiMetrics, ApiReadiness],
+  providers: [ApiMetrics, ApiReadiness, QueueGauges],
   exports: [ApiReadiness, ApiMetrics],
 })
 export class HealthModule {}

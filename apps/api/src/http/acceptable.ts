@@ -43,13 +43,20 @@ const weightOf = (type: string, ranges: readonly MediaRange[]): number => {
   return 0
 }
 
+/** Whether the caller is a browser that shows a page to a person, rather than a program. */
+export const prefersHtml = (accept = ''): boolean => {
+  const ranges = readRanges(accept)
+  return weightOf('text/html', ranges) > weightOf('application/problem+json', ranges)
+}
+
 /**
  * The media type to respond with: of those that the caller accepts the one wanted most, and of equals the first.
  * @throws MemoryGuardError REQUEST_NOT_ACCEPTABLE
  */
 export const chooseType = (accept: string | undefined, types: readonly string[] = json): string => {
   const first = types[0] ?? ''
-  if (accept === undefined || accept === '*/*' || accept === first) return first
+  // Files have types of their own, which nobody states when asking for one.
+  if (accept === undefined || accept === '*/*' || accept === first || first === '*/*') return first
   const ranges = readRanges(accept)
   if (ranges.length === 0) return first
   const weights = types.map((type) => weightOf(type, ranges))

@@ -47,6 +47,8 @@ export const acceptJson = (app: NestFastifyApplication): void => {
       })
       return parsed
     }
+    if (hasLoneSurrogate(text))
+      return done(malformed('The body holds one half of a surrogate pair, which is no character.'))
     const { hasLongLists, isLong } = request.routeOptions.config
     if (hasLongLists) return parseSliced(text, parseNow)
     try {
@@ -58,3 +60,17 @@ export const acceptJson = (app: NestFastifyApplication): void => {
 }
 
 const malformed = (words: string) => new MemoryGuardError('REQUEST_MALFORMED', words)
+
+/**
+ * Whether JSON text has an escape of half a surrogate pair: no text that a database can hold. Escaped backslashes are
+ * skipped, so that words about such escapes are not taken for one.
+ */
+export const hasLoneSurrogate = (text: string): boolean => {
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return false
+  for (const [escape] of text.matchAll(
+    /\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)/gs,
+  )) {
+    if (/^\\u[dD][89a-fA-F][0-9a-fA-F]{2}$/.test(escape)) return true
+  }
+  return false
+}

@@ -34,6 +34,11 @@ describe('A3: the size of JSON', () => {
     expect(check(`{"name":"short","list":${list(50_000)}}`, isLong)).toThrow('at most 2,000 values')
     expect(check(`{"name":"long","list":[${members(2_001)}]}`, isLong)).toThrow('at most 2,000 values')
   })
+
+  it('lets 150,000 values through in the lists of such a body', () => {
+    expect(check(`{"name":"long","list":${list(149_997)}}`, isLong)()).toMatchObject({ name: 'long' })
+    expect(check(`{"name":"long","list":${list(150_001)}}`, isLong)).toThrow('or 150,000 in the lists of a batch')
+  })
 })
 
 describe('the depth of JSON', () => {

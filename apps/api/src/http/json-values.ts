@@ -12,7 +12,7 @@ const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace, comma
  * Where the JSON value ends that starts at `from`: at the comma or the closing bracket behind it, or at the end of the
  * text. What is no JSON is for its parser to refuse.
  * @param outerDepth Brackets that are open around the value.
- * @param maxLength Looks no further than this many characters.
+ * @param maxLength Searches no further than this many characters.
  * @returns Undefined if it is nested too deep.
  */
 export const endOfValue = (

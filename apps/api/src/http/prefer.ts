@@ -11,6 +11,13 @@ declare module 'fastify' {
 /** Longest wait that a caller may ask for, in seconds. */
 export const maxWaitSeconds = 25
 
+/** The header in the OpenAPI document. */
+export const preferHeader = {
+  name: 'Prefer',
+  required: false,
+  description: `\`wait=N\`: respond with 200 if it is ready within N <= ${maxWaitSeconds} s`,
+}
+
 /** Seconds of `Prefer: wait=N` (RFC 7240), at most 25; 0 without it. An unreadable preference is no preference. */
 export const waitSecondsOf = (prefer: string | string[] | undefined): number => {
   const match = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec([prefer].flat().join(','))
@@ -28,7 +35,10 @@ export interface Submission {
 }
 
 /** Headers and status of every submission: 200 if it has ended in time, otherwise the route's 202 with when to ask. */
-export const answerSubmission = (reply: FastifyReply, { location, taskId, state, waitSeconds }: Submission): void => {
+export const respondToSubmission = (
+  reply: FastifyReply,
+  { location, taskId, state, waitSeconds }: Submission,
+): void => {
   reply.request.submittedTask = taskId
   void reply.header('location', location)
   if (waitSeconds > 0) void reply.header('preference-applied', `wait=${waitSeconds}`)

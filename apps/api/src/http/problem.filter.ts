@@ -2,8 +2,10 @@ import { isDatabaseUnavailable, isTextRefused } from '#libs/database'
 import { LOGGER, MemoryGuardError, SampledLines, type ErrorCode, type Logger } from '#libs/platform'
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { prefersHtml } from './acceptable.js'
 import { errorStatus } from './error-status.js'
-import { toldDetail, toldFaults, type Problem } from './problem.js'
+import { shownDetail, shownFaults, type Problem } from './problem.js'
+import { failedSignInPage } from './problem-page.js'
 import { hasUnreadBody, respondAndHangUp } from './unread-body.js'
 
 /** Refusals of the framework, before a request reaches a route, by HTTP status. */
@@ -41,14 +43,18 @@ const retryAfterSeconds = 2
 /** Most log lines about rejected requests (4xx) a second. */
 const rejectionsPerSecond = 50
 
-/** Answers every failure as problem+json; an unexpected one says only that, and its cause goes to the log. */
+/** Responds to every failure with problem+json; an unexpected one says only that, and its cause goes to the log. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   /** Called with every problem that is sent. */
   onProblem: ((request: FastifyRequest, status: number, code: ErrorCode) => void) | undefined
   private readonly rejections: SampledLines
 
-  constructor(@Inject(LOGGER) private readonly log: Logger) {
+  /** @param home Path of the start page. */
+  constructor(
+    @Inject(LOGGER) private readonly log: Logger,
+    private readonly home: string,
+  ) {
     const furtherMessage = 'further requests rejected within a second'
     const perSecond = rejectionsPerSecond
     this.rejections = new SampledLines(log, { level: 'info', message: 'request rejected', perSecond, furtherMessage })
@@ -56,11 +62,11 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp()
-    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>())
+    this.respond(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>())
   }
 
   /** Also for what the framework refuses before it knows a route. */
-  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  respond(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const isAborted = error instanceof Error && error === request.raw.errored
     const expected = isAborted ? malformed('The request was cut off.') : toExpected(error)
     const [status, title] = errorStatus[expected.code]
@@ -71,16 +77,17 @@ export class ProblemFilter implements ExceptionFilter {
       title,
       status,
       code: expected.code,
-      detail: toldDetail(expected.message),
-      errors: toldFaults(expected.faults),
+      detail: shownDetail(expected.message),
+      errors: shownFaults(expected.faults),
       request_id: request.id,
     }
     if (status === 503 || status === 429) {
       void reply.header('retry-after', expected.retryAfterSeconds ?? retryAfterSeconds)
     }
     if (status === 401) void reply.header('www-authenticate', 'Bearer')
-    void reply.status(status).type('application/problem+json; charset=utf-8')
-    const text = JSON.stringify(problem)
+    const isPage = request.routeOptions?.config.signIn === 'redirect' && prefersHtml(request.headers.accept)
+    const text = isPage ? failedSignInPage(problem, this.home) : JSON.stringify(problem)
+    void reply.status(status).type(`${isPage ? 'text/html' : 'application/problem+json'}; charset=utf-8`)
     if (hasUnreadBody(request)) respondAndHangUp(request, reply, text)
     else void reply.send(text)
   }

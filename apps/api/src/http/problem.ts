@@ -8,7 +8,7 @@ const maxPointer = 512
 const maxMessage = 2_048
 const maxDetail = 2_048
 
-/** The body of every error answer (RFC 9457). It never holds an input value. */
+/** The body of every error response (RFC 9457). It never holds an input value. */
 export const problemSchema = z
   .strictObject({
     type: z.string().describe('URI reference of the kind of problem'),
@@ -26,16 +26,16 @@ export const problemSchema = z
 export type Problem = z.infer<typeof problemSchema>
 
 /** The first faults, and how many more there are. */
-export const toldFaults = (faults: readonly InputFault[]): Problem['errors'] => {
-  const told = faults
+export const shownFaults = (faults: readonly InputFault[]): Problem['errors'] => {
+  const shown = faults
     .slice(0, maxFaults)
     .map(({ pointer, message }) => ({ pointer: cut(pointer, maxPointer), message: cut(message, maxMessage) }))
-  const more = faults.length - told.length
-  return more > 0 ? [...told, { pointer: '', message: `and ${more} more faults` }] : told
+  const more = faults.length - shown.length
+  return more > 0 ? [...shown, { pointer: '', message: `and ${more} more faults` }] : shown
 }
 
 /** The detail for the response. */
-export const toldDetail = (detail: string): string => cut(detail, maxDetail)
+export const shownDetail = (detail: string): string => cut(detail, maxDetail)
 
 /** Text of which a part may be the caller's, of any length. */
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text)
@@ -59,7 +59,5 @@ export const faultsOf = (issues: readonly Issue[]): InputFault[] =>
   issues.flatMap(({ message, path = [], keys }) => {
     const at = path.map((part) => (typeof part === 'object' && part !== null && 'key' in part ? part.key : part))
     if (!keys) return [{ pointer: pointerOf(at as PropertyKey[]), message }]
-    // Zod's own words repeat all names in the fault of each.
-    const words = message.startsWith('Unrecognized key') ? 'is not known here' : message
-    return keys.map((key) => ({ pointer: pointerOf([...at, key] as PropertyKey[]), message: words }))
+    return keys.map((key) => ({ pointer: pointerOf([...at, key] as PropertyKey[]), message }))
   })

@@ -25,6 +25,11 @@ export class PublicUrl {
     return this.http.publicUrl === undefined ? '' : new URL(this.http.publicUrl).origin
   }
 
+  /** Path prefix of `PUBLIC_URL`, without a slash at its end. */
+  get path(): string {
+    return this.http.publicUrl === undefined ? '' : withoutEndingSlashes(new URL(this.http.publicUrl).pathname)
+  }
+
   /** What stands before the paths of the routes, without a slash at its end: a URL, a path prefix or nothing. */
   baseOf({ headers, raw }: FastifyRequest): string {
     if (this.http.publicUrl !== undefined) return this.http.publicUrl

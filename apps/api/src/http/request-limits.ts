@@ -1,5 +1,6 @@
 import LocalStore from '@fastify/rate-limit/store/LocalStore.js'
 import { MemoryGuardError, type Config } from '#libs/platform'
+import type { RefusingLimit } from '../health/api-metrics.js'
 
 const minuteMs = 60_000
 
@@ -7,7 +8,11 @@ const minuteMs = 60_000
 export class RequestLimit {
   private readonly store = new LocalStore(false, false)
 
-  constructor(private readonly max: number) {}
+  /** `onRefusal` is called for each request that is refused. */
+  constructor(
+    private readonly max: number,
+    private readonly onRefusal: () => void = () => undefined,
+  ) {}
 
   /**
    * Counts a request.
@@ -17,7 +22,7 @@ export class RequestLimit {
     this.store.incr(
       caller,
       (_, { current, ttl }) => {
-        if (current > this.max) throw tooMany(ttl)
+        if (current > this.max) throw this.refuse(ttl)
       },
       minuteMs,
       this.max,
@@ -34,11 +39,16 @@ export class RequestLimit {
       caller,
       (_, { current, ttl }) => {
         room = this.max - current
-        if (room <= 0) throw tooMany(ttl)
+        if (room <= 0) throw this.refuse(ttl)
       },
       minuteMs,
     )
     return room
+  }
+
+  private refuse(remainingMs: number): MemoryGuardError {
+    this.onRefusal()
+    return tooMany(remainingMs)
   }
 }
 
@@ -46,21 +56,20 @@ export class RequestLimit {
 export interface RequestLimits {
   readonly ofKey: RequestLimit | undefined
   readonly ofAddress: RequestLimit | undefined
-  readonly ofWrongKeys: RequestLimit | undefined
 }
 
-export const createRequestLimits = ({
-  keyPerMinute,
-  addressPerMinute,
-  wrongKeysPerMinute,
-}: Config['http']['rateLimits']): RequestLimits => {
-  const limitOf = (max: number) => (max === 0 ? undefined : new RequestLimit(max))
-  return {
-    ofKey: limitOf(keyPerMinute),
-    ofAddress: limitOf(addressPerMinute),
-    ofWrongKeys: limitOf(wrongKeysPerMinute),
-  }
-}
+/** `onRefusal` is called for each request that one of the limits refuses. */
+export const createRequestLimits = (
+  { keyPerMinute, addressPerMinute }: Config['http']['rateLimits'],
+  onRefusal: (limit: RefusingLimit) => void,
+): RequestLimits => ({
+  ofKey: requestLimitOf(keyPerMinute, () => onRefusal('key')),
+  ofAddress: requestLimitOf(addressPerMinute, () => onRefusal('address')),
+})
+
+/** A limit by its setting, of which 0 switches it off. */
+export const requestLimitOf = (max: number, onRefusal?: () => void): RequestLimit | undefined =>
+  max === 0 ? undefined : new RequestLimit(max, onRefusal)
 
 const tooMany = (remainingMs: number): MemoryGuardError => {
   const seconds = Math.max(1, Math.ceil(remainingMs / 1000))

@@ -14,10 +14,12 @@ export const addResponseHeaders = (app: NestFastifyApplication, lifecycle: Lifec
     .getHttpAdapter()
     .getInstance()
     .addHook('onSend', (request, reply, _payload, done) => {
+      // A stream adds that nobody is to change it under way; a page of the console has a policy of its own.
       const cacheControl = reply.getHeader('cache-control')
+      const policy = reply.getHeader('content-security-policy')
       void reply.headers(isDocumentation(request.url) ? documentationHeaders : securityHeaders)
-      // A stream adds that nobody is to change it under way.
       if (cacheControl !== undefined) void reply.header('cache-control', cacheControl)
+      if (policy !== undefined) void reply.header('content-security-policy', policy)
       void reply.header('x-request-id', request.id)
       const location = reply.getHeader('location')
       if (typeof location === 'string' && location.startsWith('/')) {

@@ -1,7 +1,7 @@
 import { RouteConfig } from '@nestjs/platform-fastify'
 import type { FastifyContextConfig } from 'fastify'
 
-/** Where the adapter looks for the options of a route. */
+/** Where the adapter finds the options of a route. */
 const optionsMetadata = '__fastify_route_config__'
 
 /** Adds options to a route, which hooks read before its body is read. */

@@ -23,3 +23,17 @@ export const documentationPolicy = (apiOrigin: string): string =>
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ')
+
+/** What the console needs: files of this server alone, and styles that it makes itself, which carry the nonce. */
+export const consolePolicy = (nonce: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    `style-src 'self' 'nonce-${nonce}'`,
+    "img-src 'self' data: blob:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join('; ')

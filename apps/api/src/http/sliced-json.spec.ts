@@ -1,9 +1,9 @@
+import { SlicedList, zip } from '#libs/calls'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MemoryGuardError } from '#libs/platform'
 import { parseSliced } from './sliced-json.js'
-import { SlicedList, zip } from './sliced-list.js'
 
 const parse = (text: string): unknown => JSON.parse(text)
 
@@ -104,7 +104,7 @@ describe('JSON in slices', () => {
     }
   })
 
-  it('has values of a length that can be looked at in one go', async () => {
+  it('has values of a length that can be read in one go', async () => {
     const long = 'x'.repeat(65_536)
     const message = 'must have at most 65536 characters'
     for (const [text, pointer] of [

@@ -1,7 +1,7 @@
+import { SlicedList, maxPieceEntries } from '#libs/calls'
 import { MemoryGuardError, Slices } from '#libs/platform'
 import { endOfValue, tooDeep } from './json-values.js'
 import { pointerOf } from './problem.js'
-import { maxPieceEntries, SlicedList } from './sliced-list.js'
 
 /** The entry that makes a piece of a list this long, in characters, is its last. */
 const pieceLength = 16_384

@@ -23,11 +23,11 @@ describe('a request that does not arrive', () => {
   })
   afterEach(() => app.close())
 
-  /** Sends the head and then a byte every 20 ms, `count` times. Resolves with the answer when the connection ends. */
+  /** Sends the head and then a byte every 20 ms, `count` times. Resolves with the response when the connection ends. */
   const trickle = async (type: string, count: number, length = count): Promise<string> => {
     const socket = connect(port, '127.0.0.1')
-    let answer = ''
-    socket.on('data', (data) => (answer += String(data)))
+    let response = ''
+    socket.on('data', (data) => (response += String(data)))
     socket.on('error', () => undefined)
     socket.write(
       `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`,
@@ -40,14 +40,14 @@ describe('a request that does not arrive', () => {
     // It may end with a reset, which `once` would take for a failure.
     await new Promise((resolve) => socket.once('close', resolve))
     clearInterval(timer)
-    return answer
+    return response
   }
 
   it('is ended in time with a problem, though it goes on byte by byte', async () => {
-    const answer = await trickle('application/json', 1_000_000)
-    expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/)
-    expect(answer).toContain('content-type: application/problem+json')
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status: 408, errors: [] })
+    const response = await trickle('application/json', 1_000_000)
+    expect(response).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/)
+    expect(response).toContain('content-type: application/problem+json')
+    expect(JSON.parse(response.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status: 408, errors: [] })
   })
 
   it('has longer for an upload, and not for ever', async () => {
@@ -58,7 +58,7 @@ describe('a request that does not arrive', () => {
   it('is refused with a problem if it is no HTTP', async () => {
     const socket = connect(port, '127.0.0.1')
     socket.end('nonsense\r\n\r\n')
-    const [answer] = (await once(socket, 'data')) as [Buffer]
-    expect(String(answer)).toMatch(/^HTTP\/1\.1 400 Bad Request[^]*REQUEST_MALFORMED/)
+    const [response] = (await once(socket, 'data')) as [Buffer]
+    expect(String(response)).toMatch(/^HTTP\/1\.1 400 Bad Request[^]*REQUEST_MALFORMED/)
   })
 })

@@ -51,7 +51,7 @@ class LateError extends Error {
   readonly code = 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
-const answers: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+const responses: Readonly<Record<string, readonly [status: number, detail: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive. Send it again.'],
   HPE_HEADER_OVERFLOW: [431, 'The headers are too large.'],
 }
@@ -61,7 +61,7 @@ const endConnection = (error: Error & { readonly code?: string }, socket: Socket
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   // Node reports a request that times out once, and continues to read it unless someone closes the connection.
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && uploading.has(socket)) return
-  const [status, detail] = answers[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
+  const [status, detail] = responses[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
   const title = STATUS_CODES[status] ?? ''
   const problem: Problem = {
     type: 'about:blank',
@@ -88,7 +88,7 @@ const endConnection = (error: Error & { readonly code?: string }, socket: Socket
 /** Options of the server by which a request that arrives slowly, or never, does not hold its connection. */
 export const slowBodyOptions = (requestTimeout = requestMs) => ({
   requestTimeout,
-  // Node looks after late requests only if the head may not take longer than the whole.
+  // Node checks for late requests only if the head may not take longer than the whole.
   http: {
     requestTimeout,
     headersTimeout: Math.min(requestTimeout, headMs),

@@ -94,7 +94,7 @@ export class ModelsController {
 
   @Get(':name/:version/shadow')
   @RequireRole('viewer')
-  @ApiOperation({ summary: "How a shadow's answers differ from those that were served" })
+  @ApiOperation({ summary: "How a shadow's results differ from those that were served" })
   @ApiResponse({ status: 200, description: 'The differences so far', standardSchema: shadowReport })
   getShadowReport(
     @Param('name', { schema: namePart }) name: string,

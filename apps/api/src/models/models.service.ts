@@ -1,13 +1,14 @@
+import { ModelStates } from '#libs/calls'
 import { readFile } from 'node:fs/promises'
 import { ModelActivationRepository, type Database, type ShadowDifferences } from '#libs/database'
 import { ModelCatalogue, modelFilePath, referenceOf, type Manifest, type ModelFolder } from '#libs/ml/manifest'
 import { MemoryGuardError } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
 import { AuditTrail, type Caller } from '../access/audit-trail.js'
-import { ModelStates } from './model-states.js'
+import { detailsOf, inputsOf } from './model-details.js'
 import type { ActivationResponse, ModelResponse, ModelDetail, ModelPage, ShadowReport } from './models.schemas.js'
 
-/** Tells of the models and switches their versions. */
+/** Lists the models and switches their versions. */
 @Injectable()
 export class ModelsService {
   constructor(
@@ -27,10 +28,9 @@ export class ModelsService {
   async get(name: string, version: string): Promise<ModelDetail> {
     await this.states.refresh()
     const { manifest, path } = this.getModel(name, version)
-    const { limits, terms, acknowledgement, files } = manifest
     const found = await modelFilePath(path, 'card.md')
     const card = 'path' in found ? await readFile(found.path, 'utf8') : ''
-    return { ...this.toResponse(manifest), limits, terms, acknowledgement, files, card }
+    return { ...this.toResponse(manifest), ...detailsOf(manifest), card }
   }
 
   /**
@@ -64,7 +64,7 @@ export class ModelsService {
   }
 
   /**
-   * Has a version run beside the active one; its answers are compared and never returned.
+   * Has a version run beside the active one; its results are compared and never returned.
    * @throws MemoryGuardError RESOURCE_NOT_FOUND, MODEL_STATE_CONFLICT if no worker has it ready or it is the active one.
    */
   async startShadow(name: string, version: string, caller: Caller): Promise<ActivationResponse> {
@@ -139,7 +139,8 @@ export class ModelsService {
     )
   }
 
-  private toResponse({ name, version, kind, title, summary, disclaimer, inputs, metrics }: Manifest): ModelResponse {
+  private toResponse(manifest: Manifest): ModelResponse {
+    const { name, version, kind, title, summary, disclaimer, metrics } = manifest
     const reports = this.states.reportsOf(`${name}@${version}`)
     const first = (['ready', 'loading', 'broken'] as const).find((state) =>
       reports.some((each) => each.state === state),
@@ -151,19 +152,14 @@ export class ModelsService {
       title,
       summary,
       disclaimer,
-      inputs: inputs.map(({ name: metric, title: label, unit, min, max, required }) => ({
-        name: metric,
-        title: label,
-        unit,
-        min,
-        max,
-        required,
-      })),
+      inputs: inputsOf(manifest),
       metrics,
       state: first ?? 'unknown',
       reason: first === 'broken' ? (reports.find(({ state }) => state === 'broken')?.reason ?? null) : null,
       is_active: this.catalogue.activeVersionOf(name) === version,
+      is_default: this.catalogue.isDefault(manifest),
       is_shadow: this.states.activationOf(name)?.shadow === version,
+      rollback_to: this.states.activationOf(name)?.versions.at(-2) ?? null,
       workers: [...reports],
     }
   }

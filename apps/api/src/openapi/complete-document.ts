@@ -1,7 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import { roleExtension } from '../access/access.js'
 import { withDocumentedBody } from './documented-bodies.js'
-import { problemResponses, problemStatusesOf } from './documented-problems.js'
+import { problemOrPage, problemResponses, problemStatusesOf } from './documented-problems.js'
 import { isObject, repairSchemas } from './repair-schemas.js'
 
 /** A part of the document: the types of the generator are narrower than what it makes. */
@@ -16,13 +16,14 @@ const tags = {
   forecasts: 'How the MMSE of a person will progress.',
   users: "Erase a person's data.",
   tasks: 'The history of all work, its results, and sending, revoking and replaying it.',
+  plans: 'Revoke, replay or cancel many tasks: first counted, then exactly those.',
   events: 'Changes of tasks as they happen.',
   schedules: 'Tasks that are sent again and again.',
   webhooks: 'URLs that are notified when tasks finish.',
   models: 'The models, and which of their versions serve.',
   queues: 'Depth, rate and control of the queues.',
   workers: 'State and control of the workers.',
-  access: 'API keys and the audit trail.',
+  access: 'API keys, sessions of browsers and the audit trail.',
   health: 'Probes and metrics of the process.',
 } as const
 
@@ -40,6 +41,7 @@ const headers = {
 const headersOf: Readonly<Record<string, readonly (keyof typeof headers)[]>> = {
   '200': ['Preference-Applied'],
   '201': ['Location'],
+  '302': ['Location'],
   '202': ['Location', 'Retry-After', 'Preference-Applied'],
 }
 
@@ -74,9 +76,10 @@ const completeOperation = (operation: Part, path: string): Part => {
   const responses = own.map(([status, response]) => [status, completeResponse(status, response as Part)])
   const problems = problemStatusesOf(rest, path, role !== undefined).map((status) => [
     status,
-    { $ref: `#/components/responses/Problem${status}` },
+    // Browsers that are sent there get a page.
+    path.startsWith('/v1/session/oidc') ? problemOrPage(status) : { $ref: `#/components/responses/Problem${status}` },
   ])
-  const needed = typeof role === 'string' && `Needs a key with the role \`${role}\` or a higher one.`
+  const needed = typeof role === 'string' && `Needs the role \`${role}\` or a higher one.`
   const description = [rest['description'], needed]
   return {
     ...rest,

@@ -9,7 +9,7 @@ import {
   type RequestWithPrincipal,
 } from '../access/access.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
+import { preferHeader, respondToSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import {
   predictionResponse,
@@ -35,7 +35,7 @@ export class PredictionsController {
   @HttpCode(202)
   @ApiOperation({ summary: 'Submit health metrics for a prediction' })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and body make one prediction' })
-  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiHeader(preferHeader)
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: predictionResponse })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: predictionResponse })
   async submit(
@@ -47,14 +47,14 @@ export class PredictionsController {
     const { headers } = request
     const waitSeconds = waitSecondsOf(headers.prefer)
     const key = parseIdempotencyKey(headers['idempotency-key'])
-    const answer = await this.predictions.submit(body, principalOf(request), key, waitSeconds)
-    answerSubmission(reply, {
-      location: `/v1/predictions/${answer.id}`,
-      taskId: answer.task_id,
-      state: answer.state,
+    const response = await this.predictions.submit(body, principalOf(request), key, waitSeconds)
+    respondToSubmission(reply, {
+      location: `/v1/predictions/${response.id}`,
+      taskId: response.task_id,
+      state: response.state,
       waitSeconds,
     })
-    return answer
+    return response
   }
 
   @Get()
@@ -67,7 +67,7 @@ export class PredictionsController {
 
   @Get(':id')
   @RequireRole('viewer')
-  @ApiOperation({ summary: 'A prediction with its state and, when it has succeeded, its answer' })
+  @ApiOperation({ summary: 'A prediction with its state and, when it has succeeded, its result' })
   @ApiResponse({ status: 200, description: 'The prediction', standardSchema: predictionResponse })
   get(@Param('id', { schema: predictionId }) id: number, @CurrentPrincipal() principal: Principal) {
     return this.predictions.get(id, principal)

@@ -1,11 +1,11 @@
+import { CallsModule } from '#libs/calls'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
-import { ModelsModule } from '../models/models.module.js'
 import { PredictionsController } from './predictions.controller.js'
 import { PredictionsService } from './predictions.service.js'
 
 @Module({
-  imports: [AccessModule, ModelsModule],
+  imports: [AccessModule, CallsModule],
   controllers: [PredictionsController],
   providers: [PredictionsService],
 })

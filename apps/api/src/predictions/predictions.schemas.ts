@@ -21,7 +21,7 @@ const interval = z.strictObject({ lower: z.number(), upper: z.number(), level: z
 
 export const celeryStates = [...new Set(taskStates.map(celeryStateOf))] as [string, ...string[]]
 
-/** A prediction with its state; the answer is there when the state is `succeeded`. */
+/** A prediction with its state; the result is there when the state is `succeeded`. */
 export const predictionResponse = z
   .strictObject({
     id: entityId,
@@ -43,12 +43,16 @@ export const predictionResponse = z
     missing_features: z.array(z.string()),
     extrapolated_features: z
       .array(z.string())
-      .describe('Inputs outside what the model was trained on: the answer is out of distribution because of them'),
+      .describe('Inputs outside what the model was trained on: the result is out of distribution because of them'),
     warnings: z.array(z.string()),
     disclaimer: z.string(),
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
     task_id: z.uuid(),
     batch_id: z.uuid().nullable(),
+    external_id: z
+      .number()
+      .nullable()
+      .describe('The `prediction_id` of a Celery caller, who keeps numbers of their own'),
     created_at: z.iso.datetime(),
     started_at: z.iso.datetime().nullable(),
     completed_at: z.iso.datetime().nullable(),
@@ -68,6 +72,11 @@ export const predictionQuery = strictInput({
     .uuid({ error: 'must be the id of a batch' })
     .optional()
     .describe('Predictions that came with this batch, so far'),
+  external_id: z.coerce
+    .number()
+    .pipe(entityId)
+    .optional()
+    .describe('The number that a Celery caller gave as `prediction_id`'),
   cursor: z
     .string()
     .regex(/^\d{1,16}$/, 'must be a `next_cursor` of an earlier page')

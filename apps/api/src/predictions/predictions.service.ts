@@ -1,3 +1,4 @@
+import { checkPrediction } from '#libs/calls'
 import {
   PredictionListRepository,
   PredictionRepository,
@@ -12,7 +13,6 @@ import { Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { mustReach, type Principal } from '../access/access.js'
 import { ReachableRows } from '../access/reachable-rows.js'
-import { checkPrediction } from '../models/check-prediction.js'
 import type { PredictionResponse, PredictionQuery, PredictionRequest } from './predictions.schemas.js'
 
 /** Submits predictions and reads them. */
@@ -54,6 +54,7 @@ export class PredictionsService {
       healthMetrics,
       warnings,
       submittedBy: principal.id,
+      traceparent: principal.traceparent,
       explanation: request.explain ? { taskId: uuidv7(), outputName: manifest.primary_output } : undefined,
       idempotency:
         idempotencyKey === undefined ? undefined : { scope: principal.id, key: idempotencyKey, hash: hashOf(request) },
@@ -69,13 +70,13 @@ export class PredictionsService {
   }
 
   async list(
-    { user_id, state, batch_id, cursor, limit }: PredictionQuery,
+    { user_id, state, batch_id, external_id: externalId, cursor, limit }: PredictionQuery,
     principal: Principal,
   ): Promise<{ items: PredictionResponse[]; next_cursor: string | null }> {
     const userId = principal.userId ?? user_id
     if (user_id !== undefined && user_id !== userId) return { items: [], next_cursor: null }
     const before = cursor === undefined ? undefined : Number(cursor)
-    const { rows, next } = await this.history.list({ userId, state, batchId: batch_id, before }, limit)
+    const { rows, next } = await this.history.list({ userId, state, batchId: batch_id, externalId, before }, limit)
     return { items: rows.map((view) => this.toResponse(view)), next_cursor: next }
   }
 
@@ -97,6 +98,7 @@ const freshView = (row: NewPrediction, { id, taskId, createdAt }: SubmittedPredi
   riskScore: null,
   riskCategory: null,
   outputs: null,
+  externalId: null,
   state: 'queued' satisfies TaskState,
   errorCode: null,
   errorMessage: null,
@@ -126,6 +128,7 @@ const toResponse = (view: PredictionView, manifest: RiskManifest | undefined): P
     error: isTerminal(state) && errorCode !== null ? { code: errorCode, message: view.errorMessage ?? '' } : null,
     task_id: view.taskId,
     batch_id: view.batchId,
+    external_id: view.externalId,
     created_at: view.createdAt.toISOString(),
     started_at: view.startedAt?.toISOString() ?? null,
     completed_at: view.finishedAt?.toISOString() ?? null,

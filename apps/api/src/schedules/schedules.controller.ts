@@ -1,9 +1,10 @@
+import { TaskResults } from '#libs/calls'
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
 import { closedSignal } from '../http/closed-signal.js'
-import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
+import { preferHeader, respondToSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import {
   scheduleResponse,
@@ -21,7 +22,6 @@ import {
 } from './schedules.schemas.js'
 import { SchedulesService } from './schedules.service.js'
 import { toSent } from '../tasks/task-responses.js'
-import { TaskResults } from '../tasks/task-results.js'
 import { sentTask, type SentTask } from '../tasks/tasks.schemas.js'
 import { TasksService } from '../tasks/tasks.service.js'
 
@@ -107,7 +107,7 @@ export class SchedulesController {
   @HttpCode(202)
   @ApiParam(idParam)
   @ApiOperation({ summary: 'Send the task of a schedule now, apart from its times, also if it is paused' })
-  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiHeader(preferHeader)
   @ApiResponse({ status: 202, description: 'Stored and queued', standardSchema: sentTask })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: sentTask })
   async run(
@@ -121,7 +121,7 @@ export class SchedulesController {
     const caller = { principal, requestId: request.id }
     const taskId = await this.schedules.run(key, caller, waitSeconds, closedSignal(request))
     const task = await this.tasks.get(taskId, principal)
-    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
+    respondToSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
     return toSent(task, await this.results.read(task))
   }
 }

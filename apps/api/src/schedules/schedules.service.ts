@@ -17,7 +17,7 @@ import type {
 
 /** How many next times and how many last runs a response contains. */
 const timesAhead = 3
-const runsTold = 10
+const shownRuns = 10
 
 /** What a schedule sends: the part of it that the contract of the task decides about. */
 type Sending = Pick<ScheduleSettings, 'task' | 'args' | 'userId' | 'predictionId' | 'queue' | 'priority'>
@@ -66,7 +66,7 @@ export class SchedulesService {
   async get(key: string, principal: Principal): Promise<ScheduleDetail> {
     const found = await this.schedules.find(key)
     const schedule = mustExist(found && reaches(principal, Number(found.userId)) ? found : null)
-    const runs = await this.schedules.listRuns(schedule.id, runsTold)
+    const runs = await this.schedules.listRuns(schedule.id, shownRuns)
     return {
       ...toResponse(schedule),
       recent_runs: runs.map(({ at, taskId, state }) => ({

@@ -1,4 +1,5 @@
 import {
+  CeleryCallRepository,
   ProgressRepository,
   ScheduleRepository,
   TaskCallRepository,
@@ -17,16 +18,19 @@ export class TaskDescriptions {
     private readonly calls: TaskCallRepository,
     private readonly schedules: ScheduleRepository,
     private readonly progress: ProgressRepository,
+    private readonly celery: CeleryCallRepository,
   ) {}
 
-  /** Returns the task with its attempts, its timeline, its children, and the schedule that sent it. */
+  /** Returns the task with its attempts, its timeline, its children, its replay, and the schedule that sent it. */
   async describe(task: TaskEntity): Promise<TaskResponse> {
-    const [attempts, children, origin, progress] = await Promise.all([
+    const [attempts, children, origin, schedule, progress, call] = await Promise.all([
       this.tasks.listAttempts(task.id),
       this.calls.listChildren(task.id),
+      this.calls.findOrigin(task.id),
       this.schedules.findOrigin(task.id),
       this.progress.find(task),
+      this.celery.findByTask(task.id),
     ])
-    return toResponse(task, { attempts, children, origin, progress })
+    return toResponse(task, { attempts, children, origin, schedule, progress, celeryId: call?.id ?? null })
   }
 }

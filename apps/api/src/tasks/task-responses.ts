@@ -3,6 +3,7 @@ import {
   type ScheduleOrigin,
   type TaskAttemptEntity,
   type TaskEntity,
+  type TaskOrigin,
   type TaskProgress,
 } from '#libs/database'
 import { celeryStateOf, isTerminal, shownName } from '#libs/tasks/contracts'
@@ -47,16 +48,25 @@ export const toResponse = (
   {
     attempts,
     children,
-    origin,
+    origin: { model, traceparent, replayId },
+    schedule,
     progress,
+    celeryId,
   }: {
     readonly attempts: readonly TaskAttemptEntity[]
     readonly children: readonly TaskEntity[]
-    readonly origin: ScheduleOrigin | null
+    readonly origin: TaskOrigin
+    readonly schedule: ScheduleOrigin | null
     readonly progress: TaskProgress | null
+    readonly celeryId: string | null
   },
 ): TaskResponse => ({
   ...toSummary(task),
+  model,
+  eta: task.eta?.toISOString() ?? null,
+  replay_id: replayId,
+  celery_id: celeryId,
+  trace_id: traceparent && (traceparent.split('-')[1] ?? null),
   progress: progress && toProgress(progress),
   attempts: attempts.map((attempt) => ({
     attempt: attempt.attempt,
@@ -79,7 +89,7 @@ export const toResponse = (
     state,
     celery_state: celeryStateOf(state),
   })),
-  schedule: origin && { ...origin, at: origin.at.toISOString() },
+  schedule: schedule && { ...schedule, at: schedule.at.toISOString() },
 })
 
 export const toResult = (task: TaskEntity, result: unknown): TaskResult => ({

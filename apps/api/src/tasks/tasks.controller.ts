@@ -1,3 +1,4 @@
+import { TaskResults } from '#libs/calls'
 import { MemoryGuardError } from '#libs/platform'
 import { batchPredictions } from '#libs/tasks/contracts'
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common'
@@ -6,14 +7,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentPrincipal, RequireRole, type Principal } from '../access/access.js'
 import { closedSignal } from '../http/closed-signal.js'
 import { parseIdempotencyKey } from '../http/idempotency-key.js'
-import { answerSubmission, waitSecondsOf } from '../http/prefer.js'
+import { preferHeader, respondToSubmission, waitSecondsOf } from '../http/prefer.js'
 import { problemSchema } from '../http/problem.js'
 import { routeOptions } from '../http/route-options.js'
 import { OptionalBody } from '../openapi/documented-bodies.js'
 import { TaskChanges } from './task-changes.js'
 import { TaskDescriptions } from './task-descriptions.js'
 import { TaskReplays } from './task-replays.js'
-import { TaskResults } from './task-results.js'
 import { toResult, toSent } from './task-responses.js'
 import {
   replayResponse,
@@ -37,6 +37,7 @@ import {
   type TaskRequest,
   type TaskResult,
 } from './tasks.schemas.js'
+import { TaskIdPipe } from './task-id.pipe.js'
 import { TasksService } from './tasks.service.js'
 
 @ApiTags('tasks')
@@ -58,7 +59,7 @@ export class TasksController {
   @routeOptions({ isLong: (body) => (body as Partial<TaskRequest> | null)?.name === batchPredictions.name })
   @ApiOperation({ summary: 'Send any registered task, now or later' })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and call make one task' })
-  @ApiHeader({ name: 'Prefer', required: false, description: '`wait=N`: answer 200 if it is ready within N <= 25 s' })
+  @ApiHeader(preferHeader)
   @ApiResponse({ status: 202, description: 'Stored and queued, or scheduled', standardSchema: sentTask })
   @ApiResponse({ status: 200, description: 'Finished in time', standardSchema: sentTask })
   async send(
@@ -72,7 +73,7 @@ export class TasksController {
     const waitSeconds = waitSecondsOf(prefer)
     const idempotencyKey = parseIdempotencyKey(key)
     const task = await this.tasks.send(request, principal, idempotencyKey, waitSeconds, closedSignal(fastify))
-    answerSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
+    respondToSubmission(reply, { location: `/v1/tasks/${task.id}`, taskId: task.id, state: task.state, waitSeconds })
     return toSent(task, await this.results.read(task))
   }
 
@@ -102,7 +103,7 @@ export class TasksController {
   @ApiOperation({ summary: 'A task with its attempts and timeline' })
   @ApiResponse({ status: 200, description: 'The task', standardSchema: taskResponse })
   async get(
-    @Param('id', { schema: taskId }) id: string,
+    @Param('id', { schema: taskId, pipes: [TaskIdPipe] }) id: string,
     @CurrentPrincipal() principal: Principal,
   ): Promise<TaskResponse> {
     return this.descriptions.describe(await this.tasks.get(id, principal))
@@ -114,7 +115,7 @@ export class TasksController {
   @ApiResponse({ status: 200, description: 'State and, when it has succeeded, the result', standardSchema: taskResult })
   @ApiResponse({ status: 410, description: 'The result was forgotten', standardSchema: problemSchema })
   async result(
-    @Param('id', { schema: taskId }) id: string,
+    @Param('id', { schema: taskId, pipes: [TaskIdPipe] }) id: string,
     @Query({ schema: resultQuery }) { wait }: ResultQuery,
     @CurrentPrincipal() principal: Principal,
     @Req() request: FastifyRequest,
@@ -130,7 +131,7 @@ export class TasksController {
   @ApiOperation({ summary: 'Forget the result of a finished task; its history stays' })
   @ApiResponse({ status: 204, description: 'Forgotten' })
   async forget(
-    @Param('id', { schema: taskId }) id: string,
+    @Param('id', { schema: taskId, pipes: [TaskIdPipe] }) id: string,
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
   ): Promise<void> {
@@ -148,7 +149,7 @@ export class TasksController {
     standardSchema: taskResponse,
   })
   async revoke(
-    @Param('id', { schema: taskId }) id: string,
+    @Param('id', { schema: taskId, pipes: [TaskIdPipe] }) id: string,
     @Body({ schema: revokeRequest.optional() }) request: RevokeOptions | undefined,
     @CurrentPrincipal() principal: Principal,
     @Req() { id: requestId }: FastifyRequest,
@@ -160,10 +161,10 @@ export class TasksController {
   @Post(':id/retry')
   @RequireRole('operator')
   @HttpCode(202)
-  @ApiOperation({ summary: 'Do an ended task again, as a new task; asking twice answers the same one' })
+  @ApiOperation({ summary: 'Do an ended task again, as a new task; asking twice returns the same one' })
   @ApiResponse({ status: 202, description: 'The new task', standardSchema: sentTask })
   async replay(
-    @Param('id', { schema: taskId }) id: string,
+    @Param('id', { schema: taskId, pipes: [TaskIdPipe] }) id: string,
     @CurrentPrincipal() principal: Principal,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,

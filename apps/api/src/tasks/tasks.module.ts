@@ -1,20 +1,20 @@
+import { CallsModule } from '#libs/calls'
 import { Module } from '@nestjs/common'
 import { AccessModule } from '../access/access.module.js'
-import { BatchesModule } from '../batches/batches.module.js'
-import { ModelsModule } from '../models/models.module.js'
-import { taskClientProvider } from './task-client.provider.js'
 import { TaskChanges } from './task-changes.js'
 import { TaskDescriptions } from './task-descriptions.js'
+import { TaskFailures } from './task-failures.js'
 import { TaskReplays } from './task-replays.js'
-import { TaskResults } from './task-results.js'
+import { TaskSearchController } from './task-search.controller.js'
+import { TaskSuggestions } from './task-suggestions.js'
 import { TasksController } from './tasks.controller.js'
 import { TasksService } from './tasks.service.js'
 
 /** Tasks of every kind: submission by name, state, result, history, revoke, replay and retry. */
 @Module({
-  imports: [AccessModule, BatchesModule, ModelsModule],
-  controllers: [TasksController],
-  providers: [taskClientProvider, TaskChanges, TaskDescriptions, TaskReplays, TaskResults, TasksService],
-  exports: [taskClientProvider, TaskResults, TasksService],
+  imports: [AccessModule, CallsModule],
+  controllers: [TaskSearchController, TasksController],
+  providers: [TaskChanges, TaskDescriptions, TaskFailures, TaskReplays, TaskSuggestions, TasksService],
+  exports: [CallsModule, TasksService],
 })
 export class TaskRoutesModule {}

@@ -2,9 +2,11 @@ import { replayableStates } from '#libs/database'
 import { queueNames } from '#libs/platform'
 import { taskStates, type TaskState } from '#libs/tasks/contracts'
 import { z } from 'zod'
+import { plainText } from '../http/plain-text.js'
 import { pageLimit } from '../http/paging.js'
 import { maxWaitSeconds } from '../http/prefer.js'
 import { strictInput } from '../http/strict-input.js'
+import { searchText, taskFilterShape } from './task-filter.schemas.js'
 
 const instant = z.iso.datetime()
 export const celeryState = z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED'])
@@ -57,6 +59,11 @@ export type ProgressResponse = z.infer<typeof taskProgress>
 /** A task with every attempt and every change of its state. */
 export const taskResponse = taskSummary
   .extend({
+    model: z.string().nullable().describe('`name@version`, of tasks that a model computes'),
+    eta: instant.nullable().describe('The time it was planned for when it was sent'),
+    replay_id: z.uuid().nullable().describe('The task that does this one again'),
+    celery_id: z.string().nullable().describe('The id by which the Celery caller knows it that sent it'),
+    trace_id: z.string().nullable().describe('Of the trace of the request that sent it, if that is recorded'),
     progress: taskProgress.nullable().describe('Of a task that reports progress; null for others'),
     attempts: z.array(
       z.strictObject({
@@ -104,7 +111,10 @@ export const taskResult = z
 
 export type TaskResult = z.infer<typeof taskResult>
 
-export const taskId = z.uuid({ error: 'must be a UUID' })
+/** Ours is a UUID; that of a Celery caller may be any text without control characters. */
+export const taskId = plainText(255)
+  .min(1, { error: 'must not be empty' })
+  .describe('Id of the task, or the id by which its Celery caller knows it')
 
 export const resultQuery = strictInput({
   wait: z.coerce
@@ -155,9 +165,22 @@ export const sentTask = taskSummary
 
 export type SentTask = z.infer<typeof sentTask>
 
+/** Most tasks that a list counts. */
+export const maxCount = 10_000
+
 export const taskPage = z
-  .strictObject({ items: z.array(taskSummary), next_cursor: z.string().nullable() })
+  .strictObject({
+    items: z.array(taskSummary),
+    next_cursor: z.string().nullable(),
+    count: z.int().optional().describe('With `count=true`: how many tasks fit, on all pages'),
+    count_is_capped: z
+      .boolean()
+      .optional()
+      .describe(`Whether more may fit: counting stops at ${maxCount}, or after a tenth of a second`),
+  })
   .meta({ id: 'TaskPage' })
+
+export type TaskPage = z.infer<typeof taskPage>
 
 const time = z.iso
   .datetime({ offset: true, error: 'must be a time, such as 2030-01-31T12:00:00Z' })
@@ -167,24 +190,13 @@ const name = z.string().max(128).optional()
 const queue = z.enum(queueNames, { error: `must be one of ${queueNames.join(', ')}` }).optional()
 const worker = z.string().max(256).optional()
 
-/** `succeeded,failed`: the tasks in one of these states. */
-export const statesFilter = z
-  .string()
-  .transform((text) => text.split(','))
-  .pipe(z.array(z.enum(taskStates, { error: `must be out of ${taskStates.join(', ')}` })))
-  .optional()
-  .describe('One state, or several separated by commas')
-
 export const taskQuery = strictInput({
-  name,
-  state: statesFilter,
-  queue,
-  worker,
-  since: time.optional().describe('Only tasks that were made since then'),
+  ...taskFilterShape,
+  q: searchText,
+  count: z.enum(['true', 'false']).optional().describe('`true`: count what fits, as far as it takes little time'),
   cursor: z.uuid({ error: 'must be a `next_cursor` of an earlier page' }).optional(),
   limit: pageLimit,
 })
-
 export type TaskQuery = z.infer<typeof taskQuery>
 
 export const revokeRequest = strictInput({

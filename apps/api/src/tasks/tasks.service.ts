@@ -4,8 +4,13 @@ import { isTerminal } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
 import type { Principal } from '../access/access.js'
 import { ReachableRows } from '../access/reachable-rows.js'
+import { toTaskFilter } from './search-filter.js'
+import { conditionsOf } from './search-language.js'
 import { toSummary } from './task-responses.js'
-import type { TaskQuery, TaskRequest } from './tasks.schemas.js'
+import { maxCount, type TaskPage, type TaskQuery, type TaskRequest } from './tasks.schemas.js'
+
+/** Counting for a list is given up after this time, in milliseconds. */
+const countMs = 100
 
 /** Tasks that callers send and look up, within the reach of their key. */
 @Injectable()
@@ -40,6 +45,7 @@ export class TasksService {
       idempotencyKey,
       idempotencyScope: principal.id,
       submittedBy: principal.id,
+      traceparent: principal.traceparent,
     }
     const { taskId } = await this.client.submit(call, options, { waitSeconds, signal })
     return this.get(taskId, principal)
@@ -58,9 +64,25 @@ export class TasksService {
     return this.reachable.task(await this.tasks.find(id), id, principal)
   }
 
-  async list({ name, state, queue, worker, since, cursor, limit }: TaskQuery, principal: Principal) {
-    const filter = { name, states: state, queue, worker, since, before: cursor, userId: principal.userId ?? undefined }
-    const { rows, next } = await this.history.list(filter, limit)
-    return { items: rows.map(toSummary), next_cursor: next }
+  /**
+   * One page of what fits a search, counted if asked for.
+   * @throws {MemoryGuardError} REQUEST_INVALID when the search text is not understood.
+   */
+  async list({ cursor, limit, count, ...query }: TaskQuery, principal: Principal): Promise<TaskPage> {
+    const filter = toTaskFilter(conditionsOf(query), principal)
+    const isCounted = count === 'true'
+    if (!filter) return { items: [], next_cursor: null, ...(isCounted && { count: 0, count_is_capped: false }) }
+    const [{ rows, next }, counted] = await Promise.all([
+      this.history.list({ ...filter, before: cursor }, limit),
+      isCounted ? this.history.count(filter, { most: maxCount, withinMs: countMs }) : undefined,
+    ])
+    return {
+      items: rows.map(toSummary),
+      next_cursor: next,
+      ...(counted && {
+        count: Math.min(counted.count, maxCount),
+        count_is_capped: !counted.isComplete || counted.count > maxCount,
+      }),
+    }
   }
 }

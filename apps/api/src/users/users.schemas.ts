@@ -17,7 +17,7 @@ export const erasureResponse = z
         .map((entry) => entry.join(': '))
         .join('. ')}.`,
     ),
-    remaining: count.describe('Rows that the last look found: none'),
+    remaining: count.describe('Rows that the last search found: none'),
   })
   .meta({
     id: 'Erasure',

@@ -1,10 +1,10 @@
 import { ErasureRepository } from '#libs/database'
 import { MemoryGuardError } from '#libs/platform'
-import { Dispatcher, ResultParts, revokeTasks } from '#libs/tasks'
+import { Enqueuer, ResultParts, revokeTasks } from '#libs/tasks'
 import { Injectable } from '@nestjs/common'
 import { mayActAs, mustReach, type Principal } from '../access/access.js'
 import { AuditTrail, toEntry } from '../access/audit-trail.js'
-import { KeyCache } from '../access/key-cache.js'
+import { CredentialCache } from '../access/credential-cache.js'
 import type { ErasureResponse } from './users.schemas.js'
 
 /** Erases people. */
@@ -13,8 +13,8 @@ export class UsersService {
   constructor(
     private readonly erasures: ErasureRepository,
     private readonly results: ResultParts,
-    private readonly dispatcher: Dispatcher,
-    private readonly keys: KeyCache,
+    private readonly enqueuer: Enqueuer,
+    private readonly keys: CredentialCache,
     private readonly audit: AuditTrail,
   ) {}
 
@@ -38,7 +38,7 @@ export class UsersService {
     const { counts, jobs, restarted } = await this.erasures.erase(userId, (erased) =>
       toEntry(caller, { action: 'user.erase', target: pseudonym, details: { erased } }),
     )
-    for (const task of restarted) void this.dispatcher.dispatch(task)
+    for (const task of restarted) void this.enqueuer.enqueue(task)
     await this.results.broker.removeIfThere(jobs)
     this.keys.clear()
     return { pseudonym, erased: counts, remaining: 0 }

@@ -1,11 +1,11 @@
 import { isIP } from 'node:net'
 import { webhookEvents, type Delivery, type Webhook } from '#libs/database'
 import { isPublicAddress } from '#libs/platform'
-import { catalogue, isTaskName } from '#libs/tasks/contracts'
 import { z } from 'zod'
 import { pageLimit } from '../http/paging.js'
 import { plainText } from '../http/plain-text.js'
 import { strictInput } from '../http/strict-input.js'
+import { taskName } from '../tasks/task-name.js'
 
 const instant = z.iso.datetime()
 const allEvents = [...webhookEvents]
@@ -27,7 +27,7 @@ const settings = {
     .max(maxEntries)
     .describe('Events it receives'),
   tasks: z
-    .array(z.string().refine(isTaskName, { error: `must be one of ${Object.keys(catalogue).join(', ')}` }))
+    .array(taskName)
     .min(1)
     .max(maxEntries)
     .nullable()
@@ -100,7 +100,7 @@ export const deliveryResponse = z
     state: z.enum(deliveryStates),
     attempts: z.int(),
     next_attempt_at: instant.nullable(),
-    status_code: z.int().nullable().describe('Of the last answer'),
+    status_code: z.int().nullable().describe('Of the last response'),
     error: z.string().nullable(),
     created_at: instant,
     last_attempt_at: instant.nullable(),

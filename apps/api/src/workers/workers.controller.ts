@@ -20,7 +20,7 @@ import { OptionalBody } from '../openapi/documented-bodies.js'
 
 /** How long to wait for a command, and how often to poll its row, in milliseconds. */
 const acknowledgeMs = 5_000
-const lookMs = 25
+const pollMs = 25
 
 const workerResponse = z
   .strictObject({
@@ -106,9 +106,13 @@ export class WorkersController {
   @Post(':name/:command')
   @RequireRole('operator')
   @OptionalBody()
-  @ApiOperation({ summary: 'Tell a worker what to do, and wait for it up to 5 s' })
+  @ApiOperation({ summary: 'Send a command to a worker, and wait up to 5 s for its response' })
   @ApiResponse({ status: 200, description: 'Done', standardSchema: commandResponse })
-  @ApiResponse({ status: 202, description: 'Stored; the worker has not answered yet', standardSchema: commandResponse })
+  @ApiResponse({
+    status: 202,
+    description: 'Stored; the worker has not responded yet',
+    standardSchema: commandResponse,
+  })
   async command(
     @Param('name', { schema: workerName }) name: string,
     @Param('command', { schema: commandName }) command: WorkerCommandName,
@@ -142,7 +146,7 @@ export class WorkersController {
     for (;;) {
       const outcome = await this.commands.read(id)
       if (outcome.isAcknowledged || Date.now() >= deadline) return outcome
-      await pause(lookMs)
+      await pause(pollMs)
     }
   }
 

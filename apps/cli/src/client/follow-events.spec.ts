@@ -36,7 +36,7 @@ describe('following events', () => {
       } else response.end('id: 2\nevent: b\ndata: {"n":2}\n\n: heartbeat\n\n')
     })
     const seen: unknown[] = []
-    for await (const told of followEvents(client, '/v1/events', ({ event }) => event === 'b')) seen.push(told)
+    for await (const followed of followEvents(client, '/v1/events', ({ event }) => event === 'b')) seen.push(followed)
     expect(seen).toEqual([
       { event: 'a', data: { n: 1 } },
       { event: 'b', data: { n: 2 } },

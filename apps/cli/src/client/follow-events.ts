@@ -34,9 +34,9 @@ export async function* followEvents(
       for await (const { id, event, data } of readBlocks(response.body)) {
         lastId = id ?? lastId
         if (data === undefined) continue
-        const told = { event: event ?? 'message', data: JSON.parse(data) as unknown }
-        yield told
-        if (isLast(told)) return
+        const followed = { event: event ?? 'message', data: JSON.parse(data) as unknown }
+        yield followed
+        if (isLast(followed)) return
       }
     } catch (error) {
       // A refusal says why; what may pass has a cause.

@@ -38,14 +38,14 @@ describe('REST client', () => {
         )
       })
     })
-    const answer = await new RestClient(url, 'mg_key').send({ method: 'POST', path: '/v1/tasks?a=b', body: { c: 1 } })
-    expect(answer).toEqual({
+    const response = await new RestClient(url, 'mg_key').send({ method: 'POST', path: '/v1/tasks?a=b', body: { c: 1 } })
+    expect(response).toEqual({
       status: 202,
       body: { method: 'POST', path: '/v1/tasks?a=b', key: 'Bearer mg_key', sent: '{"c":1}' },
     })
   })
 
-  it('tells title, detail and faulty fields of a problem', async () => {
+  it('shows title, detail and faulty fields of a problem', async () => {
     const url = await serve((_request, response) => {
       response.statusCode = 422
       response.setHeader('content-type', 'application/problem+json')
@@ -57,7 +57,7 @@ describe('REST client', () => {
     )
   })
 
-  it('tells the status of an answer that is no problem document', async () => {
+  it('shows the status of a response that is no problem document', async () => {
     const url = await serve((_request, response) => {
       response.statusCode = 502
       response.end('<html>')
@@ -65,7 +65,7 @@ describe('REST client', () => {
     await expect(new RestClient(url, undefined).send({ path: '/' })).rejects.toThrow('The API responded with 502.')
   })
 
-  it('says what to do if nothing answers', async () => {
+  it('says what to do if nothing responds', async () => {
     const url = await serve(() => undefined)
     server?.close()
     await expect(new RestClient(url, undefined).send({ path: '/' })).rejects.toThrow('Start it with "npm start"')

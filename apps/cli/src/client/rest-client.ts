@@ -77,7 +77,7 @@ export class RestClient {
     } catch (cause) {
       if (init.signal?.aborted) throw cause
       throw new CommandError(
-        `No MemoryGuard answers at ${maskUrl(this.url)}. Start it with "npm start", or name another with --url.`,
+        `No MemoryGuard responds at ${maskUrl(this.url)}. Start it with "npm start", or name another with --url.`,
         { cause },
       )
     }

@@ -46,7 +46,7 @@ const listWorkers = async (client: RestClient, isReady: boolean): Promise<readon
 
 const faultsOfWorkers = (items: readonly WorkerRow[]): readonly string[] => {
   const sick = items.flatMap(({ name, state, duplicates }) => [
-    ...(state === 'stale' ? [`${name} has not been heard of for 15 s: it hangs, or it died.`] : []),
+    ...(state === 'stale' ? [`${name} has sent no heartbeat for 15 s: it hangs, or it died.`] : []),
     ...(duplicates > 0
       ? [
           `${duplicates + 1} live workers have the name ${name}: commands reach one of them. Give each its own with --hostname.`,

@@ -41,14 +41,14 @@ export const showResult = async (
     const remaining = Math.max(0, (deadline - Date.now()) / 1000)
     const wait = Math.ceil(Math.min(remaining, longestPollSeconds))
     const { body } = await client.send({ path: `/v1/tasks/${encodeURIComponent(id)}/result?wait=${wait}` })
-    const answer = body as TaskResult
-    if (!answer.ready && remaining > 0) continue
-    process.exitCode = exitCodeOf(answer, waitSeconds)
-    if (asJson) return printJson(answer)
-    print(answer.state)
-    if (answer.result !== null) printJson(answer.result)
-    if (answer.error !== null) print(`${answer.error.code}: ${answer.error.message}`)
-    if (hasRisk(answer.result)) print('Decision support, not diagnosis.')
+    const response = body as TaskResult
+    if (!response.ready && remaining > 0) continue
+    process.exitCode = exitCodeOf(response, waitSeconds)
+    if (asJson) return printJson(response)
+    print(response.state)
+    if (response.result !== null) printJson(response.result)
+    if (response.error !== null) print(`${response.error.code}: ${response.error.message}`)
+    if (hasRisk(response.result)) print('Decision support, not diagnosis.')
     if (process.exitCode === unfinishedCode) warn(`The task has not finished within ${waitSeconds} s.`)
     return
   }

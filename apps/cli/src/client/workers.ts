@@ -57,5 +57,5 @@ export const sendCommand = async (
   const path = `/v1/workers/${encodeURIComponent(name)}/${command}`
   const { body } = await client.send({ method: 'POST', path, body: args })
   const { acknowledged, answer } = body as { readonly acknowledged: boolean; readonly answer: unknown }
-  return acknowledged ? answer : 'no answer yet'
+  return acknowledged ? answer : 'no response yet'
 }

@@ -47,13 +47,13 @@ const workerControl = (name: string, { description, args = [] }: Control): Comma
     const { findWorkers, sendCommand } = await import('../client/workers.js')
     // Those that were not given are undefined, and so are left out of the request.
     const body = Object.fromEntries(args.map(([key], index) => [key, values[index]]))
-    const answers: Record<string, unknown> = {}
+    const responses: Record<string, unknown> = {}
     for (const worker of await findWorkers(client, flags.destination)) {
-      answers[worker.name] = await sendCommand(client, worker, name.replaceAll('_', '-'), body)
+      responses[worker.name] = await sendCommand(client, worker, name.replaceAll('_', '-'), body)
     }
     return {
-      json: answers,
-      lines: Object.entries(answers).map(([worker, answer]) => `-> ${worker}: ${JSON.stringify(answer)}`),
+      json: responses,
+      lines: Object.entries(responses).map(([worker, response]) => `-> ${worker}: ${JSON.stringify(response)}`),
     }
   })
 }

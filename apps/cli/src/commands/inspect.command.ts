@@ -57,14 +57,14 @@ const inspection = (name: string, description: string, inspect: Inspect): Comman
   return callsApi(command, async (client, [ids = []]: [string[]?], flags: { readonly destination?: string }) => {
     const { findWorkers } = await import('../client/workers.js')
     const workers = await findWorkers(client, flags.destination)
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       (global.has(name) ? workers.slice(0, 1) : workers).map(
         async (worker) => [global.has(name) ? 'tasks' : worker.name, await inspect(client, worker, ids)] as const,
       ),
     )
     return {
-      json: Object.fromEntries(answers),
-      lines: answers.flatMap(([title, answer]) => [`-> ${title}`, JSON.stringify(answer, null, 2)]),
+      json: Object.fromEntries(responses),
+      lines: responses.flatMap(([title, response]) => [`-> ${title}`, JSON.stringify(response, null, 2)]),
     }
   })
 }

@@ -116,7 +116,7 @@ const initCommand = (): Command =>
     })
 
 /** A pool in whose children a graph may crash or hang without harm. */
-const withTrialPool = async <Answer>(work: (pool: import('#libs/ml').ComputePool) => Promise<Answer>) => {
+const withTrialPool = async <Result>(work: (pool: import('#libs/ml').ComputePool) => Promise<Result>) => {
   const { PreforkPool } = await import('#libs/ml')
   const { createLogger } = await import('#libs/platform')
   // What it would log is what is shown.

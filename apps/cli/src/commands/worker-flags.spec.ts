@@ -31,6 +31,10 @@ describe('flags of a worker', () => {
     expect(log.level).toBe('info')
   })
 
+  it('need no value where they are switches', () => {
+    expect(translate('-E').variables).toEqual({ CELERY_TASK_EVENTS: 'true' })
+  })
+
   it('name variables that exist', () => {
     expect(workerFlags.map(([, variable]) => variable).filter((name) => !(name in variables))).toEqual([])
   })
@@ -61,8 +65,17 @@ describe('flags of a worker', () => {
     })
   })
 
+  it('of Celery say where its callers are', () => {
+    const line = '-b redis://r/1 --result-backend=redis://r/2 --prefetch-multiplier=1 -c auto'
+    expect(translate(...line.split(' ')).variables).toEqual({
+      CELERY_BROKER_URL: 'redis://r/1',
+      CELERY_RESULT_BACKEND: 'redis://r/2',
+      CELERY_PREFETCH_MULTIPLIER: '1',
+    })
+  })
+
   it('of Celery without a meaning set nothing', () => {
-    expect(translate('-A', 'proj', '-E', '--without-gossip', '-O', 'fair', '--prefetch-multiplier=1')).toEqual({
+    expect(translate('-A', 'proj', '--without-gossip', '-O', 'fair', '--pool-start-method=spawn')).toEqual({
       variables: {},
       warnings: [],
     })

@@ -17,6 +17,18 @@ export const workerFlags: readonly WorkerFlag[] = [
   ['--time-limit <seconds>', 'TASK_TIME_LIMIT_SECONDS', 'hard limit of a task: its child is killed'],
   ['--soft-time-limit <seconds>', 'TASK_SOFT_TIME_LIMIT_SECONDS', 'soft limit: the task receives an abort signal'],
   [
+    '-E, --task-events',
+    'CELERY_TASK_EVENTS',
+    'publish the events of tasks for Flower and celery events from the start',
+  ],
+  ['-b, --broker <url>', 'CELERY_BROKER_URL', 'Redis broker of Celery callers'],
+  ['--result-backend <url>', 'CELERY_RESULT_BACKEND', 'Redis in which Celery callers look for results'],
+  [
+    '--prefetch-multiplier <count>',
+    'CELERY_PREFETCH_MULTIPLIER',
+    'most unfinished calls of Celery callers for each compute child',
+  ],
+  [
     '--health-port <port>',
     'WORKER_HEALTH_PORT',
     'port for probes and metrics; 0 takes a free one (default: the first free one from 8081 on)',
@@ -44,7 +56,7 @@ export const translateWorkerFlags = (
   const warnings: string[] = []
   for (const [flags, variable] of workerFlags) {
     const value = values[new Option(flags).attributeName()]
-    if (typeof value === 'string') variables[variable] = value
+    if (typeof value === 'string' || value === true) variables[variable] = String(value)
   }
   const { excludeQueues, queues } = values
   if (typeof excludeQueues === 'string') {
@@ -52,6 +64,8 @@ export const translateWorkerFlags = (
     const asked = typeof queues === 'string' ? queues.split(',') : allQueues
     variables['WORKER_QUEUES'] = asked.filter((name) => !excluded.includes(name.trim())).join(',')
   }
+  // Celery's word for as many as there are CPUs, which is the default.
+  if (variables['WORKER_CONCURRENCY'] === 'auto') delete variables['WORKER_CONCURRENCY']
   const level = variables['LOG_LEVEL']?.toLowerCase()
   if (level !== undefined) variables['LOG_LEVEL'] = logLevels[level] ?? level
   const pool = variables['WORKER_POOL']

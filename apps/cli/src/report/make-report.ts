@@ -1,8 +1,8 @@
-import { changedConfig, configWarnings, loadConfig, type Config } from '#libs/platform'
+import { changedConfig, configWarnings, type Config } from '#libs/platform'
 import { connect, type ConnectionFlags } from '../client/connect.js'
 import type { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
-import { useRunningDatabase } from '../start/running-database.js'
+import { configWithDatabase } from '../start/running-database.js'
 import { readBroker, readDatabase } from './read-database.js'
 import { readApi, readModels, readWorkers } from './read-service.js'
 import { readSoftware } from './read-software.js'
@@ -22,7 +22,7 @@ export interface Report {
 /** Reads all parts at once. A part that cannot be read says why, and the others stand. */
 export const makeReport = async (env: NodeJS.ProcessEnv, flags: ConnectionFlags): Promise<Report> => {
   const configuration = await sectionOf('The configuration', async () => readConfiguration(env))
-  const config = hasFacts(configuration) ? configOf(env) : undefined
+  const config = hasFacts(configuration) ? configWithDatabase(env) : undefined
   const section = (part: string, read: (config: Config, client: RestClient) => Promise<object>) =>
     sectionOf(part, async () => {
       if (!config) throw new CommandError('The configuration is not valid, so this was not read.')
@@ -45,15 +45,3 @@ const readConfiguration = (env: NodeJS.ProcessEnv) => ({
   ),
   warnings: configWarnings(env),
 })
-
-/** The configuration, with the database of a running `start` where none is named. */
-const configOf = (env: NodeJS.ProcessEnv): Config => {
-  const own = { ...env }
-  try {
-    useRunningDatabase(own)
-  } catch (error) {
-    // None runs: the section of the database says so.
-    if (!(error instanceof CommandError)) throw error
-  }
-  return loadConfig(own)
-}

@@ -3,10 +3,10 @@ import type { Config } from '#libs/platform'
 import { CommandError } from '../command-error.js'
 
 /** Runs a call on a connection of its own. @throws {CommandError} in one sentence if the database cannot be reached. */
-export const withDatabase = async <Answer>(
+export const withDatabase = async <Result>(
   config: Config,
-  call: (dataSource: DataSource) => Promise<Answer>,
-): Promise<Answer> => {
+  call: (dataSource: DataSource) => Promise<Result>,
+): Promise<Result> => {
   const { createDataSource, explainFailure } = await import('#libs/database')
   let dataSource: DataSource | undefined
   try {

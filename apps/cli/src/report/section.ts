@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { maskUrl, reasonOf, withinTime } from '#libs/platform'
 
-/** Longest time that one section takes, in milliseconds. */
+/** Longest time that one section takes, in milliseconds, where nothing else is said. */
 const longestMs = 10_000
 
 /** Why a part could not be reached, in one sentence. */
@@ -19,10 +19,11 @@ export const hasFacts = <Facts extends object>(section: Section<Facts>): section
 export const sectionOf = async <Facts extends object>(
   part: string,
   read: () => Promise<Facts>,
+  ms = longestMs,
 ): Promise<Section<Facts>> => {
   try {
-    const late: Unavailable = { unavailable: `${part} did not respond within ${longestMs / 1000} s.` }
-    return await withinTime(read(), longestMs, late)
+    const late: Unavailable = { unavailable: `${part} did not respond within ${ms / 1000} s.` }
+    return await withinTime(read(), ms, late)
   } catch (error) {
     return { unavailable: withoutSecrets(reasonOf(error)) }
   }

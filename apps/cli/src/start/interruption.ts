@@ -27,12 +27,12 @@ export const listenForInterruption = (onForce: () => void): Interruption => {
   }
   for (const signal of signals) process.on(signal, listener)
   const parent = process.ppid
-  const look = () => {
+  const endIfOrphaned = () => {
     if (process.ppid === parent) return
     clearInterval(orphanCheck)
     listener()
   }
-  const orphanCheck = process.env['npm_lifecycle_event'] ? setInterval(look, orphanCheckMs).unref() : undefined
+  const orphanCheck = process.env['npm_lifecycle_event'] ? setInterval(endIfOrphaned, orphanCheckMs).unref() : undefined
   return {
     signal: controller.signal,
     release: () => {

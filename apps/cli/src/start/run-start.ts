@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { assertDefaultModel, assertModelsFolder } from '#libs/ml/manifest'
 import { findFreePort, findPortFrom, isPortFree, Lifecycle, loadConfig, reasonOf, type Config } from '#libs/platform'
 import { announceUrl, baseUrl } from '../client/connect.js'
+import { hasConsole, makeConsoleLink } from '../client/console-link.js'
 import { faultsIn, toReadiness } from '../client/readiness.js'
 import { RestClient } from '../client/rest-client.js'
 import { CommandError } from '../command-error.js'
@@ -32,7 +33,7 @@ const watchFlags = ['--watch', '--watch-preserve-output', '--enable-source-maps'
 
 const readyMs = 60_000
 const pollMs = 50
-/** How long one look at a readiness probe may take; the probe itself gives up on a check sooner. */
+/** How long one request to a readiness probe may take; the probe itself gives up on a check sooner. */
 const probeMs = 10_000
 
 /** How long the children of a killed run may take to notice and give the port back. */
@@ -126,7 +127,8 @@ const run = async (start: Start): Promise<void> => {
     const seconds = (performance.now() - startedAt) / 1000
     const isKept = config.adminApiKey === undefined
     const adminKeySource = isKept ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
-    const facts = { url, adminKey, adminKeySource, logFolder: shown(logFolder(home)), seconds }
+    const consoleLink = await linkOfStart(client, signal)
+    const facts = { url, adminKey, adminKeySource, logFolder: shown(logFolder(home)), seconds, consoleLink }
     for (const line of summaryOf(prediction, facts)) print(line)
   }
   await Promise.race([ready(), ...ends])
@@ -177,6 +179,17 @@ const withoutPostgresVariables = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => 
 /** The worked example is of an invented person: it is computed where nothing is stored yet, in a database of our own. */
 const showExample = async (client: RestClient, isEmbedded: boolean, signal: AbortSignal) => {
   return isEmbedded && (await hasNothingStored(client, signal)) ? submitExample(client, signal) : undefined
+}
+
+/** The link for a browser; a start without it is none the worse. */
+const linkOfStart = async (client: RestClient, signal: AbortSignal): Promise<string | undefined> => {
+  try {
+    return (await hasConsole(client)) ? (await makeConsoleLink(client, signal)).url : undefined
+  } catch (error) {
+    signal.throwIfAborted()
+    warn(`No link for the console was made. ${reasonOf(error)}`)
+    return undefined
+  }
 }
 
 /** Makes this the only `npm start` on its home; returns whether the last one was killed. */
@@ -243,7 +256,7 @@ const untilReady = async (supervised: SupervisedProcess, url: string, signal: Ab
 /** What the readiness probe says is wrong, perhaps in no words; undefined if it is ready. */
 const readinessFault = async (url: string, signal: AbortSignal): Promise<string | undefined> => {
   try {
-    // Without the signal, on which every fetch leaves a listener behind: what polls looks at it itself.
+    // Without the signal, on which every fetch leaves a listener behind: what polls checks it itself.
     const response = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(probeMs) })
     if (!response.ok) {
       const faults = faultsIn(toReadiness(await response.json()))

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadConfig } from '#libs/platform'
+import { loadConfig, type Config } from '#libs/platform'
 import { CommandError } from '../command-error.js'
 import { findLockHolder } from '#libs/embedded-postgres'
 
@@ -33,4 +33,16 @@ export const useRunningDatabase = (env: NodeJS.ProcessEnv): void => {
     )
   }
   env['DATABASE_URL'] = readFileSync(path, 'utf8').trim()
+}
+
+/** The configuration, with the database of a running `start` where none is named and one runs. */
+export const configWithDatabase = (env: NodeJS.ProcessEnv): Config => {
+  const own = { ...env }
+  try {
+    useRunningDatabase(own)
+  } catch (error) {
+    // None runs: what needs it says so.
+    if (!(error instanceof CommandError)) throw error
+  }
+  return loadConfig(own)
 }

@@ -6,6 +6,7 @@ const facts = {
   adminKey: 'mg_key',
   adminKeySource: 'kept in .memoryguard/admin-key',
   logFolder: '.memoryguard/logs',
+  consoleLink: undefined,
   seconds: 4.21,
 }
 
@@ -19,7 +20,7 @@ const prediction: ExamplePrediction = {
 }
 
 describe('summary of a start', () => {
-  it('tells the answer, where it is from, and how to ask again', () => {
+  it('shows the result, where it is from, and how to ask again', () => {
     const text = summaryOf(prediction, facts).join('\n')
     expect(text).toContain('61 % very high, 95 % interval 48 % to 72 %')
     expect(text).toContain('impairment-screen@1')
@@ -28,6 +29,12 @@ describe('summary of a start', () => {
     const [curl] = text.split('\n').filter((line) => line.trim().startsWith('curl '))
     expect(curl).toContain(`-H 'Authorization: Bearer mg_key'`)
     expect(curl).toContain(`-d '{"user_id":123,"health_metrics":{"mmse_score":24,"age":72}}'`)
+  })
+
+  it('has the link for a browser where there is a console', () => {
+    const consoleLink = 'http://127.0.0.1:3000/#start=token'
+    expect(summaryOf(prediction, { ...facts, consoleLink }).join('\n')).toContain(consoleLink)
+    expect(summaryOf(prediction, facts).join('\n')).not.toContain('Console')
   })
 
   it('shows no risk where there is none', () => {

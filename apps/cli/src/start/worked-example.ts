@@ -29,14 +29,14 @@ const unfinished = new Set(['scheduled', 'queued', 'running', 'retrying'])
  */
 export const submitExample = async (client: RestClient, signal: AbortSignal): Promise<ExamplePrediction> => {
   const deadline = Date.now() + 60_000
-  const answer = await client.send({
+  const response = await client.send({
     method: 'POST',
     path: '/v1/predictions',
     body: exampleRequest,
     headers: { prefer: `wait=${waitSeconds}` },
     signal,
   })
-  let prediction = predictionSchema.parse(answer.body)
+  let prediction = predictionSchema.parse(response.body)
   while (unfinished.has(prediction.state)) {
     if (Date.now() > deadline) throw new CommandError(`Prediction ${prediction.id} is still ${prediction.state}.`)
     // The pause ends with the signal; every fetch that knew it would leave a listener behind.
@@ -62,10 +62,12 @@ export interface StartFacts {
   /** Where the key comes from, for the reader. */
   readonly adminKeySource: string
   readonly logFolder: string
+  /** Signs in a browser once; absent where no console is served. */
+  readonly consoleLink: string | undefined
   readonly seconds: number
 }
 
-/** The lines shown when everything runs: where it answers, the key, and a request to copy. */
+/** The lines shown when everything runs: its address, the key, and a request to copy. */
 export const summaryOf = (prediction: ExamplePrediction | undefined, facts: StartFacts): string[] => {
   const { url, adminKey } = facts
   return [
@@ -73,6 +75,9 @@ export const summaryOf = (prediction: ExamplePrediction | undefined, facts: Star
     `${styled('bold', 'MemoryGuard is ready')} after ${facts.seconds.toFixed(1)} s`,
     '',
     ...(prediction ? resultLines(prediction) : []),
+    ...(facts.consoleLink === undefined
+      ? []
+      : [row('Console', `${facts.consoleLink}  ${styled('dim', '(once, for 10 minutes)')}`)]),
     row('API', url),
     row('Swagger UI', `${url}/docs`),
     row('Admin key', `${adminKey}  ${styled('dim', `(${facts.adminKeySource})`)}`),

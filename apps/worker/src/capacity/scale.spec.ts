@@ -3,11 +3,11 @@ import { Scale, type Workload } from './scale.js'
 
 const limits = { max: 8, min: 2, idleSeconds: 30 }
 
-/** The numbers of children after looks of one second each, if each is followed. */
+/** The numbers of children after checks one second apart, if each is followed. */
 const follow = (start: number, loads: readonly Omit<Workload, 'children'>[]) => {
-  const scale = new Scale(limits)
+  const scale = new Scale()
   let children = start
-  return loads.map((load, second) => (children = scale.look(second * 1000, { children, ...load })))
+  return loads.map((load, second) => (children = scale.decide(second * 1000, { children, ...load }, limits)))
 }
 const times = <Item>(count: number, item: Item): Item[] => Array.from({ length: count }, () => item)
 

@@ -21,11 +21,8 @@ export interface Workload {
 export class Scale {
   private surplus: { readonly since: number; peak: number } | undefined
 
-  constructor(private readonly limits: ScaleLimits) {}
-
   /** How many children there should be now; `nowMs` is in milliseconds of any monotonic clock. */
-  look(nowMs: number, { children, busy, waiting }: Workload): number {
-    const { max, min, idleSeconds } = this.limits
+  decide(nowMs: number, { children, busy, waiting }: Workload, { max, min, idleSeconds }: ScaleLimits): number {
     const isShort = busy >= children && waiting > 0
     if (isShort || busy >= children) this.surplus = undefined
     if (children < min) return min

@@ -2,6 +2,7 @@ import type { WorkerTaskLimits } from '#libs/database'
 import { CONFIG, type Config } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { RateLimits, type TimeLimits } from './rate-limits.js'
+import type { ScaleLimits } from './scale.js'
 
 /** How much this worker does at once, how fast and for how long: by configuration, and as operators have set it since. */
 @Injectable()
@@ -12,11 +13,14 @@ export class WorkerLimits {
   readonly revokeGraceMs: number
   /** Spaces starts, as operators ask for it. */
   readonly rates = new RateLimits()
+  /** Between which numbers of compute children the worker scales; undefined without autoscaling. */
+  autoscale: ScaleLimits | undefined
   private readonly times = new Map<string, TimeLimits>()
   private readonly defaultTimes: TimeLimits
 
   constructor(@Inject(CONFIG) { worker, task }: Config) {
     this.concurrency = worker.concurrency
+    this.autoscale = worker.autoscale
     this.revokeGraceMs = task.revokeGraceSeconds * 1000
     this.defaultTimes = { soft: task.softTimeLimitSeconds, hard: task.timeLimitSeconds }
   }

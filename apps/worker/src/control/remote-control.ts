@@ -32,7 +32,7 @@ export class RemoteControl {
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    const handlers = { [controlChannel]: (payload: string) => this.hear(payload) }
+    const handlers = { [controlChannel]: (payload: string) => this.receive(payload) }
     const levelOf = () => 'warn' as const
     const failure = 'commands not read; trying again'
     this.loop = new PeriodicLoop(
@@ -52,7 +52,7 @@ export class RemoteControl {
     await this.loop.stop()
   }
 
-  private hear(payload: string): void {
+  private receive(payload: string): void {
     const message = controlMessage.safeParse(parse(payload))
     if (!message.success) {
       this.log.debug({ payload }, 'control message unknown to this version')

@@ -34,7 +34,8 @@ export class WorkerFacts {
   }
 
   /** Reads the facts; delays of the event loop are those since the last call. */
-  read({ autoscale, pool }: Config['worker']): Omit<Heartbeat, 'id' | 'name' | 'state'> {
+  read({ pool }: Config['worker']): Omit<Heartbeat, 'id' | 'name' | 'state'> {
+    const { autoscale } = this.limits
     const facts = {
       hostname: hostname(),
       pid: process.pid,

@@ -8,7 +8,7 @@ import {
   type TaskJob,
 } from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
-import { Dispatcher } from '#libs/tasks'
+import { Enqueuer } from '#libs/tasks'
 import { shownName } from '#libs/tasks/contracts'
 import { Inject, Injectable } from '@nestjs/common'
 import { WORKER_NAME } from '../control/worker-name.js'
@@ -18,15 +18,25 @@ import { RetryPolicy } from './retry-policy.js'
 /** Wait before a statement is tried again while the database is down, in milliseconds. */
 const databaseRetryMs = 500
 
+/** Is notified of what becomes of this worker's attempts. */
+export interface AttemptObserver {
+  started(tasks: readonly ClaimedTask[]): void
+  /** They no longer run here, however they ended. */
+  ended(tasks: readonly ClaimedTask[]): void
+  /** An attempt failed, and its task is to be tried again. */
+  retrying(task: ClaimedTask, end: AttemptEnd): void
+}
+
 /** The attempts of this worker in the database: claimed, kept alive, ended. A result in hand outlives an outage. */
 @Injectable()
 export class Attempts {
   private readonly retryPolicy: RetryPolicy
   private isReleasing = false
+  private observer: AttemptObserver | undefined
 
   constructor(
     private readonly tasks: TaskRepository,
-    private readonly dispatcher: Dispatcher,
+    private readonly enqueuer: Enqueuer,
     private readonly leases: LeaseKeeper,
     @Inject(WORKER_NAME) private readonly worker: string,
     @Inject(CONFIG) private readonly config: Config,
@@ -41,7 +51,12 @@ export class Attempts {
       this.tasks.claim(jobs, this.worker, this.config.task.lockSeconds),
     )
     this.leases.hold(claimed)
+    if (claimed.length > 0) this.observer?.started(claimed)
     return claimed
+  }
+
+  observe(observer: AttemptObserver): void {
+    this.observer = observer
   }
 
   /** Calls back with each request to revoke a task of this worker, again at each renewal of its lease. */
@@ -51,6 +66,7 @@ export class Attempts {
 
   letGo(tasks: readonly ClaimedTask[]): void {
     this.leases.letGo(tasks)
+    this.observer?.ended(tasks)
   }
 
   /** From now on an outage of the database is not waited for: what is not stored is found by its lease. */
@@ -82,7 +98,8 @@ export class Attempts {
     for (const end of ends) {
       const task = group.find(({ id }) => id === end.id)
       if (!task || !stored.has(end.id) || (end.state !== 'queued' && end.state !== 'retrying')) continue
-      void this.dispatcher.dispatch({
+      if (end.state === 'retrying') this.observer?.retrying(task, end)
+      void this.enqueuer.enqueue({
         taskId: task.id,
         attempt: task.attempt + 1,
         name: task.name,

@@ -19,6 +19,7 @@ const task = (more: Partial<ClaimedTask> = {}): ClaimedTask => ({
   limits: null,
   userId: null,
   predictionId: null,
+  traceparent: null,
   waitMs: 0,
   prediction: null,
   ...more,

@@ -64,12 +64,12 @@ export class Shadows {
   ): Promise<void> {
     this.isRunning = true
     try {
-      const answers = await this.models.predict(counted.model, people, timeoutMs)
-      answers.forEach((answer, row) => {
+      const results = await this.models.predict(counted.model, people, timeoutMs)
+      results.forEach((result, row) => {
         const risk = risks[row]
         if (!risk || risk instanceof MemoryGuardError) return
-        if (answer instanceof MemoryGuardError) counted.failed += 1
-        else count(counted, risk, answer)
+        if (result instanceof MemoryGuardError) counted.failed += 1
+        else count(counted, risk, result)
       })
     } catch (error) {
       counted.failed += people.length

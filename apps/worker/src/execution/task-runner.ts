@@ -1,15 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AttemptEnd, ClaimedTask, TaskJob } from '#libs/database'
 import { MemoryGuardError, MicroBatcher, type QueueName, type Settled } from '#libs/platform'
-import { FinishedLines, jobPayload, queueSettings } from '#libs/tasks'
+import { jobPayload, queueSettings } from '#libs/tasks'
 import { shownName } from '#libs/tasks/contracts'
 import { Injectable } from '@nestjs/common'
-import { WorkerMetrics } from '../health/worker-metrics.js'
 import { HandlerRegistry } from './handler-registry.js'
 import { ProgressReports } from './progress-reports.js'
 import { WorkerLimits } from '../capacity/worker-limits.js'
 import { Attempts } from './attempts.js'
-import { reportEnded } from './report-ended.js'
+import { GroupReports } from './group-reports.js'
 import { RunningGroup } from './running-group.js'
 import { parseArgs } from './parse-args.js'
 import type { Computed, StartedTask, TaskHandler } from './task-handler.js'
@@ -52,8 +51,7 @@ export class TaskRunner {
     private readonly handlers: HandlerRegistry,
     private readonly limits: WorkerLimits,
     private readonly progress: ProgressReports,
-    private readonly metrics: WorkerMetrics,
-    private readonly finished: FinishedLines,
+    private readonly reports: GroupReports,
   ) {
     this.concurrency = limits.concurrency
     attempts.whenRevoked(({ id, terminate }) => this.revoke(id, terminate))
@@ -158,24 +156,31 @@ export class TaskRunner {
   private async claimAndRun(name: string, jobs: readonly TaskJob[]): Promise<readonly ClaimedTask[]> {
     // What waits here has not started; the reconciler finds it for another worker.
     if (this.releasing.signal.aborted) return []
+    const claimMs = performance.now()
     const claimed = await this.attempts.claim(jobs)
-    if (claimed.length === 0) return claimed
-    try {
-      await this.runGroup(this.handlers.find(name), claimed)
-    } finally {
-      this.attempts.letGo(claimed)
-    }
+    const settled = await Promise.allSettled(
+      byLimits(claimed).map((tasks) =>
+        this.runGroup(this.handlers.find(name), tasks, claimMs).finally(() => this.attempts.letGo(tasks)),
+      ),
+    )
+    const failed = settled.find((outcome) => outcome.status === 'rejected')
+    if (failed) throw failed.reason
     return claimed
   }
 
-  private async runGroup(handler: TaskHandler | undefined, tasks: readonly ClaimedTask[]): Promise<void> {
-    const startedAt = performance.now()
+  private async runGroup(
+    handler: TaskHandler | undefined,
+    tasks: readonly ClaimedTask[],
+    claimMs: number,
+  ): Promise<void> {
+    const computeMs = performance.now()
     const group = new RunningGroup(tasks)
     this.running.add(group)
     for (const [id, terminate] of this.earlyRevokes) this.revokeIn(group, id, terminate)
     const outcomes = await this.compute(handler, group)
     group.end()
     this.running.delete(group)
+    const storeMs = performance.now()
     const computed: Computed<unknown>[] = []
     const ends: AttemptEnd[] = []
     tasks.forEach((task, index) => {
@@ -191,9 +196,16 @@ export class TaskRunner {
         : new Set<string>(),
       ends.length > 0 && this.attempts.settle(tasks, ends),
     ])
-    const durationMs = performance.now() - startedAt
-    this.metrics.observeGroup(tasks, computed.length, ends, durationMs / 1000)
-    reportEnded(this.finished, { tasks, stored, ends, durationMs })
+    this.reports.report({
+      tasks,
+      computed: computed.length,
+      stored,
+      ends,
+      claimMs,
+      computeMs,
+      storeMs,
+      endMs: performance.now(),
+    })
   }
 
   /** Returns an outcome for each task of the group, in order. */
@@ -208,8 +220,8 @@ export class TaskRunner {
     }
     if (this.releasing.signal.aborted) return tasks.map(() => ({ error: releasedError() }))
     const { soft, hard } = this.limits.timesOf(shownName(handler.contract.name))
-    const hardLimitMs = shortest(tasks.map(({ limits }) => limits?.time_limit_seconds ?? hard))
-    const softLimitMs = shortest(tasks.map(({ limits }) => limits?.soft_time_limit_seconds ?? soft))
+    const hardLimitMs = timerMs(tasks[0]?.limits?.time_limit_seconds ?? hard)
+    const softLimitMs = timerMs(tasks[0]?.limits?.soft_time_limit_seconds ?? soft)
     group.askIn(softLimitMs, () => limitError('TASK_SOFT_TIME_LIMIT', 'soft', softLimitMs))
     // A child is killed at its limit and says so itself; this ends the wait for work that is not in a child.
     group.abandonIn(hardLimitMs + hardLimitGraceMs, () => limitError('TASK_HARD_TIME_LIMIT', 'hard', hardLimitMs))
@@ -233,7 +245,20 @@ const outcomeOf = (task: StartedTask, outcome: Settled<unknown> | undefined): Se
   return 'error' in outcome ? outcome : { value: { task, output: outcome.value } }
 }
 
-const shortest = (seconds: readonly number[]): number => Math.min(...seconds) * 1000
+/** Tasks by their time limits: one that runs out of time must not end others with it. */
+const byLimits = (tasks: readonly ClaimedTask[]): readonly (readonly ClaimedTask[])[] => {
+  const groups = new Map<string, ClaimedTask[]>()
+  for (const task of tasks) {
+    const key = `${task.limits?.time_limit_seconds} ${task.limits?.soft_time_limit_seconds}`
+    const group = groups.get(key)
+    if (group) group.push(task)
+    else groups.set(key, [task])
+  }
+  return [...groups.values()]
+}
+
+/** A time limit in milliseconds: Node's timers end at once when they are to wait longer than this. */
+const timerMs = (seconds: number): number => Math.min(seconds * 1000, 2 ** 31 - 1 - hardLimitGraceMs)
 
 const limitError = (
   code: 'TASK_SOFT_TIME_LIMIT' | 'TASK_HARD_TIME_LIMIT',

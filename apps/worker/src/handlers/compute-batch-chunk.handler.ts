@@ -13,7 +13,7 @@ type ChunkRisks = Omit<StoredChunk, 'taskId' | 'attempt'>
 const gone = 'The rows of this chunk no longer exist.'
 const revoked = 'The batch was cancelled before this row.'
 
-/** Computes the people of a chunk in one inference call. One person without an answer leaves the others alone. */
+/** Computes the people of a chunk in one inference call. One person without a result leaves the others alone. */
 @Injectable()
 export class ComputeBatchChunkHandler implements TaskHandler<Chunk, ChunkRisks> {
   readonly contract = computeBatchChunk
@@ -53,7 +53,7 @@ export class ComputeBatchChunkHandler implements TaskHandler<Chunk, ChunkRisks> 
     if (found.isCancelled) throw new MemoryGuardError('TASK_REVOKED', revoked)
     const { model, people } = found.input
     const risks = await this.models.predict(model, people, hardLimitMs, { isBulk: true })
-    const answer = {
+    const computed = {
       batchId,
       chunk,
       scores: Array.from<number | null>({ length: risks.length }).fill(null),
@@ -63,14 +63,14 @@ export class ComputeBatchChunkHandler implements TaskHandler<Chunk, ChunkRisks> 
     }
     risks.forEach((risk, index) => {
       if (risk instanceof MemoryGuardError) {
-        answer.failures[index] = { code: risk.code, message: risk.message }
+        computed.failures[index] = { code: risk.code, message: risk.message }
         return
       }
-      answer.scores[index] = risk.score
-      answer.categories[index] = risk.category
-      answer.outputs[index] = risk.outputs
+      computed.scores[index] = risk.score
+      computed.categories[index] = risk.category
+      computed.outputs[index] = risk.outputs
     })
-    return answer
+    return computed
   }
 
   /** The last chunk ends its batch; should this fail, maintenance does it. */

@@ -19,11 +19,13 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
   ) {}
 
   async compute(tasks: readonly Started[], context: TaskContext): Promise<readonly Settled<RiskExplanation>[]> {
-    const unanswered = await this.explanations.listUnanswered(tasks.flatMap(({ prediction }) => prediction?.id ?? []))
+    const withoutRisk = await this.explanations.listEndedWithoutRisk(
+      tasks.flatMap(({ prediction }) => prediction?.id ?? []),
+    )
     return settleGroups(
       tasks,
       ({ prediction, args }) =>
-        prediction && !unanswered.has(prediction.id) ? `${prediction.model} ${args.output ?? ''}` : undefined,
+        prediction && !withoutRisk.has(prediction.id) ? `${prediction.model} ${args.output ?? ''}` : undefined,
       nothingToExplain,
       (group) => this.explain(group, context),
     )
@@ -70,5 +72,5 @@ export class GenerateExplanationHandler implements TaskHandler<typeof generateEx
 
 const nothingToExplain = ({ prediction }: Started): MemoryGuardError =>
   prediction
-    ? new MemoryGuardError('TASK_STATE_CONFLICT', 'Its prediction has ended without an answer.')
+    ? new MemoryGuardError('TASK_STATE_CONFLICT', 'Its prediction has ended without a result.')
     : new MemoryGuardError('RESOURCE_GONE', 'Its prediction no longer exists.')

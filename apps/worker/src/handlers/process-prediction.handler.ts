@@ -36,10 +36,9 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
     )
   }
 
-  private async computeGroup(
-    tasks: readonly Started[],
-    { hardLimitMs, killSignal }: TaskContext,
-  ): Promise<readonly Settled<Risk>[]> {
+  /** Computes all at once; if that fails, each half for itself, so that only those fail whom the model cannot compute. */
+  private async computeGroup(tasks: readonly Started[], context: TaskContext): Promise<readonly Settled<Risk>[]> {
+    const { hardLimitMs, killSignal } = context
     const model = tasks[0]?.prediction?.model ?? ''
     const people = tasks.map(({ prediction }) => prediction?.healthMetrics ?? {})
     try {
@@ -47,7 +46,11 @@ export class ProcessPredictionHandler implements TaskHandler<typeof processPredi
       this.shadows.observe(model, people, risks)
       return risks.map((risk) => (risk instanceof MemoryGuardError ? { error: risk } : { value: risk }))
     } catch (error) {
-      return tasks.map(() => ({ error }))
+      const isModels = error instanceof MemoryGuardError && error.code === 'MODEL_OUTPUT_INVALID'
+      if (!isModels || tasks.length === 1) return tasks.map(() => ({ error }))
+      const half = tasks.length >> 1
+      const halves = [tasks.slice(0, half), tasks.slice(half)]
+      return (await Promise.all(halves.map((part) => this.computeGroup(part, context)))).flat()
     }
   }
 }

@@ -17,7 +17,7 @@ export interface ProbeSources {
 /** Maximum number of connections: probes and scrapers need a few. */
 const maxConnections = 100
 
-const answer = (response: ServerResponse, status: number, body: unknown): void => {
+const respond = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
@@ -36,7 +36,7 @@ export class ProbeServer {
     this.text = new SharedResult(() => sources.metrics.registry.metrics())
     this.server = createServer((request, response) => {
       // No request may end the process.
-      this.handle(request.url ?? '/', response).catch(() => answer(response, 500, { detail: 'Internal error.' }))
+      this.handle(request.url ?? '/', response).catch(() => respond(response, 500, { detail: 'Internal error.' }))
     })
     void new Connections(this.server, maxConnections)
   }
@@ -70,16 +70,16 @@ export class ProbeServer {
     const started = this.sources.state() !== 'starting'
     switch (url.split(/[?#]/, 1)[0]) {
       case '/livez':
-        return answer(response, 200, { status: 'ok' })
+        return respond(response, 200, { status: 'ok' })
       case '/startupz':
-        return answer(response, started ? 200 : 503, { started })
+        return respond(response, started ? 200 : 503, { started })
       case '/readyz': {
         // The end of the start, and a stop, are to be known at once.
         const state = this.sources.state()
         if (this.reportedState !== state) this.readiness.forget()
         this.reportedState = state
         const { isReady, body } = await this.readiness.get()
-        return answer(response, isReady ? 200 : 503, body)
+        return respond(response, isReady ? 200 : 503, body)
       }
       case '/metrics': {
         const { registry } = this.sources.metrics
@@ -87,7 +87,7 @@ export class ProbeServer {
         return
       }
       default:
-        return answer(response, 404, { detail: 'There are /livez, /readyz, /startupz and /metrics.' })
+        return respond(response, 404, { detail: 'There are /livez, /readyz, /startupz and /metrics.' })
     }
   }
 }

@@ -1,16 +1,18 @@
-import { AuditRepository, firstTaskId, RetentionRepository } from '#libs/database'
+import { AuditRepository, firstTaskId, PlanRepository, RetentionRepository } from '#libs/database'
 import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** Tasks that one statement looks at, and statements of one run: other chores have their turn after them. */
+/** Tasks that one statement reads, and statements of one run: other chores have their turn after them. */
 const pageSize = 1_000
 const pagesOfRun = 50
-/** Batches whose rest one run looks for. */
+/** Batches whose rest one run removes. */
 const batchesOfRun = 20
-/** Longest time between two looks for what is past its time, in milliseconds. */
+/** Longest time between two searches for what is past its time, in milliseconds. */
 const longestPauseMs = 60_000
 /** Workers and commands that have been silent for this long are shown by nothing. */
 const silentSeconds = 172_800
+/** A plan that has finished is kept for 30 days. */
+const planSeconds = 2_592_000
 
 /**
  * Removes what is past its time: on an idle system everything that ever finished. What a person's history is made of,
@@ -25,6 +27,7 @@ export class Retention {
   constructor(
     private readonly rows: RetentionRepository,
     private readonly audit: AuditRepository,
+    private readonly plans: PlanRepository,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -41,10 +44,11 @@ export class Retention {
     }
     if (auditTtlSeconds > 0 && (await this.audit.removeExpired(auditTtlSeconds))) isDone = false
     if (await this.rows.removeSilentWorkers(silentSeconds)) isDone = false
+    await this.plans.removeOld(planSeconds)
     if (isDone) this.nextAt = now + Math.min(longestPauseMs, ...pausesOf(resultTtlSeconds, auditTtlSeconds))
   }
 
-  /** Answers whether it has come to the end. */
+  /** Returns whether it has come to the end. */
   private async removeResults(ttlSeconds: number): Promise<boolean> {
     let removed = 0
     let pages = 0

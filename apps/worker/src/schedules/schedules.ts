@@ -4,7 +4,7 @@ import { planFiring, Submissions } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 
 /** A schedule that was made or changed elsewhere is read after this long at the latest. */
-const lookMs = 1_000
+const pollMs = 1_000
 /** Pause while something is due that another process may just be firing. */
 const shortestMs = 10
 
@@ -24,7 +24,7 @@ export class Schedules {
     this.loop = new PeriodicLoop(
       {
         name: 'schedules',
-        intervalMs: lookMs,
+        intervalMs: pollMs,
         run: () => this.run(),
         failure: 'schedules not run; trying again',
         levelOf: (error) => (isDatabaseUnavailable(error) ? 'warn' : 'error'),
@@ -35,8 +35,8 @@ export class Schedules {
 
   /** Fires what is due. Returns the time until the next check, in milliseconds. */
   private async run(): Promise<number> {
-    const dueInMs = (await this.schedules.findDueInMs()) ?? lookMs
-    if (dueInMs > 0) return Math.min(lookMs, Math.ceil(dueInMs))
+    const dueInMs = (await this.schedules.findDueInMs()) ?? pollMs
+    if (dueInMs > 0) return Math.min(pollMs, Math.ceil(dueInMs))
     this.submissions.enqueue(await this.schedules.fireDue(this.plan))
     return shortestMs
   }

@@ -4,7 +4,7 @@ import { StallClock, type StallSight } from './stall-clock.js'
 const periods = { rebuildSeconds: 30, unreadySeconds: 60, exitSeconds: 120 }
 const starving: StallSight = { taken: 7, isStarving: true, isBrokerUp: true }
 
-/** The verdicts at looks every ten seconds, each with what its seconds say. */
+/** The verdicts at checks every ten seconds, each with what its seconds say. */
 const watch = (until: number, sightAt: (second: number) => StallSight | 'outage') => {
   const clock = new StallClock(periods)
   const verdicts: Record<number, string> = {}
@@ -14,7 +14,7 @@ const watch = (until: number, sightAt: (second: number) => StallSight | 'outage'
       clock.reset()
       continue
     }
-    const verdict = clock.look(second * 1000, sight)
+    const verdict = clock.judge(second * 1000, sight)
     if (verdict !== 'well') verdicts[second] = verdict
   }
   return verdicts
@@ -22,7 +22,7 @@ const watch = (until: number, sightAt: (second: number) => StallSight | 'outage'
 
 describe('the clock of a stalled worker', () => {
   it('connects anew, is then unready, and ends at last', () => {
-    // The first look only learns how much had been taken before.
+    // The first check only learns how much had been taken before.
     expect(watch(140, () => starving)).toEqual({
       40: 'rebuild',
       70: 'unready',
@@ -46,7 +46,7 @@ describe('the clock of a stalled worker', () => {
     expect(watch(140, taken)).toEqual({ 40: 'rebuild', 70: 'unready', 80: 'unready', 90: 'unready', 140: 'rebuild' })
   })
 
-  it('tries new connections again and again while the broker does not answer, and never ends for it', () => {
+  it('tries new connections again and again while the broker does not respond, and never ends for it', () => {
     const verdicts = watch(1_000, () => ({ ...starving, isBrokerUp: false }))
     expect(new Set(Object.values(verdicts))).toEqual(new Set(['rebuild']))
     expect(Object.keys(verdicts).length).toBeGreaterThan(20)

@@ -5,7 +5,7 @@ export interface StallPeriods {
   readonly exitSeconds: number
 }
 
-/** What is seen of a worker at one look. */
+/** What is seen of a worker at one check. */
 export interface StallSight {
   /** Batches of jobs taken so far. */
   readonly taken: number
@@ -28,14 +28,14 @@ export class StallClock {
 
   constructor(private readonly periods: StallPeriods) {}
 
-  /** Nothing can be said, for the database does not answer, or all is well: begins anew. */
+  /** Nothing can be said, for the database does not respond, or all is well: begins anew. */
   reset(): void {
     this.since = undefined
     this.isRebuilt = false
   }
 
   /** `nowMs` is in milliseconds of any monotonic clock. */
-  look(nowMs: number, { taken, isStarving, isBrokerUp }: StallSight): StallVerdict {
+  judge(nowMs: number, { taken, isStarving, isBrokerUp }: StallSight): StallVerdict {
     const hasMoved = taken !== this.taken
     this.taken = taken
     if (hasMoved || !isStarving || (this.isRebuilt && !isBrokerUp)) this.reset()

@@ -42,7 +42,7 @@ export class Watchdog {
   /** `end` is called when nothing has helped. */
   start(end: () => void): void {
     const { intervalMs } = this
-    this.loop = new PeriodicLoop({ name: 'watchdog', intervalMs, run: () => this.look(end) }, this.log)
+    this.loop = new PeriodicLoop({ name: 'watchdog', intervalMs, run: () => this.check(end) }, this.log)
     this.loop.start()
   }
 
@@ -50,10 +50,10 @@ export class Watchdog {
     await this.loop?.stop()
   }
 
-  private async look(end: () => void): Promise<void> {
+  private async check(end: () => void): Promise<void> {
     const { batchesTaken: taken } = this.runner
     try {
-      const verdict = this.clock.look(performance.now(), { taken, ...(await this.seeWork()) })
+      const verdict = this.clock.judge(performance.now(), { taken, ...(await this.seeWork()) })
       this.isUnready = verdict === 'unready' || verdict === 'exit'
       if (verdict === 'rebuild') this.rebuild()
       if (verdict !== 'exit') return

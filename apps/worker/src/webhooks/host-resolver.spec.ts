@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startNameServer, type NameServer } from '../../../../test/support/name-server.js'
 import { HostResolver } from './host-resolver.js'
 
-/** How long the resolver waits for a first answer, in milliseconds. */
+/** How long the resolver waits for a first response, in milliseconds. */
 const slowMs = 500
 
 describe('B9: a slow name', () => {
@@ -27,7 +27,7 @@ describe('B9: a slow name', () => {
     expect(server.asked.filter((name) => name === 'slow0.example').length).toBeLessThanOrEqual(4)
   })
 
-  it('is not looked for where the hosts file has it', async () => {
+  it('is not resolved where the hosts file has it', async () => {
     expect((await resolve('localhost')).map(({ address }) => address)).toContain('127.0.0.1')
     expect(server.asked).not.toContain('localhost')
   })

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 
 /** Longest wait for the first response of a name server, in milliseconds, and how often it is asked. */
-const answerMs = 2_000
+const responseMs = 2_000
 const tries = 2
 /** Look-ups by the operating system at once. Each takes one of the four threads that files and other look-ups need, too. */
 const maxSystemLookups = 2
@@ -13,7 +13,7 @@ const hostsFile = process.platform === 'win32' ? 'C:\\Windows\\System32\\drivers
 /**
  * Resolves names so that a slow one delays no other: the hosts file first, then the name servers over the network, and
  * only a name that they do not know by the operating system, which knows search domains. Those who ask for one name at
- * the same time share the answer.
+ * the same time share the result.
  */
 export class HostResolver {
   private readonly resolver: dns.Resolver
@@ -22,7 +22,7 @@ export class HostResolver {
   private readonly waiting: (() => void)[] = []
 
   /** `servers` are name servers to ask in place of the system's, such as `127.0.0.1:5353`. */
-  constructor(servers?: readonly string[], timeoutMs = answerMs) {
+  constructor(servers?: readonly string[], timeoutMs = responseMs) {
     this.resolver = new dns.Resolver({ timeout: timeoutMs, tries })
     if (servers) this.resolver.setServers(servers)
   }
@@ -32,20 +32,20 @@ export class HostResolver {
     const hostname = name.toLowerCase()
     const known = this.underWay.get(hostname)
     if (known) return known
-    const found = this.look(hostname).finally(() => this.underWay.delete(hostname))
+    const found = this.resolve(hostname).finally(() => this.underWay.delete(hostname))
     this.underWay.set(hostname, found)
     return found
   }
 
-  private async look(hostname: string): Promise<LookupAddress[]> {
+  private async resolve(hostname: string): Promise<LookupAddress[]> {
     const own = await readHosts(hostname)
     if (own.length > 0) return own
-    const answers = await Promise.allSettled([this.resolver.resolve4(hostname), this.resolver.resolve6(hostname)])
-    const addresses = answers.flatMap((answer, index) =>
-      answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })) : [],
+    const results = await Promise.allSettled([this.resolver.resolve4(hostname), this.resolver.resolve6(hostname)])
+    const addresses = results.flatMap((result, index) =>
+      result.status === 'fulfilled' ? result.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })) : [],
     )
     if (addresses.length > 0) return addresses
-    const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []))
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
     const late = failures.find((failure) => !isUnknown(failure))
     if (late) throw late
     return this.askSystem(hostname)

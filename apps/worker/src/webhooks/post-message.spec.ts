@@ -35,7 +35,7 @@ const post = (url: string, more: { timeoutMs?: number; lookup?: LookupFunction }
   })
 
 describe('posting a message', () => {
-  it('sends the whole body and answers the status', async () => {
+  it('sends the whole body and returns the status', async () => {
     let seen = ''
     const url = await serve((request, response) => {
       request.setEncoding('utf8').on('data', (part: string) => {
@@ -59,7 +59,7 @@ describe('posting a message', () => {
     expect([await post(url), visits]).toEqual([302, 1])
   })
 
-  it('reads no endless answer', async () => {
+  it('reads no endless response', async () => {
     const url = await serve((_, response) => {
       const more = () => {
         while (response.write(Buffer.alloc(16_384)));
@@ -71,14 +71,14 @@ describe('posting a message', () => {
     expect(await post(url)).toBe(200)
   })
 
-  it('waits no longer than it may, also for the rest of an answer', async () => {
+  it('waits no longer than it may, also for the rest of a response', async () => {
     const silent = await serve(() => undefined)
     await expect(post(silent, { timeoutMs: 50 })).rejects.toMatchObject({ name: 'TimeoutError' })
     const slow = await serve((_, response) => void response.writeHead(200).write('x'))
     await expect(post(slow, { timeoutMs: 100 })).rejects.toMatchObject({ name: 'TimeoutError' })
   })
 
-  it('takes an offer to speak another protocol for no answer', async () => {
+  it('takes an offer to speak another protocol for no response', async () => {
     const url = await serve((request) => {
       request.socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n')
     })

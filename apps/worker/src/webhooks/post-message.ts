@@ -1,4 +1,4 @@
-import { request as requestPlain } from 'node:http'
+import { request as requestPlain, type ClientRequest } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { isPublicAddress, productVersion } from '#libs/platform'
@@ -18,45 +18,52 @@ export interface PostedMessage {
   readonly signal: AbortSignal
 }
 
-/** Most bytes of an answer that are read; it is read only to leave the connection in order, and never kept. */
-const maxAnswerBytes = 64 * 1024
+/** Most bytes of a response that are read; it is read only to leave the connection in order, and never kept. */
+const maxResponseBytes = 64 * 1024
 
 /**
- * Posts JSON and answers the status. Redirects are not followed, the connection is not used again, and what the
+ * Posts JSON and returns the status. Redirects are not followed, the connection is not used again, and what the
  * receiver says besides its status is thrown away.
  * @throws Error whose `code` or `name` says why there is no status; AddressRefusedError for an address that is not
  * public, found when the connection is made.
  */
-export const postMessage = ({
-  url,
-  headers,
-  body,
-  timeoutMs,
-  lookup,
-  mayBePrivate,
-  signal,
-}: PostedMessage): Promise<number> => {
+export const postMessage = async (message: PostedMessage): Promise<number> => {
+  const { url, body, timeoutMs, mayBePrivate } = message
   const target = new URL(url)
   const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
-  const isSecure = target.protocol === 'https:'
   // A literal address is connected to without a look-up.
-  const isRefused = !mayBePrivate && (!isSecure || (isIP(host) !== 0 && !isPublicAddress(host)))
-  if (isRefused) return Promise.reject(new AddressRefusedError())
-  const ending = endingOf(signal, timeoutMs)
-  return new Promise((resolve, reject) => {
-    const request = (isSecure ? requestSecure : requestPlain)(target, {
-      method: 'POST',
-      agent: false,
-      signal: ending.signal,
-      lookup,
-      headers: {
-        ...headers,
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-        'user-agent': `MemoryGuard/${productVersion}`,
-      },
-    })
-    request.on('error', (error) => reject(ending.signal.aborted ? ending.signal.reason : error))
+  const isRefused = !mayBePrivate && (target.protocol !== 'https:' || (isIP(host) !== 0 && !isPublicAddress(host)))
+  if (isRefused) throw new AddressRefusedError()
+  const ending = endingOf(message.signal, timeoutMs)
+  try {
+    const request = openRequest(target, message, ending.signal)
+    const status = statusOf(request, ending.signal)
+    request.end(body)
+    return await status
+  } finally {
+    ending.release()
+  }
+}
+
+const openRequest = (target: URL, { headers, body, lookup }: PostedMessage, signal: AbortSignal): ClientRequest =>
+  (target.protocol === 'https:' ? requestSecure : requestPlain)(target, {
+    method: 'POST',
+    agent: false,
+    signal,
+    lookup,
+    headers: {
+      ...headers,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'user-agent': `MemoryGuard/${productVersion}`,
+    },
+  })
+
+/** The status, once the response has been read or is longer than is read. */
+const statusOf = (request: ClientRequest, signal: AbortSignal): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const fail = (error: Error) => reject(signal.aborted ? signal.reason : error)
+    request.on('error', fail)
     request.once('response', (response) => {
       let bytes = 0
       const done = () => {
@@ -65,19 +72,14 @@ export const postMessage = ({
       }
       response.on('data', (part: Buffer) => {
         bytes += part.length
-        if (bytes > maxAnswerBytes) done()
+        if (bytes > maxResponseBytes) done()
       })
       response.once('end', done)
-      response.on('error', (error) => reject(ending.signal.aborted ? ending.signal.reason : error))
+      response.on('error', fail)
     })
-    // An answer such as 101 ends the connection with neither a response nor an error.
-    request.once('close', () => {
-      ending.release()
-      reject(new Error('The connection was closed without a response'))
-    })
-    request.end(body)
+    // A response such as 101 ends the connection with neither a response nor an error.
+    request.once('close', () => reject(new Error('The connection was closed without a response')))
   })
-}
 
 /**
  * A signal that another one or the time aborts. Not AbortSignal.any with AbortSignal.timeout: nothing but weak references

@@ -18,7 +18,7 @@ describe('a webhook message', () => {
     expect(signatures[1]).toBe(signature)
   })
 
-  it('tells type, time and state in the words of both worlds', () => {
+  it('has type, time and state in the words of both worlds', () => {
     const occurredAt = new Date('2030-01-31T12:00:00Z')
     expect(JSON.parse(bodyOf({ event: 'task.expired', occurredAt, data: { task_id: 't', state: 'expired' } }))).toEqual(
       {

@@ -1,7 +1,8 @@
 import type { LookupFunction } from 'node:net'
 import { WebhookDeliveryRepository, type AttemptReport, type ClaimedDelivery } from '#libs/database'
-import { CONFIG, LOGGER, type Config, type Logger } from '#libs/platform'
+import { CONFIG, LOGGER, Tracing, type Config, type Logger, type OpenSpan } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
+import { WorkerMetrics } from '../health/worker-metrics.js'
 import { AddressRefusedError, checkedLookup } from './checked-lookup.js'
 import { HostResolver } from './host-resolver.js'
 import { postMessage } from './post-message.js'
@@ -27,6 +28,8 @@ export class WebhookSender {
 
   constructor(
     private readonly deliveries: WebhookDeliveryRepository,
+    private readonly metrics: WorkerMetrics,
+    private readonly tracing: Tracing,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
@@ -56,8 +59,11 @@ export class WebhookSender {
     const { id, attempt, webhookId } = delivery
     this.underWay.set(webhookId, (this.underWay.get(webhookId) ?? 0) + 1)
     try {
-      const report = await this.send(delivery)
+      const span = this.beginSpan(delivery)
+      const report = await this.send(delivery, span)
+      endSpan(span, report)
       await (report ? this.deliveries.report(report) : this.deliveries.release(id, attempt))
+      if (report) this.metrics.countDelivery(outcomeOf(report))
     } catch (error) {
       // The claim runs out, and the delivery is attempted again.
       this.log.warn({ err: error, delivery: id }, 'delivery outcome not stored')
@@ -69,8 +75,19 @@ export class WebhookSender {
     }
   }
 
+  /** The span of an attempt, below that of the request that submitted the task. */
+  private beginSpan({ traceparent, taskId, webhookId, attempt }: ClaimedDelivery): OpenSpan | undefined {
+    if (traceparent === null) return undefined
+    const attributes = {
+      ...(taskId !== null && { 'memoryguard.task.id': taskId }),
+      'memoryguard.webhook.id': webhookId,
+      'memoryguard.webhook.attempt': attempt,
+    }
+    return this.tracing.begin({ name: 'deliver webhook', kind: 'client', parent: traceparent, attributes })
+  }
+
   /** Returns the outcome; undefined if the end of this process cut the attempt off. */
-  private async send(delivery: ClaimedDelivery): Promise<AttemptReport | undefined> {
+  private async send(delivery: ClaimedDelivery, span: OpenSpan | undefined): Promise<AttemptReport | undefined> {
     // Receivers compare the time with their clocks, and the database's is the one that is kept right.
     const { id, attempt, url, secrets, claimedAt: timestamp } = delivery
     const body = bodyOf(delivery)
@@ -82,6 +99,7 @@ export class WebhookSender {
           'webhook-id': id,
           'webhook-timestamp': String(timestamp),
           'webhook-signature': signMessage({ id, timestamp, body }, secrets),
+          ...(span && { traceparent: span.traceparent }),
         },
         timeoutMs: this.settings.timeoutSeconds * 1000,
         lookup: this.lookup,
@@ -91,7 +109,7 @@ export class WebhookSender {
       const isTaken = statusCode >= 200 && statusCode < 300
       const isGone = statusCode === 410
       if (isTaken) return { id, attempt, statusCode, error: null, retryInSeconds: null, isGone }
-      const error = `The receiver answered ${statusCode}.`
+      const error = `The receiver responded with ${statusCode}.`
       return { id, attempt, statusCode, error, retryInSeconds: isGone ? null : this.retryIn(delivery), isGone }
     } catch (cause) {
       if (this.stopping.signal.aborted) return undefined
@@ -113,10 +131,21 @@ export class WebhookSender {
   }
 }
 
+const endSpan = (span: OpenSpan | undefined, report: AttemptReport | undefined): void =>
+  span?.end({
+    ...((!report || report.error !== null) && {
+      error: report?.statusCode ? String(report.statusCode) : 'not reached',
+    }),
+    ...(report?.statusCode && { attributes: { 'http.response.status_code': report.statusCode } }),
+  })
+
+const outcomeOf = ({ error, retryInSeconds }: AttemptReport) =>
+  error === null ? 'delivered' : retryInSeconds === null ? 'failed' : 'retried'
+
 /** Why there was no response, in words that hold nothing of the message. */
 const wordsOf = (cause: unknown): string => {
   if (cause instanceof AddressRefusedError) return 'The address is not public; see WEBHOOK_ALLOW_PRIVATE_ADDRESSES.'
-  if (cause instanceof Error && cause.name === 'TimeoutError') return 'The receiver did not answer in time.'
+  if (cause instanceof Error && cause.name === 'TimeoutError') return 'The receiver did not respond in time.'
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
   return `The receiver could not be reached${code}.`
 }

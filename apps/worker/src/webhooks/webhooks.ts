@@ -1,12 +1,12 @@
 import { isDatabaseUnavailable, TaskEventRepository, WebhookDeliveryRepository, withAdvisoryLock } from '#libs/database'
 import { LOGGER, PeriodicLoop, type Logger } from '#libs/platform'
-import { FinishedTasks, HeardEnds } from '#libs/tasks'
+import { FinishedTasks, NotifiedEnds } from '#libs/tasks'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
 import { WebhookSender } from './webhook-sender.js'
 
-/** How often to look for tasks that ended and for due deliveries, in milliseconds. */
-const lookMs = 1_000
+/** How often to poll for tasks that ended and for due deliveries, in milliseconds. */
+const pollMs = 1_000
 /** Wait this long after a task ends before planning deliveries, so that ends close together are handled in one query. */
 const wakeMs = 100
 /** How long finished deliveries are kept, in days, and how often old ones are removed, in milliseconds. */
@@ -22,7 +22,7 @@ const pruneMs = 3_600_000
 export class Webhooks {
   private readonly loop: PeriodicLoop
   private isListening = false
-  private heard: HeardEnds | undefined
+  private ends: NotifiedEnds | undefined
   private prunedAt = Date.now()
 
   constructor(
@@ -34,7 +34,7 @@ export class Webhooks {
     @Inject(LOGGER) log: Logger,
   ) {
     const levelOf = (error: unknown) => (isDatabaseUnavailable(error) ? 'warn' : 'error')
-    const job = { name: 'webhooks', intervalMs: lookMs, run: () => this.run() }
+    const job = { name: 'webhooks', intervalMs: pollMs, run: () => this.run() }
     this.loop = new PeriodicLoop({ ...job, failure: 'webhook deliveries delayed', levelOf }, log)
     sender.onRoom = () => this.loop.wake(wakeMs)
   }
@@ -44,7 +44,7 @@ export class Webhooks {
   }
 
   async stop(): Promise<void> {
-    this.heard?.stop()
+    this.ends?.stop()
     await this.loop.stop()
     await this.sender.stop()
   }
@@ -63,25 +63,25 @@ export class Webhooks {
   private async plan(): Promise<boolean> {
     const start = await this.deliveries.findPlanStart()
     if (start === null) {
-      this.heard?.stop()
-      this.heard = undefined
+      this.ends?.stop()
+      this.ends = undefined
       return false
     }
     if (!this.isListening) {
       this.isListening = true
       await this.finished.start()
     }
-    const heard = (this.heard ??= new HeardEnds(this.finished, () => this.loop.wake(wakeMs)))
+    const ends = (this.ends ??= new NotifiedEnds(this.finished, () => this.loop.wake(wakeMs)))
     const clock = await this.events.readClock()
-    const { ids, isComplete } = await heard.collect(clock, start)
+    const { ids, isComplete } = await ends.collect(clock, start)
     if (isComplete) await this.deliveries.plan(start, clock.settled, ids)
     // Only one process reads the table. The others do not know how far it has read, so they keep the ids they received.
     else if (await this.isPlannedElsewhere(start, clock.settled)) return true
     const later = await this.deliveries.listEndedSince(ids, clock.settled)
-    heard.forget(ids.filter((id) => !later.has(id)))
+    ends.forget(ids.filter((id) => !later.has(id)))
     return true
   }
-  /** Plans by a look at the table, unless another process is at it: then it answers true. */
+  /** Plans from the whole table, unless another process is doing so: then it returns true. */
   private async isPlannedElsewhere(start: number, until: number): Promise<boolean> {
     const isPlanned = await withAdvisoryLock(this.dataSource, 'webhooks', async () => {
       await this.deliveries.plan(start, until, null)

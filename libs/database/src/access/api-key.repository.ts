@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { DataSource, IsNull } from 'typeorm'
+import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { readDatabaseTime } from '../connection/database-time.js'
 import { ApiKeyEntity } from './api-key.entity.js'
@@ -31,7 +31,7 @@ export class ApiKeyRepository {
       .getOne()
   }
 
-  /** Makes a key; the answer holds its text, which nothing else keeps. */
+  /** Makes a key; the returned value holds its text, which nothing else keeps. */
   async create(
     values: Pick<ApiKeyEntity, 'name' | 'role' | 'expiresAt'> & { readonly userId: number | null },
   ): Promise<{ readonly row: ApiKeyEntity; readonly key: string }> {
@@ -67,9 +67,5 @@ export class ApiKeyRepository {
       [id],
     )
     return rows.length > 0
-  }
-
-  async count(): Promise<number> {
-    return this.rows.countBy({ revokedAt: IsNull() })
   }
 }

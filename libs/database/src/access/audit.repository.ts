@@ -64,6 +64,25 @@ const removalsRead = 100
 /** What the hash of an entry covers beside the hash before it, as the function `audit_entry_hash` of the database has it. */
 const contentOf = `jsonb_build_array(id, (extract(epoch FROM at) * 1000000)::bigint, api_key_id, action, target, details,
   request_id)::text`
+/** The hash that an entry must have. A check computes it itself: a function of the database may have been replaced. */
+const hashOf = `sha256(previous_hash || convert_to(${contentOf}, 'UTF8'))`
+/** From now on in this transaction, nothing in another schema hides what belongs to PostgreSQL. */
+const trustPostgres = `SELECT pg_catalog.set_config('search_path',
+  pg_catalog.concat('pg_catalog, ', pg_catalog.current_setting('search_path')), true)`
+
+/** Selects entries of the trail; what is absent selects all. */
+export interface AuditFilter {
+  /** The person whom entries are about. */
+  readonly userId?: number | undefined
+  readonly action?: string | undefined
+  /** The API key or OIDC caller. */
+  readonly apiKeyId?: string | undefined
+  readonly target?: string | undefined
+  /** The first time that is selected. */
+  readonly since?: Date | undefined
+  /** The first time that is no longer selected. */
+  readonly until?: Date | undefined
+}
 
 /** The audit trail: a chain of entries, which the database links as they are stored. */
 @Injectable()
@@ -126,12 +145,26 @@ export class AuditRepository {
     })
   }
 
-  /** Newest first; `before` is the id of the last entry of the page before, `userId` a person whom entries are about. */
-  async list(before: number | undefined, limit: number, userId?: number): Promise<readonly AuditRecord[]> {
-    const ofPerson = userId === undefined ? '' : `AND coalesce(details ->> 'person', target) = $3`
+  /** Newest first; `before` is the id of the last entry of the page before. */
+  async list(before: number | undefined, limit: number, filter: AuditFilter = {}): Promise<readonly AuditRecord[]> {
+    const { userId, action, apiKeyId, target, since, until } = filter
+    const ofPerson = userId === undefined ? '' : `AND coalesce(details ->> 'person', target) = $8`
     const rows: AuditRow[] = await this.database.query(
-      `SELECT * FROM audit_log WHERE ($1::bigint IS NULL OR id < $1) ${ofPerson} ORDER BY id DESC LIMIT $2`,
-      [before ?? null, limit, ...(userId === undefined ? [] : [await this.pseudonymOf(userId)])],
+      `SELECT * FROM audit_log
+       WHERE ($1::bigint IS NULL OR id < $1) AND ($3::text IS NULL OR action = $3)
+         AND ($4::uuid IS NULL OR api_key_id = $4) AND ($5::text IS NULL OR target = $5)
+         AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7) ${ofPerson}
+       ORDER BY id DESC LIMIT $2`,
+      [
+        before ?? null,
+        limit,
+        action ?? null,
+        apiKeyId ?? null,
+        target ?? null,
+        since ?? null,
+        until ?? null,
+        ...(userId === undefined ? [] : [await this.pseudonymOf(userId)]),
+      ],
     )
     return rows.map(({ id, at, api_key_id: apiKeyId, action, target, details, request_id: requestId }) => ({
       id: Number(id),
@@ -178,29 +211,11 @@ export class AuditRepository {
    * @param ttlSeconds `AUDIT_TTL_SECONDS`, which removals since that check are judged by.
    */
   async verify(known: AuditCheckpoint | undefined, ttlSeconds: number): Promise<AuditVerification> {
-    const [row]: [VerificationRow] = await this.database.query(
-      `WITH links AS (
-         SELECT id, coalesce(a.hash = audit_entry_hash(a)
-           AND a.previous_hash = coalesce(lag(a.hash) OVER (ORDER BY a.id), a.previous_hash), false) AS fits
-         FROM audit_log a
-       ), first AS (
-         SELECT id, encode(previous_hash, 'hex') AS previous_hash FROM audit_log ORDER BY id LIMIT 1
-       ), removals AS (
-         SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS "atUs", target, details
-         FROM audit_log WHERE action = '${expiry}' ORDER BY id DESC LIMIT ${removalsRead}
-       )
-       SELECT (SELECT count(*)::int FROM links) AS entries, (SELECT min(id) FROM links WHERE NOT fits) AS broken_id,
-         h.id, encode(h.hash, 'hex') AS hash, end_entry.at,
-         h.id = 0 OR end_entry.id IS NOT NULL AS is_tail_there,
-         $1::bigint = 0 OR EXISTS (SELECT FROM audit_log a WHERE a.id = $1 AND encode(a.hash, 'hex') = $2) AS is_known_there,
-         first.id AS first_id, first.previous_hash AS first_previous_hash,
-         (SELECT coalesce(jsonb_agg(r), '[]') FROM removals r) AS removals,
-         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
-       FROM audit_head h
-       LEFT JOIN audit_log end_entry ON end_entry.id = h.id AND end_entry.hash = h.hash
-       LEFT JOIN first ON true`,
-      [known?.id ?? null, known?.hash ?? null],
-    )
+    const row = await this.database.transaction(async (transaction) => {
+      await transaction.query(trustPostgres)
+      const [found]: [VerificationRow] = await transaction.query(verification, [known?.id ?? null, known?.hash ?? null])
+      return found
+    })
     const brokenId = row.broken_id === null ? null : Number(row.broken_id)
     const found = {
       entries: row.entries,
@@ -224,6 +239,29 @@ export class AuditRepository {
     }
   }
 }
+
+/** What a check reads: the links, the head, and what a removal is judged by. `$1` and `$2` are the id and the hash of a checkpoint. */
+const verification = `
+  WITH links AS (
+    SELECT id, coalesce(hash = ${hashOf}
+      AND previous_hash = coalesce(lag(hash) OVER (ORDER BY id), previous_hash), false) AS fits
+    FROM audit_log
+  ), first AS (
+    SELECT id, encode(previous_hash, 'hex') AS previous_hash FROM audit_log ORDER BY id LIMIT 1
+  ), removals AS (
+    SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS "atUs", target, details
+    FROM audit_log WHERE action = '${expiry}' ORDER BY id DESC LIMIT ${removalsRead}
+  )
+  SELECT (SELECT count(*)::int FROM links) AS entries, (SELECT min(id) FROM links WHERE NOT fits) AS broken_id,
+    h.id, encode(h.hash, 'hex') AS hash, end_entry.at,
+    h.id = 0 OR end_entry.id IS NOT NULL AS is_tail_there,
+    $1::bigint = 0 OR EXISTS (SELECT FROM audit_log a WHERE a.id = $1 AND encode(a.hash, 'hex') = $2) AS is_known_there,
+    first.id AS first_id, first.previous_hash AS first_previous_hash,
+    (SELECT coalesce(jsonb_agg(r), '[]') FROM removals r) AS removals,
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
+  FROM audit_head h
+  LEFT JOIN audit_log end_entry ON end_entry.id = h.id AND end_entry.hash = h.hash
+  LEFT JOIN first ON true`
 
 interface VerificationRow {
   entries: number

@@ -56,7 +56,7 @@ export class BootstrapKeyRepository {
     })
   }
 
-  private alone<Answer>(work: (manager: EntityManager) => Promise<Answer>): Promise<Answer> {
+  private alone<Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
     return this.dataSource.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [advisoryLocks.bootstrapKey])
       return work(manager)

@@ -27,9 +27,18 @@ export interface NewBatchChunk {
   readonly errors: readonly BatchRowError[]
 }
 
+/** When the chunks of a batch may start, and before which others. */
+export interface BatchStart {
+  readonly availableAt?: Date | undefined
+  readonly expiresAt?: Date | undefined
+  readonly priority?: number
+}
+
 /** A received batch; its id is that of its task. */
 export interface BatchAcceptance extends Submission {
   readonly userId: number | null
+  /** Default: at once. */
+  readonly start?: BatchStart | undefined
 }
 
 /** People of a chunk for the worker. */

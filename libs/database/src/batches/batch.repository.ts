@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { batchPredictions, computeBatchChunk, isTerminal, type TaskState } from '#libs/tasks/contracts'
+import { batchPredictions, isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import type { StoredOutput } from '../predictions/prediction.entity.js'
 import { TaskRepository } from '../tasks/task.repository.js'
-import { firstAttempt } from '../tasks/dispatch-row.js'
+import { toEnqueueable, type EnqueueRow } from '../tasks/enqueue-row.js'
 import { findByKey, storedBefore, type IdempotencyKey, type StoredSubmission } from '../tasks/submission.js'
 import { settleChunks } from '../tasks/settle.sql.js'
 import type {
@@ -67,19 +67,29 @@ export class BatchRepository {
    * Makes a received batch a task, and each of its chunks one, in one statement. With an idempotency key that has been
    * used meanwhile, the batch is discarded and the first one is returned.
    */
-  async accept({ taskId, userId, submittedBy, idempotency }: BatchAcceptance): Promise<StoredSubmission> {
-    const rows: { id: string }[] = await this.database.query(acceptBatch, [
+  async accept({
+    taskId,
+    userId,
+    submittedBy,
+    traceparent,
+    idempotency,
+    start = {},
+  }: BatchAcceptance): Promise<StoredSubmission> {
+    const rows: EnqueueRow[] = await this.database.query(acceptBatch, [
       taskId,
       userId,
       submittedBy ?? null,
       idempotency?.scope ?? null,
       idempotency?.key ?? null,
       idempotency?.hash ?? null,
+      traceparent ?? null,
+      start.availableAt ?? null,
+      start.expiresAt ?? null,
+      start.priority ?? 0,
     ])
     const known = rows.length === 0 && idempotency ? await this.findByKey(idempotency) : null
     if (known) await this.discard(taskId)
-    const tasks = rows.map(({ id }) => firstAttempt(id, computeBatchChunk.name, 'batch'))
-    return known ?? { taskId, isNew: true, tasks }
+    return known ?? { taskId, isNew: true, tasks: rows.map(toEnqueueable) }
   }
 
   /** Forgets a batch that was not accepted. */
@@ -121,15 +131,15 @@ export class BatchRepository {
    * Stores the risks of chunks as predictions with the success of their tasks, in one statement: each only if its
    * attempt still holds the task. The people leave the chunk. Returns the ids of the tasks that were stored.
    */
-  async storeChunks(answers: readonly StoredChunk[]): Promise<ReadonlySet<string>> {
+  async storeChunks(chunks: readonly StoredChunk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
-      answers.map(({ taskId, attempt, batchId, ...rest }) => ({ id: taskId, attempt, batch_id: batchId, ...rest })),
+      chunks.map(({ taskId, attempt, batchId, ...rest }) => ({ id: taskId, attempt, batch_id: batchId, ...rest })),
       settleChunks,
     )
   }
 
   /**
-   * Ends batches without an unfinished chunk, once however many processes look: those given, or all. One that has a
+   * Ends batches without an unfinished chunk, once however many processes try: those given, or all. One that has a
    * chunk without a result has failed, and so has one without any result; some rows that failed alone do not make it
    * fail. Returns the ids of the ended.
    */

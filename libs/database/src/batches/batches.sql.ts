@@ -1,4 +1,5 @@
 import { batchPredictions, computeBatchChunk } from '#libs/tasks/contracts'
+import { enqueueColumns } from '../tasks/tasks.sql.js'
 import { commitSoon, endWords, finishedChannel, sourceList } from '../tasks/task-sql.js'
 
 const ended = `'failed', 'timed_out', 'expired'`
@@ -35,15 +36,18 @@ export const insertChunk = `WITH ids AS (
 
 /**
  * Makes a batch and each of its chunks a task; nothing if its idempotency key has been used. $1 id, $2 person, $3 API
- * key, $4 to $6 scope, key and hash. Returns the tasks of the chunks.
+ * key, $4 to $6 scope, key and hash, $7 the span of the request, $8 not to be started before, $9 not to be started after,
+ * $10 priority. Returns the tasks of the chunks.
  */
 export const acceptBatch = `WITH parent AS (
     INSERT INTO tasks (id, name, queue, state, args, user_id, submitted_by, idempotency_scope, idempotency_key,
-      idempotency_hash)
-    VALUES ($1, '${batchPredictions.name}', '${batchPredictions.queue}', 'queued',
-      jsonb_build_object('batch_id', $1::uuid), $2, $3, $4, $5, $6)
+      idempotency_hash, traceparent, available_at, eta, expires_at, priority)
+    VALUES ($1, '${batchPredictions.name}', '${batchPredictions.queue}',
+      CASE WHEN $8::timestamptz > now() THEN 'scheduled' ELSE 'queued' END,
+      jsonb_build_object('batch_id', $1::uuid), $2, $3, $4, $5, $6, $7, coalesce($8, now()),
+      CASE WHEN $8 > now() THEN $8 END, $9, $10)
     ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id
+    RETURNING id, state, available_at, eta, expires_at, priority
   ), accepted AS (
     UPDATE batches b SET accepted_at = now(), total = ids.total, first_prediction_id = ids.first_id,
       last_prediction_id = ids.last_id
@@ -52,12 +56,14 @@ export const acceptBatch = `WITH parent AS (
       FROM batch_chunks WHERE batch_id = $1) AS ids
     WHERE b.id = parent.id
   )
-  INSERT INTO tasks (id, name, queue, state, args, user_id, parent_id)
-  SELECT c.task_id, '${computeBatchChunk.name}', '${computeBatchChunk.queue}', 'queued',
-    jsonb_build_object('batch_id', c.batch_id, 'chunk', c.chunk), $2, $1
-  FROM parent JOIN batch_chunks c ON c.batch_id = parent.id
+  INSERT INTO tasks (id, name, queue, state, args, user_id, parent_id, model, traceparent, available_at, eta, expires_at,
+    priority)
+  SELECT c.task_id, '${computeBatchChunk.name}', '${computeBatchChunk.queue}', parent.state,
+    jsonb_build_object('batch_id', c.batch_id, 'chunk', c.chunk), $2, $1, b.model, $7, parent.available_at, parent.eta,
+    parent.expires_at, parent.priority
+  FROM parent JOIN batches b ON b.id = parent.id JOIN batch_chunks c ON c.batch_id = b.id
   ORDER BY c.chunk
-  RETURNING id`
+  RETURNING ${enqueueColumns}`
 
 /** $1 id. */
 export const deleteUnaccepted = `WITH gone AS (DELETE FROM batches WHERE id = $1 AND accepted_at IS NULL RETURNING id)
@@ -84,7 +90,7 @@ export const startChunk = `WITH started AS (
 export const closeFinishedBatches = `WITH done AS (
     SELECT b.id FROM tasks p JOIN batches b ON b.id = p.id
     WHERE p.finished_at IS NULL AND p.queue = $2 AND ($1::uuid[] IS NULL OR p.id = ANY($1))
-      -- The last chunks are the last to end: looking from there, the first row tells.
+      -- The last chunks are the last to end: read from there, the first row is enough.
       AND (SELECT c.chunk FROM batch_chunks c JOIN tasks t ON t.id = c.task_id
         WHERE c.batch_id = b.id AND t.finished_at IS NULL ORDER BY c.chunk DESC LIMIT 1) IS NULL
   ), counted AS (

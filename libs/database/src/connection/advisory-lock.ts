@@ -6,6 +6,7 @@ export const advisoryLocks = {
   maintenance: 7_301_965,
   webhooks: 7_301_966,
   bootstrapKey: 7_301_967,
+  statistics: 7_301_968,
 } as const
 
 export type AdvisoryLock = keyof typeof advisoryLocks
@@ -17,15 +18,15 @@ export type AdvisoryLock = keyof typeof advisoryLocks
 const silentMs = 15_000
 
 /**
- * Runs a chore if no other process is at it; answers undefined if one is. The lock lasts as long as a transaction in which
+ * Runs a chore if no other process is at it; returns undefined if one is. The lock lasts as long as a transaction in which
  * nothing else is done, so that no pooler leaves it in a server that it lends to others.
  */
-export const withAdvisoryLock = async <Answer>(
+export const withAdvisoryLock = async <Result>(
   dataSource: DataSource,
   lock: AdvisoryLock,
-  chore: () => Promise<Answer>,
+  chore: () => Promise<Result>,
   holderSilentMs = silentMs,
-): Promise<Answer | undefined> => {
+): Promise<Result | undefined> => {
   const runner = dataSource.createQueryRunner()
   await runner.startTransaction()
   try {

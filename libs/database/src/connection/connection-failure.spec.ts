@@ -29,7 +29,7 @@ describe('a failure of the database', () => {
     [refusal('53300', 'sorry, too many clients already'), /no connection left/],
     [refusal('57P03', 'the database system is starting up'), /starting up/],
     [refusal('25006', 'cannot execute INSERT in a read-only transaction', 'ERROR'), /only be read/],
-    [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' }), /not answer/],
+    [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' }), /not respond/],
   ])('C4: that passes is waited for: %s', (error, words) => {
     expect(explainFailure(error)).toMatchObject({ isLasting: false, sentence: expect.stringMatching(words) })
   })

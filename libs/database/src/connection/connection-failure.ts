@@ -59,7 +59,7 @@ const byWords: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /received invalid response|unknown message|unexpected .*message|invalid (frontend|server) message|unknown authenticationOk message/i,
-    'What answers there is not PostgreSQL: check host and port in DATABASE_URL.',
+    'The server there is not PostgreSQL: check host and port in DATABASE_URL.',
   ],
   [
     /certificate|Hostname\/IP does not match|altname/i,
@@ -146,7 +146,7 @@ export const explainFailure = (
   const known = passing[sqlStateOf(error) ?? '']
   if (known !== undefined) return make(`${known} (${reasonOf(error)})`, false)
   if (isPoolerFull(error)) return make(`${poolerFull} (${reasonOf(error)})`, false)
-  return make(`The database does not answer (${reasonOf(error)}). Is it running, is DATABASE_URL right?`, false)
+  return make(`The database does not respond (${reasonOf(error)}). Is it running, is DATABASE_URL right?`, false)
 }
 
 /** Whether `explainFailure` has words for an error; others are faults of ours. */
@@ -158,7 +158,7 @@ const isSystemErrorOfConnecting = (error: unknown): boolean =>
   notedTarget(error) !== undefined && error instanceof Error && 'syscall' in error
 
 /** Waits for a part of a start. @throws what the database fails with as one sentence, and other errors as they are. */
-export const withExplainedFailures = async <Answer>(work: Promise<Answer>): Promise<Answer> => {
+export const withExplainedFailures = async <Result>(work: Promise<Result>): Promise<Result> => {
   try {
     return await work
   } catch (error) {

@@ -17,7 +17,7 @@ export interface GuardedClient {
 /** And of its parts, which pg's types leave out. */
 interface GuardedParts extends GuardedClient {
   readonly connection: { readonly stream: Socket }
-  /** False while an answer is awaited. */
+  /** False while a response is awaited. */
   readonly readyForQuery: boolean
   /** Null until connected. */
   readonly processID: number | null
@@ -33,8 +33,8 @@ interface Silence {
 const askMs = 5_000
 
 /**
- * Cuts connections on which a statement waits for an answer that will not come: the server stands still, or the network
- * forgot the connection. A statement that the server works on is left alone, however long it takes. It looks from
+ * Cuts connections on which a statement waits for a response that will not come: the server stands still, or the network
+ * forgot the connection. A statement that the server works on is left alone, however long it takes. It checks from
  * outside, so that no statement costs more: without it, one on a dead connection waits for a quarter of an hour.
  */
 export class ConnectionGuard {
@@ -46,17 +46,17 @@ export class ConnectionGuard {
     private readonly target: ConnectionTarget,
     private readonly silenceMs: number,
   ) {
-    setInterval(() => void this.look(), silenceMs / 4).unref()
+    setInterval(() => void this.check(), silenceMs / 4).unref()
   }
 
-  /** Looks after a client until it ends. */
+  /** Watches a client until it ends. */
   watch(client: GuardedClient): void {
     const parts = client as GuardedParts
     this.clients.set(parts, { bytesRead: 0, since: performance.now() })
     client.once('end', () => this.clients.delete(parts))
   }
 
-  private async look(): Promise<void> {
+  private async check(): Promise<void> {
     const now = performance.now()
     const silent: GuardedParts[] = []
     for (const [client, silence] of this.clients) {
@@ -72,7 +72,7 @@ export class ConnectionGuard {
     for (const client of silent) {
       const silence = this.clients.get(client)
       const { stream } = client.connection
-      // It may have answered or ended meanwhile.
+      // It may have responded or ended meanwhile.
       if (!silence || client.readyForQuery || stream.bytesRead !== silence.bytesRead) continue
       if (atWork.has(client)) silence.since = performance.now()
       else stream.destroy(silentError())
@@ -113,4 +113,4 @@ export class ConnectionGuard {
 }
 
 const silentError = (): Error =>
-  Object.assign(new Error('The database has not answered on this connection; it was cut.'), { code: 'ETIMEDOUT' })
+  Object.assign(new Error('The database has not responded on this connection; it was cut.'), { code: 'ETIMEDOUT' })

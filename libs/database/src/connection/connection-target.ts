@@ -18,7 +18,7 @@ export class ConnectionTarget {
   readonly candidates: readonly Candidate[]
   /** Known from the first connection on. */
   pooling: Pooling | undefined
-  /** The candidate that answered last. */
+  /** The candidate that responded last. */
   chosen: Candidate | undefined
 
   constructor(
@@ -33,13 +33,13 @@ export class ConnectionTarget {
     if (this.candidates.length === 1) this.chosen = this.candidates[0]
   }
 
-  /** Forgets which of several servers was chosen, so that the next connection looks for it anew. */
-  lookAnew(): void {
+  /** Forgets which of several servers was chosen, so that the next connection searches for it anew. */
+  searchAnew(): void {
     if (this.candidates.length > 1) this.chosen = undefined
   }
 }
 
-/** Ways to encrypt, in the order in which they are tried. As libpq has them: only `verify-...` and a root ask who answers. */
+/** Ways to encrypt, in the order in which they are tried. As libpq has them: only `verify-...` and a root ask who responds. */
 const tlsOptions = (variable: ConnectionTarget['variable'], address: DatabaseAddress): readonly Candidate['ssl'][] => {
   const { tls } = address
   const readPem = (path: string, parameter: string) => readPemFile(path, `${parameter} of ${variable}`)

@@ -1,137 +1,14 @@
-import { randomBytes, randomInt } from 'node:crypto'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { randomInt } from 'node:crypto'
 import { MemoryGuardError, type Config } from '#libs/platform'
 import pg from 'pg'
-import { ConnectionGuard, type GuardedClient } from './connection-guard.js'
 import { noteTarget } from './connection-failure.js'
+import { ConnectionGuard } from './connection-guard.js'
 import { connectionTargets, type ConnectionTarget } from './connection-target.js'
-import { addStartupSettings, connectMs, findServer, plainOptions } from './find-server.js'
-import {
-  directStartupSettings,
-  openSession,
-  startupSettings,
-  type SessionFacts,
-  type SessionSettings,
-} from './session-settings.js'
+import { connectMs, findServer } from './find-server.js'
+import { clientClass, sharedError, type ConnectionKind } from './session-client.js'
 
 /** How long a connection is idle before it is probed, in milliseconds: a dead one is noticed in half a minute. */
 const keepAliveMs = 10_000
-
-/** What connections of a kind have of their own. */
-export interface ConnectionKind {
-  /** Whether it needs a session that is nobody else's, as notifications and queues do. Default: false. */
-  readonly isDirect?: boolean
-  /** Settings beside those that all sessions have. */
-  readonly session?: SessionSettings
-  /** Shown in `pg_stat_activity`, unless the URL has a name. Default: memoryguard. */
-  readonly name?: string
-}
-
-/** What of a client pg's types leave out. */
-interface ClientParts {
-  host: string | undefined
-  port: number | undefined
-  ssl: TlsOptions | boolean
-  readonly connection: { ssl: TlsOptions | boolean }
-}
-
-/** Tells this process's connections from those of others behind the same pooler. */
-const processMark = randomBytes(4).toString('hex')
-
-/**
- * The class of all connections of a kind: before it is connected it knows whether a pooler is in between, and when it is,
- * its session has all the settings that we depend on.
- */
-const makeClient = (target: ConnectionTarget, guard: ConnectionGuard, kind: ConnectionKind): typeof pg.Client => {
-  const { address } = target
-  const { isDirect = false, session = {}, name = 'memoryguard' } = kind
-  const applicationName = address.applicationName ?? name
-  return class SessionClient extends pg.Client implements GuardedClient {
-    serverPid: number | undefined
-    readonly poolName = `${applicationName} ${processMark}`
-
-    constructor(options: pg.ClientConfig = {}) {
-      super({
-        ...options,
-        // Options of a library are among the session's settings.
-        options: undefined,
-        application_name: applicationName,
-        ...plainOptions(target, target.chosen ?? target.candidates[0] ?? failNoCandidate()),
-      })
-      addStartupSettings(this, () => ({
-        ...startupSettings,
-        ...(target.pooling === 'none' && directStartupSettings(address.options)),
-        ...(target.pooling === 'transaction' && { application_name: this.poolName }),
-      }))
-      guard.watch(this)
-    }
-
-    override connect(): Promise<pg.Client>
-    override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void
-    override connect(callback?: (error: never, client: pg.Client) => void): Promise<pg.Client> | void {
-      const opening = this.open().then((): pg.Client => this)
-      if (!callback) return opening
-      // One function for both outcomes, as pg calls it; its types have one for each.
-      const answer = callback as (error: Error | null, client?: pg.Client) => void
-      opening.then((client) => answer(null, client), answer)
-    }
-
-    get isShared(): boolean {
-      return target.pooling === 'transaction'
-    }
-
-    private get parts(): ClientParts {
-      return this as unknown as ClientParts
-    }
-
-    private async open(): Promise<void> {
-      // Whatever happens meanwhile is the outcome of this call.
-      const hear = () => undefined
-      this.on('error', hear)
-      try {
-        await this.reach()
-        if (!this.isShared) await this.begin()
-        else if (isDirect) throw sharedError(target)
-      } catch (error) {
-        target.lookAnew()
-        noteTarget(error, target)
-        void this.end().catch(hear)
-        throw error
-      }
-      this.off('error', hear)
-    }
-
-    private async reach(): Promise<void> {
-      const { candidate } = await findServer(target)
-      const { parts } = this
-      if (candidate.host !== undefined) parts.host = candidate.host
-      if (candidate.port !== undefined) parts.port = candidate.port
-      if (candidate.ssl !== undefined) parts.ssl = parts.connection.ssl = candidate.ssl
-      await super.connect()
-    }
-
-    private async begin(): Promise<void> {
-      // Several statements have several results; pg types but one.
-      const answer: unknown = await this.query(openSession(session, address.options))
-      const results = (Array.isArray(answer) ? answer : [answer]) as pg.QueryResult<SessionFacts>[]
-      const facts = results.at(-1)?.rows[0]
-      this.serverPid = facts?.pid
-      if (facts?.isReadOnly && target.candidates.length > 1 && address.target !== 'any')
-        throw Object.assign(new Error('the server cannot be written to any more'), { code: '25006' })
-    }
-  }
-}
-
-const failNoCandidate = (): never => {
-  throw new Error('A target has at least one candidate')
-}
-
-const sharedError = ({ variable }: ConnectionTarget): MemoryGuardError =>
-  new MemoryGuardError(
-    'CONFIG_INVALID',
-    `${variable} leads to a pooler in transaction mode, and this needs a session of its own: set DATABASE_DIRECT_URL to ` +
-      'PostgreSQL itself.',
-  )
 
 const guards = new WeakMap<Config, ConnectionGuard>()
 
@@ -144,14 +21,14 @@ const guardOf = (config: Config): ConnectionGuard => {
 
 /**
  * Options for a pool or a client of PostgreSQL: the one way in which MemoryGuard connects. It waits for no dead
- * connection: when it is made, while it is idle, or when it owes an answer.
+ * connection: when it is made, while it is idle, or when it owes a response.
  * @throws MemoryGuardError CONFIG_INVALID without a URL.
  */
 export const connectionOptions = (config: Config, kind: ConnectionKind = {}) => {
   const { main, direct } = connectionTargets(config)
   const target = kind.isDirect ? direct : main
   return {
-    Client: makeClient(target, guardOf(config), kind),
+    Client: clientClass(target, guardOf(config), kind),
     connectionTimeoutMillis: connectMs(target.address),
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveMs,

@@ -2,7 +2,8 @@ import { DataSource } from 'typeorm'
 import type { Config, Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
 import { explainFailure } from './connection-failure.js'
-import { assertConnectionsFit, connectionOptions, type ConnectionKind } from './connections.js'
+import { assertConnectionsFit, connectionOptions } from './connections.js'
+import type { ConnectionKind } from './session-client.js'
 import { assertNoForeignTables, readMigrations } from './migration-state.js'
 import { SilentLogger } from './silent-logger.js'
 import { ApiKeyEntity } from '../access/api-key.entity.js'
@@ -10,6 +11,7 @@ import { ForecastEntity } from '../forecasts/forecast.entity.js'
 import { HealthMetricsEntity } from '../health-metrics/health-metrics.entity.js'
 import { ExplanationEntity } from '../explanations/explanation.entity.js'
 import { ModelActivationEntity } from '../models/model-activation.entity.js'
+import { PlanEntity } from '../plans/plan.entity.js'
 import { PredictionEntity } from '../predictions/prediction.entity.js'
 import { ScheduleEntity } from '../schedules/schedule.entity.js'
 import { TaskAttemptEntity } from '../tasks/task-attempt.entity.js'
@@ -18,6 +20,9 @@ import { WorkerEntity } from '../workers/worker.entity.js'
 import { AuditOfPeople1764000011000 } from '../migrations/1764000011000-audit-of-people.js'
 import { ChunkTasks1764000012000 } from '../migrations/1764000012000-chunk-tasks.js'
 import { IndexOfEndedTasks1764000013000 } from '../migrations/1764000013000-index-of-ended-tasks.js'
+import { CeleryCalls1764000019000 } from '../migrations/1764000019000-celery-calls.js'
+import { TraceParents1764000018000 } from '../migrations/1764000018000-trace-parents.js'
+import { Statistics1764000014000 } from '../migrations/1764000014000-statistics.js'
 import { AuditChain1764000008000 } from '../migrations/1764000008000-audit-chain.js'
 import { FirstTables1764000000000 } from '../migrations/1764000000000-first-tables.js'
 import { Batches1764000004000 } from '../migrations/1764000004000-batches.js'
@@ -29,7 +34,10 @@ import { BootstrapKey1764000008500 } from '../migrations/1764000008500-bootstrap
 import { EventsAndWebhooks1764000007000 } from '../migrations/1764000007000-events-and-webhooks.js'
 import { IndexesOfLists1764000010000 } from '../migrations/1764000010000-indexes-of-lists.js'
 import { Operations1764000003000 } from '../migrations/1764000003000-operations.js'
+import { Plans1764000017000 } from '../migrations/1764000017000-plans.js'
+import { Search1764000016000 } from '../migrations/1764000016000-search.js'
 import { Schedules1764000005000 } from '../migrations/1764000005000-schedules.js'
+import { Sessions1764000015000 } from '../migrations/1764000015000-sessions.js'
 
 /**
  * How the connections of a process are shared between `PreparedStatements` and everything else. Two chores of a worker
@@ -61,6 +69,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
       HealthMetricsEntity,
       ForecastEntity,
       ScheduleEntity,
+      PlanEntity,
     ],
     migrations: [
       FirstTables1764000000000,
@@ -78,6 +87,12 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
       AuditOfPeople1764000011000,
       ChunkTasks1764000012000,
       IndexOfEndedTasks1764000013000,
+      Statistics1764000014000,
+      Sessions1764000015000,
+      Search1764000016000,
+      Plans1764000017000,
+      TraceParents1764000018000,
+      CeleryCalls1764000019000,
     ],
     migrationsTransactionMode: 'each',
     synchronize: false,
@@ -87,7 +102,7 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
   })
 }
 
-/** How often a process looks whether another one has finished the migrations, in milliseconds. */
+/** How often a process checks whether another one has finished the migrations, in milliseconds. */
 const migrationPollMs = 200
 
 /** Brings the schema up to date; of several processes that call it at once, one works and the others wait for it. */

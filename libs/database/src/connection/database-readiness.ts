@@ -16,7 +16,7 @@ export class DatabaseReadiness {
       this.dataSource.query<{ isReadOnly: boolean }[]>(
         `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "isReadOnly"`,
       ),
-      this.prepared.query('SELECT 1 AS answer'),
+      this.prepared.query('SELECT 1 AS one'),
     ])
     return rows[0]?.isReadOnly ? 'can only be read' : this.prepared.recentFault
   }

@@ -8,6 +8,6 @@ export const readDatabaseTime = async (source: Pick<EntityManager, 'query'>, sec
   const [row]: { time: Date }[] = await source.query('SELECT clock_timestamp() - make_interval(secs => $1) AS time', [
     secondsAgo,
   ])
-  if (!row) throw new Error('The clock of the database answered no row')
+  if (!row) throw new Error('The clock of the database returned no row')
   return row.time
 }

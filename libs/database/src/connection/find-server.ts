@@ -4,7 +4,7 @@ import { noteTarget } from './connection-failure.js'
 import type { Candidate, ConnectionTarget, Pooling } from './connection-target.js'
 import { directStartupSettings, findHostile, isServerReadOnly, type SessionSettings } from './session-settings.js'
 
-/** Oldest server that has all that our statements use, as `server_version_num` tells it. */
+/** Oldest server that has all that our statements use, as `server_version_num` gives it. */
 const oldestVersion = 140_000
 /** Longest time to connect to one server and to ask it, in milliseconds. */
 const askMs = 5_000
@@ -70,7 +70,7 @@ const search = async (target: ConnectionTarget): Promise<Server> => {
       if (client) await endQuietly(client)
     }
   }
-  // Of several failures the one of a server that answered says more than that another does not.
+  // Of several failures the one of a server that responded says more than that another does not.
   throw failures.find((error) => !isUnreachable(error)) ?? failures[0] ?? readOnlyError()
 }
 

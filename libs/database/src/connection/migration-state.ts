@@ -8,7 +8,7 @@ export interface MigrationState {
   readonly pending: readonly string[]
 }
 
-/** Only looks: TypeORM's own check would create its table and so collide with a migration that is just running. */
+/** Only reads: TypeORM's own check would create its table and so collide with a migration that is just running. */
 export const readMigrations = async (dataSource: DataSource): Promise<MigrationState> => {
   const own = dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name)
   const [table]: { exists: boolean }[] = await dataSource.query(
@@ -28,18 +28,28 @@ export const ownTables: readonly string[] = [
   'audit_log',
   'batch_chunks',
   'batches',
+  'celery_calls',
+  'celery_revokes',
   'erased_tasks',
   'explanations',
   'forecasts',
   'health_metrics',
   'model_activations',
+  'oidc_callers',
   'paused_queues',
+  'plan_slices',
+  'plans',
   'predictions',
   'pseudonym_key',
+  'queue_samples',
   'schedules',
+  'session_links',
+  'sessions',
   'shadow_reports',
+  'statistics_progress',
   'task_attempts',
   'task_progress',
+  'task_rollups',
   'tasks',
   'webhook_cursor',
   'webhook_deliveries',

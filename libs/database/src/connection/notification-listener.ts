@@ -34,7 +34,7 @@ export class NotificationListener {
     try {
       if (!(await hasDirectSessions(this.config))) {
         this.log.info(
-          'no notifications through a pooler in transaction mode without DATABASE_DIRECT_URL: looking instead',
+          'no notifications through a pooler in transaction mode without DATABASE_DIRECT_URL: polling instead',
         )
         this.client = undefined
         return

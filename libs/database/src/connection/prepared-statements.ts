@@ -66,7 +66,7 @@ export class PreparedStatements implements OnApplicationShutdown {
     }
   }
 
-  /** What the server lacked a moment ago, such as space on its disk, which no look from outside shows; else undefined. */
+  /** What the server lacked a moment ago, such as space on its disk, which no check from outside shows; else undefined. */
   get recentFault(): string | undefined {
     return performance.now() - this.faultAt < faultMs ? this.fault : undefined
   }

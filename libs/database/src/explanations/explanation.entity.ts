@@ -43,7 +43,7 @@ export class ExplanationEntity {
   @Column('double precision', { name: 'base_value', nullable: true })
   baseValue!: number | null
 
-  /** The explained answer: base value and contributions added up. */
+  /** The explained output: base value and contributions added up. */
   @Column('double precision', { nullable: true })
   output!: number | null
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { generateExplanation, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredContribution } from './explanation.entity.js'
-import { firstAttempt } from '../tasks/dispatch-row.js'
+import { firstAttempt } from '../tasks/enqueue-row.js'
 import type { StoredSubmission, Submission } from '../tasks/submission.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 import { settleExplanations } from '../tasks/settle.sql.js'
@@ -79,30 +79,40 @@ export class ExplanationRepository {
    * Returns null if it was not stored: of several callers at once one stores it, and none if the prediction is gone.
    */
   async request(wanted: WantedExplanation): Promise<StoredSubmission | null> {
-    const { taskId, predictionId, userId, outputName, failedTaskId = null, submittedBy = null } = wanted
+    const {
+      taskId,
+      predictionId,
+      userId,
+      outputName,
+      failedTaskId = null,
+      submittedBy = null,
+      traceparent = null,
+    } = wanted
     const { name, queue } = generateExplanation
     const rows: unknown[] = await this.dataSource.query(
       `WITH held AS (
          -- A person who is being erased leaves no explanation behind.
-         SELECT id FROM predictions WHERE id = $1 FOR KEY SHARE
+         SELECT id, model FROM predictions WHERE id = $1 FOR KEY SHARE
        ), wanted AS (
          INSERT INTO explanations AS e (prediction_id, output_name, task_id) SELECT id, $2, $3 FROM held
          ON CONFLICT (prediction_id, output_name) DO UPDATE SET task_id = excluded.task_id WHERE e.task_id = $4
          RETURNING e.task_id
        ), created AS (
-         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, submitted_by)
-         SELECT task_id, '${name}', '${queue}', 'queued', jsonb_build_object('output', $2::text), $5::bigint, $1, $6::uuid
-         FROM wanted
+         INSERT INTO tasks (id, name, queue, state, args, user_id, prediction_id, model, submitted_by,
+           traceparent)
+         SELECT task_id, '${name}', '${queue}', 'queued', jsonb_build_object('output', $2::text), $5::bigint, $1, model,
+           $6::uuid, $7
+         FROM wanted, held
        )
        SELECT task_id FROM wanted`,
-      [predictionId, outputName, taskId, failedTaskId, userId, submittedBy],
+      [predictionId, outputName, taskId, failedTaskId, userId, submittedBy, traceparent],
     )
     if (rows.length === 0) return null
     return { taskId, isNew: true, tasks: [firstAttempt(taskId, name, 'explanations')] }
   }
 
-  /** Those of the given predictions whose task has ended without an answer: there is nothing to explain. */
-  async listUnanswered(predictionIds: readonly string[]): Promise<ReadonlySet<string>> {
+  /** Those of the given predictions whose task has ended without a result: there is nothing to explain. */
+  async listEndedWithoutRisk(predictionIds: readonly string[]): Promise<ReadonlySet<string>> {
     const rows: { id: string }[] = await this.dataSource.query(
       `SELECT p.id FROM predictions p JOIN tasks t ON t.id = p.task_id
        WHERE p.id = ANY($1::bigint[]) AND t.finished_at IS NOT NULL AND t.state <> 'succeeded'`,
@@ -112,9 +122,9 @@ export class ExplanationRepository {
   }
 
   /** Stores explanations, each only if its attempt still holds the task. Returns the ids of the tasks that were stored. */
-  async storeExplanations(answers: readonly StoredExplanation[]): Promise<ReadonlySet<string>> {
+  async storeExplanations(explanations: readonly StoredExplanation[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
-      answers.map(({ taskId, attempt, predictionId, outputName, contributions, ...rest }) => ({
+      explanations.map(({ taskId, attempt, predictionId, outputName, contributions, ...rest }) => ({
         id: taskId,
         attempt,
         result: {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { updateForecasts, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import { ForecastEntity, type StoredForecastPoint, type StoredForecastVisit } from './forecast.entity.js'
-import { firstAttempt } from '../tasks/dispatch-row.js'
+import { firstAttempt } from '../tasks/enqueue-row.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 import { settleForecasts } from '../tasks/settle.sql.js'
@@ -46,7 +46,7 @@ export class ForecastRepository {
    * before, and is not joined; nor is one that waits under another idempotency key.
    */
   async request(wanted: WantedForecast): Promise<StoredSubmission> {
-    const { taskId, userId, horizonsMonths, submittedBy = null, idempotency } = wanted
+    const { taskId, userId, horizonsMonths, submittedBy = null, traceparent = null, idempotency } = wanted
     const { name, queue } = updateForecasts
     const horizons = JSON.stringify(horizonsMonths)
     const key = [idempotency?.scope ?? null, idempotency?.key ?? null, idempotency?.hash ?? null]
@@ -74,11 +74,11 @@ export class ForecastRepository {
         return storedBefore(waiting.id, idempotency?.hash)
       }
       const made: unknown[] = await manager.query(
-        `INSERT INTO tasks (id, name, queue, state, args, user_id, submitted_by, idempotency_scope, idempotency_key,
-           idempotency_hash)
-         VALUES ($1, '${name}', '${queue}', 'queued', jsonb_build_object('horizons_months', $2::jsonb), $3, $4, $5, $6, $7)
+        `INSERT INTO tasks (id, name, queue, state, args, user_id, submitted_by, traceparent, idempotency_scope,
+           idempotency_key, idempotency_hash)
+         VALUES ($1, '${name}', '${queue}', 'queued', jsonb_build_object('horizons_months', $2::jsonb), $3, $4, $5, $6, $7, $8)
          ON CONFLICT (idempotency_scope, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id`,
-        [taskId, horizons, userId, submittedBy, ...key],
+        [taskId, horizons, userId, submittedBy, traceparent, ...key],
       )
       // Another request has used the key at the same moment.
       const other = made.length === 0 && idempotency ? await findByKey(manager, idempotency) : null

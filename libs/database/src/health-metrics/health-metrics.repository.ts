@@ -75,7 +75,7 @@ export class HealthMetricsRepository {
     }))
   }
 
-  /** The newest value of each of the named metrics, by person; whoever has none of them is missing from the answer. */
+  /** The newest value of each of the named metrics, by person; whoever has none of them is left out. */
   async readLatest(
     userIds: readonly number[],
     names: readonly string[],
@@ -93,7 +93,7 @@ export class HealthMetricsRepository {
     return new Map(rows.map(({ user_id: userId, metrics }) => [Number(userId), metrics]))
   }
 
-  /** Removes one measurement of a person; answers whether there was one. */
+  /** Removes one measurement of a person; returns whether there was one. */
   async remove(userId: number, id: number): Promise<boolean> {
     const { affected } = await this.database
       .getRepository(HealthMetricsEntity)

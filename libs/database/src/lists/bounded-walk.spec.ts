@@ -5,14 +5,14 @@ const keyOf = (row: string) => row
 /** Keys as numbers of equal length, newest first. */
 const isAbove = (a: string, b: string) => a > b
 
-/** A list of keys from 99 down, of which those of `fitting` fit, looked at ten at a time. */
+/** A list of keys from 99 down, of which those of `fitting` fit, read ten at a time. */
 const stepOf =
   (fitting: readonly string[], onStep: () => void = () => undefined) =>
   async (before: string, missing: number): Promise<WalkStep<string>> => {
     onStep()
     const to = Math.max(0, Number(before) - 10)
     const rows = fitting.filter((key) => Number(key) < Number(before) && Number(key) >= to).slice(0, missing)
-    return { rows, lookedTo: rows.length === missing || to === 0 ? null : String(to) }
+    return { rows, readTo: rows.length === missing || to === 0 ? null : String(to) }
   }
 
 describe('E6: a walk down a list', () => {

@@ -11,11 +11,11 @@ export interface ListPage<Row> {
 /** What one statement of a walk has found. */
 export interface WalkStep<Row> {
   readonly rows: readonly Row[]
-  /** The key down to which it has looked, if it found fewer rows than it was to; null at the end of the list. */
-  readonly lookedTo: string | null
+  /** The key down to which it has read, if it found fewer rows than it was to; null at the end of the list. */
+  readonly readTo: string | null
 }
 
-/** Rows that one statement of a walk looks at, whether they fit or not. */
+/** Rows that one statement of a walk reads, whether they fit or not. */
 export const stepRows = 20_000
 /** A walk ends with what it has after this time, in milliseconds. */
 const walkMs = 120
@@ -23,7 +23,7 @@ const walkMs = 120
 /**
  * Walks down a list in statements of bounded size until a page is full. Where few rows fit, the page ends after a time
  * instead, with fewer rows than its limit or none, so that no list takes longer however much is stored; the caller goes on
- * from `next`. `step` looks at keys below `before` for up to `missing` rows.
+ * from `next`. `step` reads keys below `before` for up to `missing` rows.
  */
 export const walk = async <Row>(
   limit: number,
@@ -38,8 +38,8 @@ export const walk = async <Row>(
     rows.push(...found.rows)
     const last = rows[limit - 1]
     if (rows.length > limit && last) return { rows: rows.slice(0, limit), next: keyOf(last) }
-    if (found.lookedTo === null) return { rows, next: null }
-    at = found.lookedTo
+    if (found.readTo === null) return { rows, next: null }
+    at = found.readTo
     if (performance.now() - startedAt > walkMs) return { rows, next: at }
   }
 }

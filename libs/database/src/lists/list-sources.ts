@@ -33,11 +33,11 @@ export const sourcesOfStates = (states: readonly TaskState[] | undefined): reado
 }
 
 /** Whether the unfinished tasks are few enough to be read and sorted as a whole; a long backlog is walked instead. */
-export const areUnfinishedFew = async (reads: ListReads): Promise<boolean> => {
+export const areUnfinishedFew = async (reads: ListReads, most = stepRows): Promise<boolean> => {
   const rows: { count: number }[] = await reads.query(
-    `SELECT count(*)::integer AS count FROM (SELECT FROM tasks WHERE finished_at IS NULL LIMIT ${stepRows + 1}) AS few`,
+    `SELECT count(*)::integer AS count FROM (SELECT FROM tasks WHERE finished_at IS NULL LIMIT ${most + 1}) AS few`,
   )
-  return (rows[0]?.count ?? 0) <= stepRows
+  return (rows[0]?.count ?? 0) <= most
 }
 
 /** A list of conditions with the values of their parameters. */

@@ -10,7 +10,7 @@ export class ModelActivationEntity {
   @Column('text', { array: true })
   versions!: string[]
 
-  /** Version that also runs on the same inputs; its answers are only compared. */
+  /** Version that also runs on the same inputs; its results are only compared. */
   @Column('text', { nullable: true })
   shadow!: string | null
 

@@ -3,10 +3,10 @@ import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { ModelActivationEntity } from './model-activation.entity.js'
 
-/** How often the answers of two versions fell into two categories: `low>high`, from the served to the shadow's. */
+/** How often the results of two versions fell into two categories: `low>high`, from the served to the shadow's. */
 export type CategoryChanges = Readonly<Record<string, number>>
 
-/** How a shadow's answers differ from those that were served, over people. Differences are shadow minus served. */
+/** How a shadow's results differ from those that were served, over people. Differences are shadow minus served. */
 export interface ShadowDifferences {
   /** `name@version` of the shadow. */
   readonly model: string
@@ -58,7 +58,7 @@ export class ModelActivationRepository {
     )
   }
 
-  /** Returns to the version before; answers whether there was one. */
+  /** Returns to the version before; returns whether there was one. */
   async rollback(name: string): Promise<boolean> {
     const [rows]: [unknown[], number] = await this.database.query(
       `UPDATE model_activations SET versions = versions[:cardinality(versions) - 1], changed_at = now()

@@ -9,6 +9,7 @@ export interface PredictionFilter {
   readonly userId?: number | undefined
   readonly state?: TaskState | undefined
   readonly batchId?: string | undefined
+  readonly externalId?: number | undefined
   /** Only predictions with a smaller id. */
   readonly before?: number | undefined
 }
@@ -51,13 +52,14 @@ export class PredictionListRepository {
   }
 
   private async readStep(
-    { userId, state, batchId }: PredictionFilter,
+    { userId, state, batchId, externalId }: PredictionFilter,
     range: BatchRange | undefined,
     before: string,
     missing: number,
   ): Promise<WalkStep<PredictionView>> {
     const stretch = new Conditions().add('id < ?', before)
     if (userId !== undefined) stretch.add('user_id = ?', userId)
+    if (externalId !== undefined) stretch.add('external_id = ?', externalId)
     if (range) stretch.add('id >= ?', range.first).add('id <= ?', range.last)
     const from = `FROM predictions WHERE ${stretch.text} ORDER BY id DESC`
     const fitting = new Conditions(stretch.values)
@@ -73,7 +75,7 @@ export class PredictionListRepository {
 
   /** Of predictions whose task ended without success, by an index that holds no others. */
   private async readEnded(
-    { userId, state, batchId }: PredictionFilter,
+    { userId, state, batchId, externalId }: PredictionFilter,
     before: string,
     missing: number,
   ): Promise<WalkStep<PredictionView>> {
@@ -82,6 +84,7 @@ export class PredictionListRepository {
     stretch.add(`error_code IS NOT NULL AND name = '${processPrediction.name}' AND ${endKind} = ?`, state)
     const from = `FROM tasks WHERE ${stretch.text} ORDER BY prediction_id DESC`
     const fitting = new Conditions(stretch.values).add('t.state = ?', state)
+    if (externalId !== undefined) fitting.add('p.external_id = ?', externalId)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
     const rows = await this.reads.query<PredictionView>(
       `SELECT ${predictionColumns} FROM (SELECT * ${from} LIMIT ${stepRows}) AS t
@@ -90,21 +93,22 @@ export class PredictionListRepository {
       fitting.values,
     )
     const endSql = `SELECT prediction_id AS id ${from} OFFSET ${stepRows - 1} LIMIT 1`
-    const { lookedTo } = await this.toStep(rows, missing, endSql, stretch.values)
-    const again = lookedTo === null ? null : String(BigInt(lookedTo) + 1n)
+    const { readTo } = await this.toStep(rows, missing, endSql, stretch.values)
+    const again = readTo === null ? null : String(BigInt(readTo) + 1n)
     // The last prediction may have further tasks, so the next step reads it again, unless it alone filled this step.
     return again === null || again === before
-      ? { rows, lookedTo }
-      : { rows: rows.filter(({ id }) => String(id) !== lookedTo), lookedTo: again }
+      ? { rows, readTo }
+      : { rows: rows.filter(({ id }) => String(id) !== readTo), readTo: again }
   }
 
   private async readUnfinished(
-    { userId, state, batchId }: PredictionFilter,
+    { userId, state, batchId, externalId }: PredictionFilter,
     before: string,
     missing: number,
   ): Promise<WalkStep<PredictionView>> {
     const fitting = new Conditions().add('t.state = ?', state).add('p.id < ?', before)
     if (userId !== undefined) fitting.add('t.user_id = ?', userId)
+    if (externalId !== undefined) fitting.add('p.external_id = ?', externalId)
     if (batchId !== undefined) fitting.add('p.batch_id = ?', batchId)
     // Materialized: along a primary key the planner would pass everything that has ended.
     const rows = await this.reads.query<PredictionView>(
@@ -113,7 +117,7 @@ export class PredictionListRepository {
        WHERE ${fitting.text} ORDER BY p.id DESC LIMIT ${fitting.bind(missing)}`,
       fitting.values,
     )
-    return { rows, lookedTo: null }
+    return { rows, readTo: null }
   }
 
   private async toStep(
@@ -122,8 +126,8 @@ export class PredictionListRepository {
     endSql: string,
     values: readonly unknown[],
   ): Promise<WalkStep<PredictionView>> {
-    if (rows.length === missing) return { rows, lookedTo: null }
+    if (rows.length === missing) return { rows, readTo: null }
     const [end]: { id: string }[] = await this.reads.query(endSql, values)
-    return { rows, lookedTo: end?.id ?? null }
+    return { rows, readTo: end?.id ?? null }
   }
 }

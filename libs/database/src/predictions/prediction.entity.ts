@@ -1,13 +1,13 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 
-/** Probability with its interval of one answer of a model. */
+/** Probability with its interval of one output of a model. */
 export interface StoredOutput {
   readonly value: number
   readonly lower?: number
   readonly upper?: number
 }
 
-/** One person's input snapshot and, when its task has succeeded, the answer. Its state is its task's. */
+/** One person's input snapshot and, when its task has succeeded, the result. Its state is its task's. */
 @Entity('predictions')
 export class PredictionEntity {
   @PrimaryColumn('bigint')
@@ -39,7 +39,7 @@ export class PredictionEntity {
   @Column('jsonb', { nullable: true })
   outputs!: Record<string, StoredOutput> | null
 
-  /** Attempt that stored the answer. */
+  /** Attempt that stored the result. */
   @Column('integer', { nullable: true })
   attempt!: number | null
 

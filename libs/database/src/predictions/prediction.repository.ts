@@ -3,7 +3,7 @@ import { generateExplanation, processPrediction, type TaskState } from '#libs/ta
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from './prediction.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
-import { firstAttempt, type DispatchableTask } from '../tasks/dispatch-row.js'
+import { firstAttempt, type EnqueueableTask } from '../tasks/enqueue-row.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
 import { storeExplainedPredictions, storePredictions } from './predictions.sql.js'
 import { TaskRepository } from '../tasks/task.repository.js'
@@ -41,6 +41,8 @@ export interface PredictionView {
   readonly taskId: string
   /** The batch that it came with. */
   readonly batchId: string | null
+  /** A Celery caller's own number of it. */
+  readonly externalId: number | null
   readonly userId: number
   readonly model: string
   readonly healthMetrics: Readonly<Record<string, number>>
@@ -57,12 +59,12 @@ export interface PredictionView {
 }
 
 /** The columns of a `PredictionView`, of a prediction `p` and its task `t`. */
-export const predictionColumns = `p.id::float8 AS id, p.task_id AS "taskId", p.batch_id AS "batchId",
+export const predictionColumns = `p.id::float8 AS id, p.task_id AS "taskId", p.batch_id AS "batchId", p.external_id::float8 AS "externalId",
   p.user_id::float8 AS "userId", p.model, p.health_metrics AS "healthMetrics", p.warnings, p.risk_score AS "riskScore",
   p.risk_category AS "riskCategory", p.outputs, t.state, t.error_code AS "errorCode", t.error_message AS "errorMessage",
   p.created_at AS "createdAt", t.started_at AS "startedAt", t.finished_at AS "finishedAt"`
 
-const tasksOf = ({ taskId, explanation }: NewPrediction): readonly DispatchableTask[] => {
+const tasksOf = ({ taskId, explanation }: NewPrediction): readonly EnqueueableTask[] => {
   const task = firstAttempt(taskId, processPrediction.name, 'predictions')
   return explanation ? [task, firstAttempt(explanation.taskId, generateExplanation.name, 'explanations')] : [task]
 }
@@ -122,9 +124,9 @@ export class PredictionRepository {
   }
 
   /** Stores risks, each only if its attempt still holds the task. Returns the ids of the tasks that were stored. */
-  async storeRisks(answers: readonly StoredRisk[]): Promise<ReadonlySet<string>> {
+  async storeRisks(risks: readonly StoredRisk[]): Promise<ReadonlySet<string>> {
     return this.tasks.succeed(
-      answers.map(({ taskId, attempt, riskScore, riskCategory, outputs }) => ({
+      risks.map(({ taskId, attempt, riskScore, riskCategory, outputs }) => ({
         id: taskId,
         attempt,
         risk_score: riskScore,

@@ -4,7 +4,7 @@ import { batchPredictions, storedNames, type TaskState } from '#libs/tasks/contr
 import { DataSource } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { endWords, epochMs, finishedChannel, sourceList } from '../tasks/task-sql.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from '../tasks/dispatch-row.js'
+import { toEnqueueable, type EnqueueableTask, type EnqueueRow, type TaskJob } from '../tasks/enqueue-row.js'
 
 /** What a queue holds, as the database knows it. */
 export interface QueueStatistics {
@@ -62,7 +62,7 @@ export class QueueRepository {
 
   /**
    * Tasks that wait although they could start, by queue and for longer than `olderThanSeconds`; paused queues and the
-   * tasks named in `except` left out. Queues without any are not in the answer; in all, a thousand are counted.
+   * tasks named in `except` left out. Queues without any are left out; in all, a thousand are counted.
    */
   async countDue(
     queues: readonly QueueName[],
@@ -86,17 +86,17 @@ export class QueueRepository {
    * The database's clock in milliseconds since 1970, and since when at the latest the job of an attempt has been in the
    * broker: since the task is due, or, if it is not due yet or not waiting for this attempt, since the task was stored.
    */
-  async readDispatchClock(job: TaskJob | undefined): Promise<{ readonly now: number; readonly dispatchedAt: number }> {
+  async readEnqueueClock(job: TaskJob | undefined): Promise<{ readonly now: number; readonly enqueuedAt: number }> {
     const due = 'greatest(available_at, created_at)'
-    const [row]: { now: number; dispatched_at: number | null }[] = await this.database.query(
+    const [row]: { now: number; enqueued_at: number | null }[] = await this.database.query(
       `SELECT ${epochMs('clock_timestamp()')} AS now, (
          SELECT ${epochMs(
            `CASE WHEN attempt = $2 - 1 AND state IN (${sourceList('running')}) AND ${due} <= now() THEN ${due}
              ELSE created_at END`,
-         )} FROM tasks WHERE id = $1) AS dispatched_at`,
+         )} FROM tasks WHERE id = $1) AS enqueued_at`,
       [job?.taskId ?? null, job?.attempt ?? null],
     )
-    return { now: row?.now ?? 0, dispatchedAt: row?.dispatched_at ?? 0 }
+    return { now: row?.now ?? 0, enqueuedAt: row?.enqueued_at ?? 0 }
   }
 
   /** How many tasks of a queue wait for a start. */
@@ -116,14 +116,20 @@ export class QueueRepository {
     { dueFrom, dueBefore, isUrgent }: WaitingRange,
     afterId: string,
     limit: number,
-  ): Promise<readonly DispatchableTask[]> {
-    const rows: DispatchRow[] = await this.database.query(
+  ): Promise<readonly EnqueueableTask[]> {
+    const rows: EnqueueRow[] = await this.database.query(
       `SELECT id, name, queue, attempt, priority,
          greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms
        ${fromWaiting} AND id > $5 ORDER BY id LIMIT $6`,
       [queue, dueFrom, dueBefore, isUrgent, afterId, limit],
     )
-    return rows.map(toDispatchable)
+    return rows.map(toEnqueueable)
+  }
+
+  /** For how long a task of the queue has kept a slot busy lately, in seconds; null if none has run. */
+  async readSecondsOfTask(queue: QueueName): Promise<number | null> {
+    const [row]: { seconds: number | null }[] = await this.database.query(slotTimeStatement, [queue])
+    return row?.seconds ?? null
   }
 
   /** The queues of which no task may start. */
@@ -201,6 +207,16 @@ const sampleStatement = `
       SELECT attempt, created_at, eta, started_at, finished_at FROM tasks
       WHERE queue = q.queue AND finished_at IS NOT NULL AND finished_at > now() - interval '${latelySeconds} s'
       ORDER BY finished_at DESC LIMIT ${sampleSize}) AS last) AS s`
+
+/** The mean time of a slot for a task of queue `$1`: tasks of a worker that have started together share one slot. A batch has none, its chunks do. */
+const slotTimeStatement = `
+  SELECT (sum(seconds) / sum(tasks))::float8 AS seconds FROM (
+    SELECT count(*) AS tasks, extract(epoch FROM max(finished_at) - started_at) AS seconds FROM (
+      SELECT name, worker, started_at, finished_at FROM tasks
+      WHERE queue = $1 AND finished_at IS NOT NULL AND finished_at > now() - interval '${latelySeconds} s'
+      ORDER BY finished_at DESC LIMIT ${sampleSize}) AS last
+    WHERE started_at IS NOT NULL AND name <> '${batchPredictions.name}'
+    GROUP BY worker, started_at) AS slots`
 
 interface DepthRow {
   queue: string

@@ -6,7 +6,7 @@ import type { Database } from '../connection/database.js'
 import { v7 as uuidv7, validate as isUuid } from 'uuid'
 import { readDatabaseTime } from '../connection/database-time.js'
 import { ScheduleEntity } from './schedule.entity.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow } from '../tasks/dispatch-row.js'
+import { toEnqueueable, type EnqueueableTask, type EnqueueRow } from '../tasks/enqueue-row.js'
 import type { StoredSubmission } from '../tasks/submission.js'
 
 /** What an operator decides of a schedule. */
@@ -44,7 +44,7 @@ const uniqueViolation = '23505'
 /** Most schedules that one transaction fires: after an outage each takes some milliseconds to plan. */
 const pageSize = 25
 
-/** Together they tell one tick from another for all time, under the unique index of idempotency keys. */
+/** Together they distinguish one tick from another for all time, under the unique index of idempotency keys. */
 const scopePrefix = 'schedule:'
 /** The time comes first, so that the keys of a schedule sort by it. */
 const timeOf = (key: string): Date => new Date(key.split(' ')[0] ?? key)
@@ -121,10 +121,10 @@ export class ScheduleRepository {
 
   /**
    * Fires what is due, at most a page of it: in one transaction the due schedules are locked (another process skips
-   * them), the tasks of their ticks are stored, and they move on to their next tick. `plan` must not throw. Answers
-   * the stored tasks, which are to be dispatched now; should that not happen, the reconciler does it.
+   * them), the tasks of their ticks are stored, and they move on to their next tick. `plan` must not throw. Returns
+   * the stored tasks, which are to be enqueued now; should that not happen, the reconciler does it.
    */
-  async fireDue(plan: (schedule: ScheduleEntity, now: Date) => Firing): Promise<readonly DispatchableTask[]> {
+  async fireDue(plan: (schedule: ScheduleEntity, now: Date) => Firing): Promise<readonly EnqueueableTask[]> {
     return this.database.transaction(async (manager) => {
       const schedules = await manager
         .createQueryBuilder(ScheduleEntity, 'schedule')
@@ -196,9 +196,9 @@ const keyOf = (idOrName: string) => (isUuid(idOrName) ? { id: idOrName } : { nam
 const storeTasks = async (
   database: Database,
   tasks: readonly { readonly id: string; readonly schedule: string; readonly key: string }[],
-): Promise<readonly DispatchableTask[]> => {
+): Promise<readonly EnqueueableTask[]> => {
   if (tasks.length === 0) return []
-  const rows: DispatchRow[] = await database.query(
+  const rows: EnqueueRow[] = await database.query(
     `WITH made AS (
        INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, expires_at,
          idempotency_scope, idempotency_key)
@@ -213,5 +213,5 @@ const storeTasks = async (
      SELECT id, name, queue, attempt, priority, 0 AS delay_ms FROM made ORDER BY id`,
     [JSON.stringify(tasks)],
   )
-  return rows.map(toDispatchable)
+  return rows.map(toEnqueueable)
 }

@@ -61,7 +61,7 @@ export class ProgressRepository {
         [single.map(({ id }) => id)],
       )
       const succeeded = new Set(single.flatMap(({ id, state }) => (state === 'succeeded' ? [id] : [])))
-      for (const { id, ...told } of rows) found.set(id, succeeded.has(id) ? doneOf(told) : told)
+      for (const { id, ...progress } of rows) found.set(id, succeeded.has(id) ? doneOf(progress) : progress)
     }
     const batches = tasks.filter(({ isBatch }) => isBatch)
     if (batches.length > 0) {

@@ -48,7 +48,7 @@ export class RetentionRepository {
   }
 
   /**
-   * Looks at `limit` tasks along the primary key, which is in the order of time, and removes those that ended longer
+   * Reads `limit` tasks along the primary key, which is in the order of time, and removes those that ended longer
    * ago, with their attempts, predictions, explanations and forecasts. The chunks of a batch stay: they go with it.
    */
   async removeFinished(ttlSeconds: number, afterId: string, limit: number): Promise<RemovedPage> {

@@ -1,7 +1,7 @@
 import type { Database } from '../connection/database.js'
-import type { DispatchableTask } from './dispatch-row.js'
+import type { EnqueueableTask } from './enqueue-row.js'
 
-/** Within `scope`, one submission however often the key is sent; `hash` tells another request apart. */
+/** Within `scope`, one submission however often the key is sent; `hash` distinguishes another request. */
 export interface IdempotencyKey {
   readonly scope: string
   readonly key: string
@@ -14,6 +14,8 @@ export interface Submission {
   readonly taskId: string
   /** Id of the API key that submits it. */
   readonly submittedBy?: string | undefined
+  /** W3C `traceparent` of the request, if its trace is recorded. */
+  readonly traceparent?: string | undefined
   readonly idempotency?: IdempotencyKey | undefined
 }
 
@@ -23,7 +25,7 @@ export interface StoredSubmission {
   readonly taskId: string
   readonly isNew: boolean
   /** New tasks, to be enqueued. */
-  readonly tasks: readonly DispatchableTask[]
+  readonly tasks: readonly EnqueueableTask[]
   /** If it is not new, the hash of the request that used the idempotency key first. */
   readonly hash?: string | undefined
   /** It survives a crash of the server only after `TaskRepository.makeDurable`. */

@@ -7,7 +7,7 @@ import type { NewPrediction } from '../predictions/prediction.repository.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import * as sql from './tasks.sql.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from './submission.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow } from './dispatch-row.js'
+import { toEnqueueable, type EnqueueableTask, type EnqueueRow } from './enqueue-row.js'
 
 /** A task to be stored, before anything is queued. */
 export interface NewTask extends Submission {
@@ -44,7 +44,17 @@ export interface RevokedTask {
 export interface ReplayedTask {
   readonly original: string
   readonly isNew: boolean
-  readonly task: DispatchableTask
+  readonly task: EnqueueableTask
+}
+
+/** What one task has besides the columns of lists. */
+export interface TaskOrigin {
+  /** `name@version` */
+  readonly model: string | null
+  /** W3C `traceparent` of the request that submitted it, if its trace is recorded. */
+  readonly traceparent: string | null
+  /** The task that does it again. */
+  readonly replayId: string | null
 }
 
 /** States from which a replay makes sense. */
@@ -60,12 +70,13 @@ export class TaskCallRepository {
    * error is TASK_STATE_CONFLICT if another task has the id, or RESOURCE_GONE if the prediction is no longer there.
    */
   async create(tasks: readonly NewTask[]): Promise<readonly Settled<StoredSubmission>[]> {
-    const rows: DispatchRow[] = await this.database.query(sql.storeTasks, [JSON.stringify(tasks)])
+    const input = tasks.map(({ prediction, ...task }) => ({ ...task, ...prediction }))
+    const rows: EnqueueRow[] = await this.database.query(sql.storeTasks, [JSON.stringify(input)])
     const stored = new Map(rows.map((row) => [row.id, row]))
     return Promise.all(
       tasks.map(async (task): Promise<Settled<StoredSubmission>> => {
         const row = stored.get(task.taskId)
-        return row ? { value: { taskId: row.id, isNew: true, tasks: [toDispatchable(row)] } } : this.findKnown(task)
+        return row ? { value: { taskId: row.id, isNew: true, tasks: [toEnqueueable(row)] } } : this.findKnown(task)
       }),
     )
   }
@@ -90,13 +101,13 @@ export class TaskCallRepository {
     submittedBy: string | null = null,
   ): Promise<readonly ReplayedTask[]> {
     const input = [...replays].map(([original, id]) => ({ original, id }))
-    const rows: (DispatchRow & { original: string; is_new: boolean })[] = await this.database.query(sql.replayTasks, [
+    const rows: (EnqueueRow & { original: string; is_new: boolean })[] = await this.database.query(sql.replayTasks, [
       JSON.stringify(input),
       replayableStates,
       submittedBy,
       storedNames(batchPredictions.name),
     ])
-    return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toDispatchable(row) }))
+    return rows.map((row) => ({ original: row.original, isNew: row.is_new, task: toEnqueueable(row) }))
   }
 
   /** Forgets results of finished tasks; the rest stays as history. Returns the ids of those that were finished. */
@@ -114,6 +125,12 @@ export class TaskCallRepository {
   /** Tasks that a task has called, oldest first. */
   async listChildren(parentId: string): Promise<readonly TaskEntity[]> {
     return this.database.getRepository(TaskEntity).find({ where: { parentId }, order: { id: 'ASC' } })
+  }
+
+  async findOrigin(id: string): Promise<TaskOrigin> {
+    const [row]: { model: string | null; traceparent: string | null; replay_id: string | null }[] =
+      await this.database.query(sql.taskOrigin, [id])
+    return { model: row?.model ?? null, traceparent: row?.traceparent ?? null, replayId: row?.replay_id ?? null }
   }
 
   private async findKnown({ taskId, idempotency, predictionId }: NewTask): Promise<Settled<StoredSubmission>> {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import type { QueueName } from '#libs/platform'
 import { batchPredictions, shownName, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
-import { epochMs } from './task-sql.js'
+import { epochMs, settledTime } from './task-sql.js'
 import { timelineOf, type TimelineAttempt, type TimelineEntry, type TimelineTask } from './timeline.js'
 
 /** A task as its events describe it: identifiers and states, never its arguments or result. */
@@ -57,15 +57,6 @@ const firstChange = `least(
   (SELECT min(CASE WHEN a.started_at >= $1 THEN a.started_at ELSE a.ended_at END)
    FROM task_attempts a WHERE a.task_id = t.id AND a.ended_at >= $1))`
 
-/**
- * A change is as old as its transaction, and is seen when that has ended. A writer is waited for up to a minute; what
- * only reads, such as a backup, is not. The fixed part covers a transaction that has begun and does not show yet.
- */
-const settledTime = `(SELECT least(clock_timestamp() - interval '300 ms', greatest(clock_timestamp() - interval '60 s',
-    coalesce(min(xact_start) FILTER (WHERE backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '2 s'),
-      clock_timestamp())))
-  FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid())`
-
 /** Reads what became of tasks off their rows. */
 @Injectable()
 export class TaskEventRepository {
@@ -73,9 +64,9 @@ export class TaskEventRepository {
 
   async readClock(): Promise<EventClock> {
     const [row]: EventClock[] = await this.dataSource.query(
-      `SELECT ${epochMs('clock_timestamp()')} AS now, ${epochMs(settledTime)} AS settled`,
+      `SELECT ${epochMs('clock_timestamp()')} AS now, ${epochMs(settledTime(60))} AS settled`,
     )
-    if (!row) throw new Error('The clock of the database answered no row')
+    if (!row) throw new Error('The clock of the database returned no row')
     return row
   }
 
@@ -90,7 +81,7 @@ export class TaskEventRepository {
 
   /**
    * Tasks with a change at or after `since`, those with the earliest first, at most `limit`: of the unfinished ones all;
-   * of the finished ones those of `finished`, or, without that, also all, which takes a look at every row of the table.
+   * of the finished ones those of `finished`, or, without that, also all, which reads every row of the table.
    */
   async listChanged(since: number, finished: readonly string[] | null, limit: number): Promise<ChangedTasks> {
     // No index is of use to `IS TRUE`: what is known by its id is read by its id, whatever statistics say of a young table.

@@ -33,3 +33,14 @@ export const commitSoon = `set_config('synchronous_commit', 'off', true) AS comm
 
 /** A time as whole milliseconds since the epoch, cut off as a `Date` is. */
 export const epochMs = (time: string): string => `floor(extract(epoch FROM ${time}) * 1000)::float8`
+
+/**
+ * SQL: the time before which every change can be seen. A change is as old as its transaction, and is seen when that has
+ * ended. A writer is waited for up to `longestSeconds`; what only reads, such as a backup, is not. The fixed part covers a
+ * transaction that has begun and does not show yet.
+ */
+export const settledTime = (longestSeconds: number): string =>
+  `(SELECT least(clock_timestamp() - interval '300 ms', greatest(clock_timestamp() - interval '${longestSeconds} s',
+    coalesce(min(xact_start) FILTER (WHERE backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '2 s'),
+      clock_timestamp())))
+  FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid())`

@@ -10,7 +10,7 @@ export interface TaskLimits {
   readonly soft_time_limit_seconds?: number
 }
 
-/** A unit of work. The row is the truth; a job in the broker only says that it is time to look at it. */
+/** A unit of work. The row is the truth; a job in the broker only says that it is time to read it. */
 @Entity('tasks')
 export class TaskEntity {
   /** UUID version 7: later tasks sort after earlier ones. */

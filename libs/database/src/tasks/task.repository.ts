@@ -4,7 +4,7 @@ import { isTerminal, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { AttemptOutcome } from './task-attempt.entity.js'
 import { TaskAttemptEntity } from './task-attempt.entity.js'
-import { toDispatchable, type DispatchableTask, type DispatchRow, type TaskJob } from './dispatch-row.js'
+import { toEnqueueable, type EnqueueableTask, type EnqueueRow, type TaskJob } from './enqueue-row.js'
 import { TaskEntity, type TaskLimits } from './task.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
 import { settleAttempts } from './settle.sql.js'
@@ -24,6 +24,8 @@ export interface ClaimedTask {
   readonly limits: TaskLimits | null
   readonly userId: string | null
   readonly predictionId: string | null
+  /** Span of the request that submitted it, if its trace is recorded. */
+  readonly traceparent: string | null
   /** Time between being due and this claim, in milliseconds. */
   readonly waitMs: number
   /** The input snapshot, for tasks about a prediction; null if it was erased. */
@@ -73,6 +75,7 @@ interface ClaimedRow {
   args: Record<string, unknown>
   limits: TaskLimits | null
   user_id: string | null
+  traceparent: string | null
   wait_ms: number
   prediction_id: string | null
   model: string | null
@@ -89,7 +92,7 @@ export class TaskRepository {
 
   /**
    * Starts attempts in one statement. A task that is finished, running elsewhere, already further on, not yet due or
-   * past its expiry is left alone and is missing from the answer.
+   * past its expiry is left alone and is not returned.
    */
   async claim(jobs: readonly TaskJob[], worker: string, leaseSeconds: number): Promise<readonly ClaimedTask[]> {
     const rows = await this.prepared.query<ClaimedRow>(sql.claimTasks, [
@@ -109,6 +112,7 @@ export class TaskRepository {
       limits: row.limits,
       userId: row.user_id,
       predictionId: row.prediction_id,
+      traceparent: row.traceparent,
       waitMs: Math.round(row.wait_ms),
       prediction:
         row.prediction_id !== null && row.model !== null && row.health_metrics !== null
@@ -171,9 +175,9 @@ export class TaskRepository {
    * Takes back the attempts of workers that have fallen silent: each is recorded as lost and queued again, or, when
    * workers died under it `maxCrashes` times, ended as poison.
    */
-  async takeBackExpiredLeases(maxCrashes: number): Promise<readonly DispatchableTask[]> {
-    const rows: DispatchRow[] = await this.dataSource.query(sql.takeBackExpiredLeases, [maxCrashes])
-    return rows.filter(({ waiting }) => waiting).map(toDispatchable)
+  async takeBackExpiredLeases(maxCrashes: number): Promise<readonly EnqueueableTask[]> {
+    const rows: EnqueueRow[] = await this.dataSource.query(sql.takeBackExpiredLeases, [maxCrashes])
+    return rows.filter(({ waiting }) => waiting).map(toEnqueueable)
   }
 
   /** Ends waiting tasks that are not to start: expired, or revoked while their worker was lost. Returns those it ended. */

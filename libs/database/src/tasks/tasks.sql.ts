@@ -1,7 +1,8 @@
+import { insertPredictions } from '../predictions/predictions.sql.js'
 import { commitSoon, controlChannel, endWords, finishedChannel, sourceList } from './task-sql.js'
 
-/** Columns of a `DispatchRow`. */
-const dispatchColumns = `id, name, queue, attempt, priority,
+/** Columns of a `EnqueueRow`. */
+export const enqueueColumns = `id, name, queue, attempt, priority,
   greatest(0, extract(epoch FROM available_at - now()) * 1000)::bigint AS delay_ms`
 
 /**
@@ -21,6 +22,7 @@ export const claimTasks = `
       AND t.available_at <= now() + interval '1 second' AND (t.expires_at IS NULL OR t.expires_at > now())
       AND t.revoke_requested_at IS NULL AND t.queue <> ALL (ARRAY(SELECT queue FROM paused_queues))
     RETURNING t.id, t.name, t.queue, t.priority, t.attempt, t.retries, t.crashes, t.args, t.limits, t.user_id, t.prediction_id,
+      t.traceparent,
       (extract(epoch FROM now() - t.available_at) * 1000)::float8 AS wait_ms
   )
   SELECT c.*, p.model, p.health_metrics, ${commitSoon} FROM claimed c LEFT JOIN predictions p ON p.id = c.prediction_id`
@@ -85,39 +87,37 @@ export const endUnwanted = `
   SELECT id, name, queue, state, pg_notify('${finishedChannel}', id::text) FROM ended`
 
 /**
- * Stores tasks, each with the prediction that it computes if it has one; `$1` is a JSON array of `NewTask`. Tasks
- * whose id or idempotency key is known are left out.
+ * Stores tasks, each with the prediction that it computes if it has one; `$1` is a JSON array of `NewTask`, with the
+ * members of the prediction beside the others. Tasks whose id or idempotency key is known are left out.
  */
 export const storeTasks = `
   WITH input AS MATERIALIZED (
-    SELECT r.*, CASE WHEN prediction IS NULL THEN r."predictionId" ELSE nextval('predictions_id_seq') END AS prediction_id,
+    SELECT r.*, CASE WHEN model IS NULL THEN r."predictionId" ELSE nextval('predictions_id_seq') END AS prediction_id,
       coalesce("availableAt", now() + make_interval(secs => coalesce("delaySeconds", 0))) AS available_at
     FROM jsonb_to_recordset($1::jsonb) AS r(
-      "taskId" uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, prediction jsonb,
-      priority smallint, "availableAt" timestamptz, "delaySeconds" double precision, "expiresAt" timestamptz,
-      "expiresSeconds" double precision, limits jsonb, "parentId" uuid, "submittedBy" uuid, idempotency jsonb)
+      "taskId" uuid, name text, queue text, args jsonb, "userId" bigint, "predictionId" bigint, model text,
+      "healthMetrics" jsonb, warnings jsonb, priority smallint, "availableAt" timestamptz,
+      "delaySeconds" double precision, "expiresAt" timestamptz, "expiresSeconds" double precision, limits jsonb,
+      "parentId" uuid, "submittedBy" uuid, traceparent text, idempotency jsonb)
   ), held AS (
     -- A person who is being erased leaves no task about a prediction behind.
-    SELECT p.id FROM predictions p JOIN input i ON p.id = i."predictionId" FOR KEY SHARE OF p
+    SELECT p.id, p.model FROM predictions p JOIN input i ON p.id = i."predictionId" FOR KEY SHARE OF p
   ), t AS (
     INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, available_at,
-      expires_at, limits, parent_id, submitted_by, eta, idempotency_scope, idempotency_key, idempotency_hash)
+      expires_at, limits, parent_id, model, submitted_by, traceparent, eta, idempotency_scope, idempotency_key, idempotency_hash)
     SELECT "taskId", name, queue, CASE WHEN available_at > now() THEN 'scheduled' ELSE 'queued' END, args,
       "userId", prediction_id, priority, available_at,
       coalesce("expiresAt", now() + make_interval(secs => "expiresSeconds")), limits, "parentId",
-      "submittedBy", CASE WHEN available_at > now() THEN available_at END,
+      coalesce(model, (SELECT h.model FROM held h WHERE h.id = "predictionId")), "submittedBy", traceparent, CASE WHEN available_at > now() THEN available_at END,
       idempotency->>'scope', idempotency->>'key', idempotency->>'hash'
     FROM input
     WHERE "predictionId" IS NULL OR "predictionId" IN (SELECT id FROM held)
     ON CONFLICT DO NOTHING
     RETURNING t.*
   ), p AS (
-    INSERT INTO predictions (id, task_id, user_id, model, health_metrics, warnings)
-    SELECT t.prediction_id, t.id, t.user_id, i.prediction->>'model', i.prediction->'healthMetrics',
-      i.prediction->'warnings'
-    FROM t JOIN input i ON i."taskId" = t.id WHERE i.prediction IS NOT NULL
+    ${insertPredictions}
   )
-  SELECT ${dispatchColumns} FROM t`
+  SELECT ${enqueueColumns} FROM t`
 
 /**
  * Cancels tasks that wait and marks running ones; both are notified. `$1` ids, `$2` whether to kill what computes
@@ -152,9 +152,9 @@ export const replayTasks = `
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(original uuid, id uuid)
   ), t AS (
     INSERT INTO tasks AS t (id, name, queue, state, args, user_id, prediction_id, priority, limits, parent_id,
-      replay_of, submitted_by)
+      replay_of, model, submitted_by)
     SELECT i.id, o.name, o.queue, 'queued', o.args, o.user_id, o.prediction_id, o.priority, o.limits, o.parent_id,
-      o.id, $3::uuid
+      o.id, o.model, $3::uuid
     FROM input i JOIN tasks o ON o.id = i.original
     WHERE o.finished_at IS NOT NULL AND o.state = ANY($2) AND o.name <> ALL($4)
     -- One that is being erased is not done again.
@@ -166,5 +166,11 @@ export const replayTasks = `
   ), known AS (
     SELECT r.* FROM input i JOIN tasks r ON r.replay_of = i.original
   )
-  SELECT ${dispatchColumns}, replay_of AS original, true AS is_new FROM t
-  UNION ALL SELECT ${dispatchColumns}, replay_of AS original, false AS is_new FROM known`
+  SELECT ${enqueueColumns}, replay_of AS original, true AS is_new FROM t
+  UNION ALL SELECT ${enqueueColumns}, replay_of AS original, false AS is_new FROM known`
+
+/** What belongs to a task and stands in columns that lists do not read, and its replay, if it has one. `$1` id. */
+export const taskOrigin = `
+  SELECT t.model, t.traceparent, r.id AS replay_id
+  FROM tasks t LEFT JOIN tasks r ON r.replay_of = t.id
+  WHERE t.id = $1`

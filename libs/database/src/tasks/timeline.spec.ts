@@ -68,7 +68,7 @@ describe('the timeline of a task', () => {
     }
   })
 
-  it('tells every change once', () => {
+  it('has every change once', () => {
     const [row, attempts] = lives['succeeds at the second try']?.at(-1) ?? [task({}), []]
     expect(read(row, attempts)).toEqual(['0 queued', '1 running', '2 retrying', '3 running', '4 succeeded'])
     const [poison, lost] = lives['is lost and then poison']?.at(-1) ?? [task({}), []]

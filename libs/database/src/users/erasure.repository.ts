@@ -4,7 +4,7 @@ import { DataSource, type EntityManager } from 'typeorm'
 import type { Database } from '../connection/database.js'
 import { withoutPerson, type HeldChunk } from '../batches/erased-chunk.js'
 import { AuditRepository, type AuditEntry } from '../access/audit.repository.js'
-import type { DispatchableTask, TaskJob } from '../tasks/dispatch-row.js'
+import type { EnqueueableTask, TaskJob } from '../tasks/enqueue-row.js'
 import { eraseRows } from './erasure.sql.js'
 
 /** What is counted of an erasure. `batch_rows` are rows of batches that have no prediction: waiting, or refused. */
@@ -28,8 +28,8 @@ export interface Erasure {
   readonly counts: ErasedCounts
   /** Jobs of erased tasks that the broker may hold. */
   readonly jobs: readonly (TaskJob & { readonly queue: QueueName })[]
-  /** Chunks of batches that ran without knowing of the erasure, to be dispatched again for the other people. */
-  readonly restarted: readonly DispatchableTask[]
+  /** Chunks of batches that ran without knowing of the erasure, to be enqueued again for the other people. */
+  readonly restarted: readonly EnqueueableTask[]
 }
 
 /**
@@ -60,7 +60,7 @@ export class ErasureRepository {
     let taskIds: readonly string[] = []
     let predictionIds: readonly string[] = []
     let jobs: Erasure['jobs'] = []
-    const restarted: DispatchableTask[] = []
+    const restarted: EnqueueableTask[] = []
     for (let until = 'infinity'; ;) {
       const isProof = until !== 'infinity'
       const { rows, chunks, isClean } = await this.dataSource.transaction(async (transaction) => {
@@ -87,7 +87,7 @@ export class ErasureRepository {
 
   /**
    * Tasks are locked first and in the order of their ids, as workers lock them. What they held of tasks and
-   * predictions that earlier looks have erased is erased by their ids.
+   * predictions that earlier passes have erased is erased by their ids.
    */
   private async eraseRows(database: Database, { userId, until, taskIds, predictionIds }: Sought): Promise<ErasedRows> {
     const [row]: [ErasedRows] = await database.query(eraseRows, [userId, taskIds, predictionIds, until])
@@ -108,7 +108,7 @@ export class ErasureRepository {
   private async thinChunks(
     userId: number,
     chunks: readonly FoundChunk[],
-    restarted: DispatchableTask[],
+    restarted: EnqueueableTask[],
   ): Promise<number> {
     let total = 0
     for (const { batch_id: batchId, chunk, task_id: taskId } of chunks) {
@@ -125,7 +125,7 @@ export class ErasureRepository {
   }
 
   /** Locks the task of a chunk; if it runs, its attempt ends, since it computes people as they stood before. */
-  private async takeBack(manager: EntityManager, taskId: string): Promise<DispatchableTask | undefined> {
+  private async takeBack(manager: EntityManager, taskId: string): Promise<EnqueueableTask | undefined> {
     const [task]: { name: string; queue: QueueName; state: string; attempt: number; priority: number }[] =
       await manager.query('SELECT name, queue, state, attempt, priority FROM tasks WHERE id = $1 FOR UPDATE', [taskId])
     if (task?.state !== 'running') return undefined
@@ -174,12 +174,12 @@ export class ErasureRepository {
   }
 }
 
-/** What one look is for. */
+/** What one pass is for. */
 interface Sought {
   readonly userId: number
   /** Nothing that was made later. */
   readonly until: string
-  /** Of what earlier looks have erased. */
+  /** Of what earlier passes have erased. */
   readonly taskIds: readonly string[]
   readonly predictionIds: readonly string[]
 }

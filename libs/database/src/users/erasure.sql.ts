@@ -24,6 +24,10 @@ export const eraseRows = `
   ), gone_deliveries AS (
     DELETE FROM webhook_deliveries
     WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
+  ), gone_calls AS (
+    -- The callers still get a result, which says that it was revoked.
+    UPDATE celery_calls SET task_id = NULL, request = NULL, stamps = NULL, raw = NULL
+    WHERE task_id IN (SELECT id FROM gone_tasks UNION ALL SELECT unnest($2::uuid[]))
   ), gone_predictions AS (
     -- The count has the tasks go first.
     DELETE FROM predictions WHERE user_id = $1 AND created_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0
@@ -41,6 +45,9 @@ export const eraseRows = `
     DELETE FROM schedules WHERE user_id = $1 AND created_at <= $4 RETURNING id
   ), gone_keys AS (
     DELETE FROM api_keys WHERE user_id = $1 AND created_at <= $4 RETURNING id
+  ), gone_sessions AS (
+    -- Those of keys go with them; those of people who have signed in by OIDC do not.
+    DELETE FROM sessions WHERE user_id = $1 AND api_key_id IS NULL AND created_at <= $4
   ), gone_batches AS (
     -- One that is still being received loses its rows alone.
     DELETE FROM batches WHERE user_id = $1 AND accepted_at <= $4 AND (SELECT count(*) FROM gone_tasks) >= 0

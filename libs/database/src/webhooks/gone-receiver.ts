@@ -12,7 +12,7 @@ export const switchOffGone = async (transaction: Database, webhookId: string): P
          UPDATE webhook_deliveries d SET state = 'failed', error = $2
          FROM off WHERE d.webhook_id = off.id AND d.state = 'pending'
        ) SELECT is_active AS was_active FROM before`,
-    [webhookId, 'The receiver answered 410: it is gone.'],
+    [webhookId, 'The receiver responded with 410: it is gone.'],
   )
   if (!row?.was_active) return
   await new AuditRepository(transaction).recordOwn('webhook.disable', webhookId, { status: 410 })

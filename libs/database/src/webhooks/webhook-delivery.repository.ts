@@ -24,7 +24,7 @@ export interface Delivery {
   readonly attempts: number
   /** Null when nothing more is tried. */
   readonly nextAttemptAt: Date | null
-  /** Of the last attempt's answer. */
+  /** Of the last attempt's response. */
   readonly statusCode: number | null
   readonly error: string | null
   readonly createdAt: Date
@@ -48,6 +48,9 @@ export interface ClaimedDelivery {
   readonly failures: number
   /** Seconds since 1970. */
   readonly claimedAt: number
+  /** W3C `traceparent` of the request that submitted the task, if its trace is recorded. */
+  readonly traceparent: string | null
+  readonly taskId: string | null
 }
 
 /** What became of an attempt. */
@@ -90,8 +93,8 @@ export class WebhookDeliveryRepository {
 
   /**
    * Makes the deliveries of tasks that have ended at or after `since`: of `finished`, or, without that, of all, which
-   * takes a look at every row of the table. There is one for each webhook, task and end, however often it is called.
-   * The chunks of a batch are passed over: the batch is what ends. Then the next look starts at `until`.
+   * reads every row of the table. There is one for each webhook, task and end, however often it is called.
+   * The chunks of a batch are passed over: the batch is what ends. Then the next search starts at `until`.
    */
   async plan(since: number, until: number, finished: readonly string[] | null): Promise<void> {
     await this.database.query(
@@ -142,8 +145,9 @@ export class WebhookDeliveryRepository {
        )
        SELECT c.id, c.webhook_id AS "webhookId", w.url, c.event, c.occurred_at AS "occurredAt", c.data,
          array_remove(ARRAY[w.secret, CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END], NULL) AS secrets,
-         c.attempts AS attempt, c.failures, floor(extract(epoch FROM now()))::float8 AS "claimedAt"
-       FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.position`,
+         c.attempts AS attempt, c.failures, floor(extract(epoch FROM now()))::float8 AS "claimedAt",
+         c.task_id AS "taskId", t.traceparent
+       FROM claimed c JOIN webhooks w ON w.id = c.webhook_id LEFT JOIN tasks t ON t.id = c.task_id ORDER BY c.position`,
       [busy, perWebhook, leaseSeconds],
     )
   }

@@ -30,7 +30,7 @@ export class WorkerRepository {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Writes the row of a worker; the first write sets its start, each sets the time of the heartbeat. Answers how many
+   * Writes the row of a worker; the first write sets its start, each sets the time of the heartbeat. Returns how many
    * other processes of its name live.
    */
   async beat(worker: Heartbeat): Promise<number> {

@@ -5,7 +5,7 @@ import { digestOf, knownMetrics, modelFolderPath } from '../manifest/index.js'
 import { readOnnxModel, type OnnxModel, type OnnxValue } from '../onnx/index.js'
 import type { ComputePool } from '../runtime/compute-pool.js'
 import { isNearProbability } from '../registry/risk-outputs.js'
-import { changingAnswers, tryTwice } from '../registry/repeated-trial.js'
+import { changingOutputs, tryTwice } from '../registry/repeated-trial.js'
 import { trialFailure } from '../registry/self-test.js'
 import { withoutZipMap } from './graph-faults.js'
 import { parseSampleRows, type SampleRows } from './sample-rows.js'
@@ -29,13 +29,13 @@ const goldenCases = 1_000
 const backgroundRows = 100
 /** Most rows of one run of a new model. */
 const maxBatch = 4096
-/** Float32 answers of two libraries agree by more than this. */
+/** Float32 outputs of two libraries agree by more than this. */
 const tolerance = 1e-5
 
 const disclaimer =
   "Decision support, not diagnosis: a clinician must interpret this estimate together with the person's history."
 
-/** What the graph answers for some of the rows, and where its probability is found. */
+/** What the graph returns for some of the rows, and where its probability is found. */
 interface TriedGraph {
   readonly input: OnnxValue
   readonly tensor: string
@@ -110,11 +110,11 @@ const tryGraph = async (
     const value = column < columns ? (data[at * columns + column] ?? NaN) : NaN
     if (isNearProbability(value)) return value
     return invalid(
-      `The graph answers ${String(value)} for row ${row + 1}, which is no probability: name another output with ` +
+      `The graph returns ${String(value)} for row ${row + 1}, which is no probability: name another output with ` +
         '--output, or correct the graph or the row.',
     )
   })
-  if (changedRow !== undefined) invalid(`The graph answers ${changingAnswers}.`)
+  if (changedRow !== undefined) invalid(`The graph returns ${changingOutputs}.`)
   return { input, tensor, column, chosen, probabilities }
 }
 
@@ -124,7 +124,7 @@ const manifestOf = ({ name, version }: NewModel, sample: SampleRows, { input, te
   name,
   version,
   title: titleOf(name.replaceAll('-', '_')),
-  summary: `Probability answered by ${name}.`,
+  summary: `Probability computed by ${name}.`,
   disclaimer,
   inputs: sample.features.map((feature, at) => inputManifest(feature, valuesOf(sample, at))),
   graph: { file: 'model.onnx', input: input.name, dtype: input.type, max_batch: maxBatch },
@@ -215,7 +215,7 @@ const cardOf = (name: string, version: string): string => `# ${name}@${version}
 
 ${disclaimer}
 
-## What it answers
+## What it computes
 
 ## Data and people
 

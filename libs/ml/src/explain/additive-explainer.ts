@@ -21,7 +21,7 @@ export class AdditiveExplainer implements Explainer {
 
   /**
    * @throws {MemoryGuardError} MODEL_INVALID if the method needs a background and there is none, or if it leaves an
-   * answer undefined.
+   * output undefined.
    */
   constructor(
     private readonly traced: Additive,
@@ -85,7 +85,7 @@ export class AdditiveExplainer implements Explainer {
       }
     }
     if (!output.every(Number.isFinite)) {
-      throw new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model answers these inputs with no finite number.')
+      throw new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model returns no finite number for these inputs.')
     }
     return { contributions, output }
   }

@@ -29,7 +29,7 @@ describe('a model of a user', () => {
     ['sample-forest', 'tree_interventional', 'probability'],
     ['sample-logistic', 'linear', 'log_odds'],
     ['sample-network', 'exact', 'probability'],
-  ])('%s is explained by %s in %s, as the runtime answers', async (name, method, space) => {
+  ])('%s is explained by %s in %s, as the runtime computes it', async (name, method, space) => {
     const manifest = manifestSchema.parse(JSON.parse(read(name, 'manifest.json').toString()))
     if (manifest.kind !== 'risk') throw new Error('the fixture is no risk model')
     const golden = goldenSchema.parse(JSON.parse(read(name, 'golden.json').toString()))
@@ -55,13 +55,13 @@ describe('a model of a user', () => {
     expect([explainer.method, explainer.space]).toEqual([method, space])
     const people = golden.cases.map((one) => manifest.inputs.map((input) => one.inputs[input.name] ?? null))
     const rows = Float64Array.from(people.flatMap((row) => encode(manifest, row)))
-    const { contributions, output: answers } = await explainer.explain(rows, people.length)
+    const { contributions, output: explained } = await explainer.explain(rows, people.length)
     golden.cases.forEach(({ outputs }, person) => {
-      const answer = answers[person] ?? NaN
-      const probability = explainer.space === 'log_odds' ? logistic(answer) : answer
+      const explainedOutput = explained[person] ?? NaN
+      const probability = explainer.space === 'log_odds' ? logistic(explainedOutput) : explainedOutput
       expect(Math.abs(probability - (outputs.impairment?.value ?? NaN))).toBeLessThan(golden.tolerance)
       const own = contributions.subarray(person * inputs, (person + 1) * inputs)
-      expect(Math.abs(sum(own) + explainer.baseValue - answer)).toBeLessThan(1e-9)
+      expect(Math.abs(sum(own) + explainer.baseValue - explainedOutput)).toBeLessThan(1e-9)
     })
     const moved = manifest.inputs.map((_, i) =>
       sum(people.map((__, row) => Math.abs(contributions[row * inputs + i] ?? NaN))),

@@ -64,7 +64,7 @@ describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (me
     )
   })
 
-  it('gives equal shares to inputs that the model and the people cannot tell apart', async () => {
+  it('gives equal shares to inputs that the model and the people do not distinguish', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const trees = madeTrees(seed, 4)
@@ -99,13 +99,13 @@ describe('linear models', () => {
         const background = Float64Array.from(people.flat())
         const explainer = await createExplainer({ modelBytes, output, inputs: 3, background })
         expect([explainer.method, explainer.space]).toEqual(['linear', 'log_odds'])
-        const { contributions, output: answers } = await explainer.explain(Float64Array.from(person), 1)
+        const { contributions, output: outputs } = await explainer.explain(Float64Array.from(person), 1)
         weights.forEach((weight, i) => {
           const mean = sum(people.map((other) => other[i] ?? NaN)) / people.length
           expect(contributions[i]).toBeCloseTo(weight * ((person[i] ?? NaN) - mean), 9)
         })
-        expect(answers[0]).toBeCloseTo(2 + sum(weights.map((weight, i) => weight * (person[i] ?? NaN))), 9)
-        expect(sum(contributions) + explainer.baseValue).toBeCloseTo(answers[0] ?? NaN, 9)
+        expect(outputs[0]).toBeCloseTo(2 + sum(weights.map((weight, i) => weight * (person[i] ?? NaN))), 9)
+        expect(sum(contributions) + explainer.baseValue).toBeCloseTo(outputs[0] ?? NaN, 9)
       }),
       { numRuns: 60 },
     )
@@ -132,12 +132,12 @@ describe('any function', () => {
     const explainer = await createExplainer({ ...common, space: 'probability' })
     const inLogOdds = await createExplainer(common)
     expect([explainer.method, explainer.space]).toEqual(['exact', 'probability'])
-    const { contributions, output: answers } = await explainer.explain(people, 3)
+    const { contributions, output: outputs } = await explainer.explain(people, 3)
     const { output: logits } = await inLogOdds.explain(people, 3)
-    answers.forEach((answer, person) => {
-      expect(answer).toBeCloseTo(logistic(logits[person] ?? NaN), 12)
+    outputs.forEach((output, person) => {
+      expect(output).toBeCloseTo(logistic(logits[person] ?? NaN), 12)
       const own = contributions.subarray(person * inputs, (person + 1) * inputs)
-      expect(sum(own) + explainer.baseValue).toBeCloseTo(answer, 12)
+      expect(sum(own) + explainer.baseValue).toBeCloseTo(output, 12)
     })
   })
 
@@ -146,14 +146,14 @@ describe('any function', () => {
     const sampled = await createExplainer({ ...common, method: 'permutation', evaluations: 700, seed: 3 })
     const finer = await createExplainer({ ...common, method: 'permutation', evaluations: 760, seed: 3 })
     expect([sampled.method, finer.method]).toEqual(['permutation', 'permutation'])
-    const { contributions, output: answers, standardError } = await sampled.explain(people, 3)
+    const { contributions, output: outputs, standardError } = await sampled.explain(people, 3)
     contributions.forEach((value, i) => {
       const error = Math.abs(value - (exact.contributions[i] ?? NaN))
       expect(error).toBeLessThan(5 * (standardError?.[i] ?? NaN) + 1e-6)
     })
-    answers.forEach((answer, person) => {
+    outputs.forEach((output, person) => {
       const own = contributions.subarray(person * inputs, (person + 1) * inputs)
-      expect(sum(own) + sampled.baseValue).toBeCloseTo(answer, 9)
+      expect(sum(own) + sampled.baseValue).toBeCloseTo(output, 9)
     })
     const alone = await sampled.explain(people.subarray(inputs, 2 * inputs), 1)
     expect([...alone.contributions]).toEqual([...contributions.subarray(inputs, 2 * inputs)])
@@ -177,7 +177,7 @@ describe('any function', () => {
     expect(more).toBeLessThan(0.3)
   })
 
-  it('refuses an answer that is not a number', async () => {
+  it('refuses an output that is not a number', async () => {
     const explainer = await createExplainer({
       ...common,
       method: 'permutation',
@@ -216,13 +216,13 @@ describe('what does not fit', () => {
     ['no people to compare with', { method: 'tree_interventional' as const }, 'name a background file'],
     ['no people for sampling', { method: 'permutation' as const }, 'name a background file'],
     [
-      'a graph that answers otherwise',
+      'a graph with other outputs',
       {
         method: 'tree_interventional' as const,
         background,
         predict: (_: Float64Array, count: number) => new Float64Array(count),
       },
-      'answers otherwise',
+      'other outputs',
     ],
   ])('refuses %s', async (_, change, message) => {
     await expect(createExplainer({ ...common, ...change })).rejects.toMatchObject({

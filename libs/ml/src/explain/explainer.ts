@@ -10,7 +10,7 @@ import { evaluateSum } from './trees/additive-sum.js'
 export interface ExplainerOptions {
   /** The ONNX file. */
   readonly modelBytes: Uint8Array
-  /** The answer to explain. */
+  /** The output to explain. */
   readonly output: TensorColumn
   /** Number of columns of the graph's input matrix. */
   readonly inputs: number
@@ -20,9 +20,9 @@ export interface ExplainerOptions {
   readonly method?: RequestedMethod
   /** Default: `log_odds`. `auto` prefers an exact method to the space asked for; other methods reject another space. */
   readonly space?: RequestedSpace
-  /** The graph's own answers for the output; needed by graphs that cannot be read as trees or as linear. */
+  /** The graph's own values of the output; needed by graphs that cannot be read as trees or as linear. */
   readonly predict?: Predict
-  /** Answers that may be computed to explain one person by sampling. Default: 131072. */
+  /** Values that may be computed to explain one person by sampling. Default: 131072. */
   readonly evaluations?: number
   /** Most rows of one call of `predict`. Default: 4096. */
   readonly maxBatch?: number
@@ -48,12 +48,12 @@ const ownPredict = ({ sum, link, roundsInputs }: Additive, inputs: number): Pred
   }
 }
 
-/** Background people whose answers are compared with the graph's before an exact explainer may speak for it. */
+/** Background people whose outputs are compared with the graph's before an exact explainer may speak for it. */
 const comparedRows = 32
 /** Float32 sums of many trees differ from ours by much less. */
 const comparedTolerance = 1e-4
 
-/** Whether the graph answers as what was read of it. */
+/** Whether the graph computes the same as what was read of it. */
 const agreesWithGraph = async (
   traced: Additive,
   inputs: number,
@@ -107,27 +107,27 @@ export const createExplainer = async (options: ExplainerOptions): Promise<Explai
   const traced = traceGraph(readOnnxModel(options.modelBytes), output, inputs)
   const background = backgroundOf(options.background, inputs, traced.kind === 'additive' && traced.roundsInputs)
 
-  const byAnswers = async (because: string): Promise<Explainer> => {
-    const answers = predict ?? (traced.kind === 'additive' ? ownPredict(traced, inputs) : undefined)
-    if (!answers) return invalid(`This output can be explained only by running the graph, because ${because}.`)
-    return FunctionExplainer.create({ inputs, background, predict: answers, evaluations, maxBatch, seed }, space)
+  const byRunning = async (because: string): Promise<Explainer> => {
+    const run = predict ?? (traced.kind === 'additive' ? ownPredict(traced, inputs) : undefined)
+    if (!run) return invalid(`This output can be explained only by running the graph, because ${because}.`)
+    return FunctionExplainer.create({ inputs, background, predict: run, evaluations, maxBatch, seed }, space)
   }
   const unlessNamed = (because: string): Promise<Explainer> =>
     method === 'auto'
-      ? byAnswers(because)
+      ? byRunning(because)
       : invalid(`The method "${method}" does not apply to this output: ${because}. Choose "auto" or "permutation".`)
 
-  if (method === 'permutation') return byAnswers('the manifest asks for it')
+  if (method === 'permutation') return byRunning('the manifest asks for it')
   if (traced.kind === 'opaque') return unlessNamed(traced.because)
   if (method === 'auto') {
     const isOtherSpace = space === 'probability' && naturalSpace[traced.link] !== space
     const canEnumerate = background !== undefined && 2 ** inputs * background.count <= evaluations
     if (isOtherSpace && canEnumerate && (predict || traced.link !== 'softmax')) {
-      return byAnswers('contributions to a probability are asked for, which is not a sum')
+      return byRunning('contributions to a probability are asked for, which is not a sum')
     }
   } else assertApplies(method, space, traced)
   if (predict && background && !(await agreesWithGraph(traced, inputs, background, predict))) {
-    return unlessNamed('the graph, read as trees or as linear, answers otherwise than it does when run')
+    return unlessNamed('the graph, read as trees or as linear, has other outputs than when it is run')
   }
   const ofTrees = background === undefined ? 'tree_path_dependent' : 'tree_interventional'
   const chosen = method === 'auto' ? (traced.sum.trees.length > 0 ? ofTrees : 'linear') : method

@@ -47,8 +47,8 @@ describe('explanationText', () => {
         const content: unknown = JSON.parse(readFileSync(new URL(`${name}/1/manifest.json`, models), 'utf8'))
         return manifestSchema.parse(content).inputs.map(({ title }) => title)
       })
-    const told = titles.map((title) => explanationText([{ ...volume, title }]).match(/^The missing (.*) raised/)?.[1])
-    const kept = titles.filter((title, index) => told[index] === title)
+    const shown = titles.map((title) => explanationText([{ ...volume, title }]).match(/^The missing (.*) raised/)?.[1])
+    const kept = titles.filter((title, index) => shown[index] === title)
     expect([...new Set(kept)].sort()).toEqual([
       'APOE e4 alleles',
       'Benton Visual Retention Test',
@@ -57,6 +57,6 @@ describe('explanationText', () => {
       'MMSE',
     ])
     const lowered = titles.map((title) => title.charAt(0).toLowerCase() + title.slice(1))
-    expect(told).toEqual(titles.map((title, index) => (kept.includes(title) ? title : lowered[index])))
+    expect(shown).toEqual(titles.map((title, index) => (kept.includes(title) ? title : lowered[index])))
   })
 })

@@ -1,4 +1,4 @@
-/** One input of an explained answer, in the words of the model's manifest. */
+/** One input of an explained output, in the words of the model's manifest. */
 export interface ExplainedInput {
   readonly title: string
   /** Absent where the value is a word. */
@@ -45,7 +45,7 @@ const clause = (inputs: readonly ExplainedInput[], verb: string, object: string)
 }
 
 /**
- * Says in plain words which inputs moved the answer and where: no numbers but the person's own. Ends with the
+ * Says in plain words which inputs moved the output and where: no numbers but the person's own. Ends with the
  * disclaimer of the model.
  */
 export const explanationText = (

@@ -16,7 +16,7 @@ export type ExplanationSpace = RequestedSpace | 'score'
 /** Receives how much of the work is done, from explainers that take long. */
 export type OnProgress = (done: number, total: number) => void
 
-/** Answers of a graph for `count` rows of inputs (row-major, NaN for missing). */
+/** Outputs of a graph for `count` rows of inputs (row-major, NaN for missing). */
 export type Predict = (rows: Float64Array, count: number) => Float64Array | Promise<Float64Array>
 
 /** Reference people: row-major, NaN for missing, already rounded as the graph rounds its inputs. */
@@ -29,7 +29,7 @@ export interface BackgroundRows {
 export interface Explanation {
   /** One number per person and input, row-major. */
   readonly contributions: Float64Array
-  /** The explained answer per person, in the space of the explainer. */
+  /** The explained output per person, in the space of the explainer. */
   readonly output: Float64Array
   /** Standard error of each contribution, where it was sampled. */
   readonly standardError?: Float64Array

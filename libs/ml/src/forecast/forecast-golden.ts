@@ -31,7 +31,7 @@ const caseSchema = z.strictObject({
   }),
 })
 
-/** `golden.json` of a forecast model: requests and the answers of the training code, checked before it may serve. */
+/** `golden.json` of a forecast model: requests and the results of the training code, checked before it may serve. */
 export const forecastGoldenSchema = z.strictObject({
   tolerance: z.number().positive().default(1e-6),
   cases: z.array(caseSchema).min(1),
@@ -41,7 +41,7 @@ export type ForecastGolden = z.infer<typeof forecastGoldenSchema>
 
 /**
  * Runs every golden case.
- * @returns one sentence per number that differs by more than the tolerance; empty if the model answers as it should
+ * @returns one sentence per number that differs by more than the tolerance; empty if the model computes what it should
  * @throws {MemoryGuardError} MODEL_INVALID if a case itself is not a valid request.
  */
 export function findGoldenDifferences(forecaster: Forecaster, golden: ForecastGolden): string[] {

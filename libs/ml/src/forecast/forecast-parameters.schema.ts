@@ -37,7 +37,7 @@ export const forecastParametersSchema = z.strictObject({
     scale_years: z.number().positive(),
     /** The mean declines no further beyond this age, where training has no people. */
     ceiling_years: z.number(),
-    /** Ages of the training people: outside, the answer warns that it extrapolates. */
+    /** Ages of the training people: outside, the forecast warns that it extrapolates. */
     trained_years: z.tuple([z.number(), z.number()]),
   }),
   link: z.strictObject({
@@ -57,13 +57,13 @@ export const forecastParametersSchema = z.strictObject({
   courses: z.array(courseSchema).min(1),
   /** Who the person is when a covariate is absent: the forecast averages over these people. */
   population: z.strictObject({ ages: z.array(z.number()).min(1), male: share, education: share }),
-  /** What at least 20 training people with a later score reached: beyond, the answer warns. */
+  /** What at least 20 training people with a later score reached: beyond, the forecast warns. */
   trained: z.strictObject({
     /** Lowest score that a later one was forecast from. */
     lowest_score: z.int().min(0).max(MAXIMUM_SCORE),
     shortest_gap_months: z.number().nonnegative(),
   }),
-  /** Longest time ahead, in months, that training could check: beyond it the answer warns. */
+  /** Longest time ahead, in months, that training could check: beyond it the forecast warns. */
   checked_months: z.number().positive(),
 })
 

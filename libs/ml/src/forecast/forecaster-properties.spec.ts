@@ -73,7 +73,7 @@ describe('for any person', () => {
     )
   })
 
-  it('the bands of an answer never narrow with the horizon, whatever the order asked for', () => {
+  it('the bands of a forecast never narrow with the horizon, whatever the order asked for', () => {
     const horizons = fc.uniqueArray(fc.integer({ min: 1, max: 240 }), { minLength: 2, maxLength: 6 })
     fc.assert(
       fc.property(person, horizons, ({ history, covariates }, asked) => {

@@ -173,7 +173,7 @@ describe('a bad request', () => {
     ])
   })
 
-  it('tells every fault at once', () => {
+  it('reports every fault at once', () => {
     const error = faultsOf({
       history: [
         { at: 'yesterday', value: 31 },

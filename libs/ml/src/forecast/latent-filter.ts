@@ -16,13 +16,13 @@ export interface LatentBelief {
   ahead(years: number): { readonly mean: number; readonly variance: number }
 }
 
-/** One impossible-looking score must not rule a course out for good. */
+/** One score that seems impossible must not rule a course out for good. */
 const PROBABILITY_FLOOR = 1e-9
 
 /**
  * Closed-form Gaussian-process regression on the person's own visits. A random intercept plus Brownian motion is a
  * random walk, so the exact posterior is a one-dimensional Kalman filter (Rauch, Tung and Striebel 1965; Rasmussen and
- * Williams 2006, section 2.2 gives the same answer by a dense solve): linear in the number of visits.
+ * Williams 2006, section 2.2 gives the same result by a dense solve): linear in the number of visits.
  * @param visits oldest first
  */
 export function filterVisits(

@@ -68,6 +68,6 @@ function educationOf(education: number | undefined, years: number | undefined) {
   }
   return {
     education: undefined,
-    warnings: ['education_years does not tell whether there is a primary-school diploma.'],
+    warnings: ['education_years does not show whether there is a primary-school diploma.'],
   }
 }

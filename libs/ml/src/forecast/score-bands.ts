@@ -14,7 +14,7 @@ interface Band {
 }
 
 /**
- * Bands of one answer, in the order of `horizons`. Uncertainty grows with time, but the floor at 0 and rounding to
+ * Bands of one forecast, in the order of `horizons`. Uncertainty grows with time, but the floor at 0 and rounding to
  * whole scores can make a later band narrower: it then keeps as much of the earlier band as it needs to be as wide,
  * the upper end first.
  */

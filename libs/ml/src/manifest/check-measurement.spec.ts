@@ -41,7 +41,7 @@ describe('a measurement', () => {
     ])
   })
 
-  it('must hold something, and is told every fault at once', () => {
+  it('must hold something, and every fault is reported at once', () => {
     expect(faultsOf({})).toMatchObject([{ pointer: '/health_metrics' }])
     expect(faultsOf({ age: 400, 'a/b': 1 }).map(({ pointer }) => pointer)).toEqual([
       '/health_metrics/age',

@@ -98,7 +98,7 @@ describe('the metrics of a person', () => {
     expect(faultsOf({ age: 150 })[0]?.message).not.toContain('looks like')
   })
 
-  it('are refused with every fault at once, pointers escaped, and no value told', () => {
+  it('are refused with every fault at once, pointers escaped, and no value shown', () => {
     const faults = faultsOf({ mmse_score: 77.7, age: 777.7, 'a/b~c': 7.77, bmi: 7777 })
     expect(faults.map(({ pointer }) => pointer)).toEqual([
       '/health_metrics/mmse_score',
@@ -111,7 +111,7 @@ describe('the metrics of a person', () => {
     expect(faults[3]?.message).toBe('must be a number from 8 to 100, in kg/m2.')
   })
 
-  it('are refused unseen if there are more than 200, and what is known is told once', () => {
+  it('are refused unseen if there are more than 200, and what is known is reported once', () => {
     const unknown = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`x${index}`, 1]))
     expect(faultsOf(unknown(201))).toEqual([{ pointer: '/health_metrics', message: 'must have at most 200 members' }])
     expect(faultsOf(unknown(200))).toHaveLength(201)
@@ -154,7 +154,7 @@ describe('the metrics of a person', () => {
     expect(check({ age: 72, mmse_score: 15 }).warnings).toEqual([])
   })
 
-  it('that are missing are told in the order of the inputs', () => {
+  it('that are missing are reported in the order of the inputs', () => {
     expect(missingFeatures(manifest, { age: 72 })).toEqual(['mmse_score', 'sex'])
   })
 })

@@ -26,7 +26,7 @@ const rangeOf = (input: MetricRange): string => {
 }
 
 /** ` It looks like mg/dL, expected mmol/L.` where the value lies in the range of a hint. */
-const looksLike = (
+const unitHint = (
   { unit, unit_hints: hints = [] }: Pick<MetricRange, 'unit' | 'unit_hints'>,
   value: number,
 ): string => {
@@ -44,7 +44,7 @@ const checkValue = (input: MetricRange, raw: number | string): number | { readon
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
     const why = input.description ? ` ${input.description}` : ''
-    return { message: `must be ${rangeOf(input)}.${looksLike(input, value)}${why}` }
+    return { message: `must be ${rangeOf(input)}.${unitHint(input, value)}${why}` }
   }
   if (input.integer && !Number.isInteger(value)) return { message: `must be ${rangeOf(input)}` }
   return value
@@ -125,7 +125,7 @@ export const checkMetrics = (
     if (!input.typical || !isExtrapolated(input, value)) return []
     const { low, high } = input.typical
     // In range but out of the ordinary: another unit is the likely reason if the manifest knows one.
-    const hint = looksLike(input, value)
+    const hint = unitHint(input, value)
     return [`${name} lies outside ${low} to ${high}, where the model was trained: it extrapolates.${hint}`]
   })
   return { metrics, warnings }
@@ -144,7 +144,7 @@ const inputsByName = (manifest: RiskManifest): ReadonlyMap<string, ModelInput> =
 export const missingFeatures = (manifest: RiskManifest, metrics: Readonly<Record<string, number>>): readonly string[] =>
   manifest.inputs.filter(({ name }) => !(name in metrics)).map(({ name }) => name)
 
-/** The model's inputs whose values lie outside what it was trained on: its answer extrapolates in them. */
+/** The model's inputs whose values lie outside what it was trained on: its result extrapolates in them. */
 export const extrapolatedFeatures = (
   manifest: RiskManifest,
   metrics: Readonly<Record<string, number>>,

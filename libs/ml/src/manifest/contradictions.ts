@@ -12,14 +12,22 @@ export const contradictions = (manifest: Manifest): readonly InputFault[] => {
   manifest.inputs.forEach(({ min, max }, index) => {
     if (min > max) fault(`inputs/${index}`, 'min is greater than max')
   })
+  for (const name of Object.keys(manifest.evidence?.importance?.values ?? {})) {
+    if (!names.includes(name)) fault(`evidence/importance/values/${name}`, 'is no input')
+  }
+  const outputs = manifest.kind === 'risk' ? manifest.outputs.map(({ name }) => name) : []
+  manifest.evidence?.calibration.forEach(({ output }, index) => {
+    if (output === undefined || outputs.includes(output)) return
+    fault(`evidence/calibration/${index}/output`, `is none of the outputs ${outputs.join(', ')}`)
+  })
   const needed =
     manifest.kind === 'risk'
       ? [manifest.graph.file, 'golden.json', manifest.explanation.background ?? []].flat()
       : [manifest.parameters, 'golden.json']
   for (const file of needed) if (!(file in manifest.files)) fault('files', `${file} has no digest`)
   if (manifest.kind === 'risk') {
-    if (!manifest.outputs.some(({ name }) => name === manifest.primary_output)) {
-      fault('primary_output', `is none of the outputs ${manifest.outputs.map(({ name }) => name).join(', ')}`)
+    if (!outputs.includes(manifest.primary_output)) {
+      fault('primary_output', `is none of the outputs ${outputs.join(', ')}`)
     }
     const bounds = manifest.categories.map(({ below }) => below)
     const rising = bounds.every((bound, index) =>

@@ -26,7 +26,7 @@ export interface FoundFolder {
   readonly name: string
   readonly version: string
   /** Names, sizes and times of its files. */
-  readonly looks: string
+  readonly signature: string
 }
 
 /** The model folders `<name>/<version>/manifest.json` below a root. */
@@ -34,8 +34,8 @@ export const listModelFolders = async (root: string): Promise<readonly FoundFold
   const found: FoundFolder[] = []
   for (const name of await folderNames(root)) {
     for (const version of await folderNames(join(root, name))) {
-      const looks = await signatureOf(join(root, name, version))
-      if (looks !== undefined) found.push({ name, version, looks })
+      const signature = await signatureOf(join(root, name, version))
+      if (signature !== undefined) found.push({ name, version, signature })
     }
   }
   return found
@@ -47,8 +47,8 @@ export const listModelFolders = async (root: string): Promise<readonly FoundFold
  * a folder may be copied in or repaired while the service runs.
  */
 export class FolderScanner {
-  /** How each folder looked when it was read, by path, and whether it was broken. */
-  private readonly seen = new Map<string, { looks: string; isBroken: boolean }>()
+  /** The signature of each folder when it was read, by path, and whether it was broken. */
+  private readonly seen = new Map<string, { signature: string; isBroken: boolean }>()
 
   constructor(private readonly root: string) {}
 
@@ -61,10 +61,10 @@ export class FolderScanner {
   async scan(): Promise<Scanned> {
     const models: ModelFolder[] = []
     const broken: BrokenModel[] = []
-    for (const { name, version, looks } of await listModelFolders(this.root)) {
+    for (const { name, version, signature } of await listModelFolders(this.root)) {
       const path = join(this.root, name, version)
       const known = this.seen.get(path)
-      if (known && (!known.isBroken || known.looks === looks)) continue
+      if (known && (!known.isBroken || known.signature === signature)) continue
       const reference = printable(`${name}@${version}`)
       try {
         const fault = modelNameFault(name, version)
@@ -73,10 +73,10 @@ export class FolderScanner {
         const said = referenceOf(model.manifest)
         if (said !== reference) throw misplaced(said, reference)
         models.push(model)
-        this.seen.set(path, { looks, isBroken: false })
+        this.seen.set(path, { signature, isBroken: false })
       } catch (error) {
         broken.push({ reference, path, error })
-        this.seen.set(path, { looks, isBroken: true })
+        this.seen.set(path, { signature, isBroken: true })
       }
     }
     return { models, broken }
@@ -100,7 +100,7 @@ const signatureOf = async (path: string): Promise<string | undefined> => {
   )
   if (!files) return 'unreadable'
   if (!files.includes('manifest.json')) return undefined
-  const looks = await Promise.all(
+  const signature = await Promise.all(
     files.map((file) =>
       stat(join(path, file)).then(
         ({ size, mtimeMs }) => `${file} ${size} ${mtimeMs}`,
@@ -109,5 +109,5 @@ const signatureOf = async (path: string): Promise<string | undefined> => {
       ),
     ),
   )
-  return looks.join('\n')
+  return signature.join('\n')
 }

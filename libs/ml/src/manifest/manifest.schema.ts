@@ -9,7 +9,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 digest in lower-case
 /** One number in a named output tensor of shape [rows, columns] (or [rows], column 0). */
 const tensorColumn = z.strictObject({ tensor: z.string().min(1), column: z.int().nonnegative().default(0) })
 
-/** A value that looks like another unit: inside [min, max] the answer says `looks like <unit>, expected <unit of the input>`. */
+/** A value that looks like another unit: inside [min, max] the warning says `looks like <unit>, expected <unit of the input>`. */
 const unitHint = z.strictObject({ min: z.number(), max: z.number(), unit: z.string().min(1) })
 
 /** One input of a model, in the order of the graph's columns. */
@@ -25,14 +25,14 @@ export const modelInputSchema = z.strictObject({
   integer: z.boolean().default(false),
   /** Words accepted in place of numbers, e.g. `{ "female": 0, "male": 1 }`. */
   words: z.record(z.string(), z.number()).optional(),
-  /** The model refuses to answer without this input. */
+  /** The model computes nothing without this input. */
   required: z.boolean().default(false),
-  /** 1st and 99th percentile of the training people: outside them the answer is flagged as extrapolating. */
+  /** 1st and 99th percentile of the training people: outside them the result is flagged as extrapolating. */
   typical: z.strictObject({ low: z.number(), high: z.number() }).optional(),
   unit_hints: z.array(unitHint).default([]),
 })
 
-/** One answer of a model: a probability with, where the model gives one, its interval. */
+/** One output of a model: a probability with, where the model gives one, its interval. */
 const modelOutputSchema = z.strictObject({
   name: metricName,
   title: z.string().min(1),
@@ -46,13 +46,42 @@ const modelOutputSchema = z.strictObject({
 /** `categories` in rising order; each holds values below its `below`, the last has none. */
 const categorySchema = z.strictObject({ name: modelName.or(metricName), below: z.number().optional() })
 
+/** What the model card says of use and quality, in parts that are shown beside a result. */
+const evidenceSchema = z.strictObject({
+  /** What the result is for, and for whom. */
+  intended_use: z.string().min(1),
+  /** People and questions that it is not for. */
+  not_for: z.array(z.string().min(1)).default([]),
+  training_data: z.string().min(1),
+  /** On whom, and how, its quality was measured. */
+  validation: z.string().min(1),
+  /** Predicted and observed shares of groups of people, by rising prediction. */
+  calibration: z
+    .array(
+      z.strictObject({
+        title: z.string().min(1),
+        /** Name of the output that is meant, where it is one. */
+        output: metricName.optional(),
+        points: z
+          .array(z.strictObject({ predicted: z.number(), observed: z.number(), count: z.int().nonnegative() }))
+          .min(1),
+      }),
+    )
+    .default([]),
+  /** How much each input matters over all people, and what the values are. */
+  importance: z
+    .strictObject({ measure: z.string().min(1), values: z.record(metricName, z.number()) })
+    .nullable()
+    .default(null),
+})
+
 const common = {
   manifest_version: z.literal(1),
   name: modelName,
   version: modelVersion,
   title: z.string().min(1),
   summary: z.string().min(1),
-  /** Shown wherever the answer is: decision support, not diagnosis. */
+  /** Shown wherever the result is: decision support, not diagnosis. */
   disclaimer: z.string().min(1),
   inputs: z.array(modelInputSchema).min(1),
   limits: z.array(z.string()).default([]),
@@ -60,11 +89,12 @@ const common = {
   acknowledgement: z.string().default(''),
   /** Measured quality, by name, e.g. `{ "auc": 0.9 }`, as the card explains it. */
   metrics: z.record(z.string(), z.number()).default({}),
+  evidence: evidenceSchema.nullable().default(null),
   /** sha256 of every file of the folder but the manifest itself. */
   files: z.record(modelFileName, sha256),
 }
 
-/** A model whose answers are probabilities computed by an ONNX graph from one feature matrix. */
+/** A model whose outputs are probabilities computed by an ONNX graph from one feature matrix. */
 const riskManifestSchema = z.strictObject({
   ...common,
   kind: z.literal('risk'),
@@ -85,6 +115,8 @@ const riskManifestSchema = z.strictObject({
   /** Name of the output that `risk_score` and `risk_category` come from. */
   primary_output: metricName,
   categories: z.array(categorySchema).min(1),
+  /** Where the bounds of the categories come from. */
+  categories_origin: z.string().min(1).optional(),
   /** How `lower` and `upper` were made, in words, and their level. */
   interval: z
     .strictObject({ level: z.number().gt(0).lt(1), method: z.string().min(1) })

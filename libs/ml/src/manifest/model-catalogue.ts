@@ -94,6 +94,11 @@ export class ModelCatalogue {
       : `the default model ${this.defaultReference} is not in MODELS_DIR: put it there, or set DEFAULT_MODEL to one of ${there.join(', ')}`
   }
 
+  /** Whether predictions that name no model are made by it. */
+  isDefault(manifest: Manifest): boolean {
+    return this.findRiskModel(this.defaultReference)?.manifest === manifest
+  }
+
   private findRiskModel(reference: string): RiskModel | undefined {
     const model = this.byReference.get(
       reference.includes('@') ? reference : `${reference}@${this.activeVersionOf(reference) ?? ''}`,

@@ -139,6 +139,13 @@ describe('a model folder', () => {
       manifest['primary_output'] = 'other'
       manifest['categories'] = [{ name: 'low', below: 0.5 }, { name: 'mid', below: 0.3 }, { name: 'high' }]
       manifest['missing'] = { rule: 'impute', values: {} }
+      manifest['evidence'] = {
+        intended_use: 'Tests',
+        training_data: 'None',
+        validation: 'None',
+        calibration: [{ title: 'Risk', output: 'other', points: [{ predicted: 0.1, observed: 0.2, count: 3 }] }],
+        importance: { measure: 'points', values: { age: 1, colour: 2 } },
+      }
       manifest['files'] = { 'golden.json': sha256('other'), 'card.md': sha256('card') }
     })
     expect(await faultsOf(folder)).toEqual(
@@ -148,6 +155,8 @@ describe('a model folder', () => {
         { pointer: 'manifest.json#/primary_output', message: 'is none of the outputs risk' },
         { pointer: 'manifest.json#/categories', message: expect.stringContaining('must rise') },
         { pointer: 'manifest.json#/missing/values', message: 'age has no value' },
+        { pointer: 'manifest.json#/evidence/importance/values/colour', message: 'is no input' },
+        { pointer: 'manifest.json#/evidence/calibration/0/output', message: 'is none of the outputs risk' },
         { pointer: 'manifest.json#/files', message: 'model.onnx has no digest' },
         { pointer: 'golden.json', message: 'its sha256 differs from the manifest' },
         { pointer: 'card.md', message: 'is missing' },
@@ -226,7 +235,7 @@ describe('A8: the path of a model folder', () => {
     expect(await modelFolderPath(root, 'fine-2', '1.2-rc_1')).toBe(join(root, 'fine-2', '1.2-rc_1'))
   })
 
-  it('is not looked for below a folder whose name cannot be one; the others are read', async () => {
+  it('is not searched for below a folder whose name cannot be one; the others are read', async () => {
     write(join(root, 'test-model', '1'))
     write(join(root, 'Bad\u001b[31m', '1'))
     symlinkSync('/nowhere', join(root, 'test-model', '1', 'dangling'))

@@ -40,7 +40,7 @@ const makeVersion = async (version: string, edits: Record<string, (json: never) 
 }
 
 describe('the forecast models of a process', () => {
-  it('are ready when they answer as their golden files say; the newest is used', async () => {
+  it('are ready when they compute what their golden files say; the newest is used', async () => {
     await registry.loadAll([await makeVersion('2'), await makeVersion('10'), await makeVersion('9')])
     expect(registry.readyReferences).toEqual(['mmse-forecast@10', 'mmse-forecast@9', 'mmse-forecast@2'])
     const { reference, forecaster } = registry.getActive(new Map())
@@ -49,7 +49,7 @@ describe('the forecast models of a process', () => {
     expect(points[0]?.median).toBeGreaterThan(20)
   })
 
-  it('never become ready with another answer than the golden one; the older serves on', async () => {
+  it('never become ready with another result than the golden one; the older serves on', async () => {
     const wrong = await makeVersion('2', {
       'parameters.json': (parameters: { noise_sd: number }) => {
         parameters.noise_sd *= 1.01
@@ -64,7 +64,7 @@ describe('the forecast models of a process', () => {
     ])
   })
 
-  it('tell every fault of their files at once, and why nothing can be forecast', async () => {
+  it('report every fault of their files at once, and why nothing can be forecast', async () => {
     const broken = await makeVersion('1', {
       'parameters.json': (parameters: { noise_sd: number; effects: object }) => {
         parameters.noise_sd = -1

@@ -3,7 +3,7 @@ import { encodeRows } from '../features/encode-rows.js'
 import { referenceOf, type Golden, type ModelFolder, type RiskManifest } from '../manifest/index.js'
 import type { GraphSpec } from '../runtime/compute-pool.js'
 
-/** The folder of a model that answers risks. */
+/** The folder of a model that computes risks. */
 export type RiskFolder = ModelFolder & { readonly manifest: RiskManifest; readonly golden: Golden }
 
 export const isRiskFolder = (folder: ModelFolder): folder is RiskFolder =>

@@ -68,7 +68,7 @@ export class ModelRegistry {
   }
 
   /**
-   * A model that answers risks. One that another process has seen already may be found or loading here: it is waited
+   * A model that computes risks. One that another process has seen already may be found or loading here: it is waited
    * for.
    * @throws {MemoryGuardError} MODEL_NOT_READY with the reason, if it is known.
    */

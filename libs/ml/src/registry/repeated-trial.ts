@@ -1,14 +1,14 @@
 import type { ComputePool, GraphSpec, OutputTensor, OutputTensors } from '../runtime/compute-pool.js'
 
-/** Answers of a graph for the same rows may differ by this much. */
+/** Outputs of a graph for the same rows may differ by this much. */
 const tolerance = 1e-5
 
-/** Why a graph that answers differently each time cannot serve. */
-export const changingAnswers = 'differently each time: take its random nodes out, such as dropout'
+/** Why a graph that returns other values each time cannot serve. */
+export const changingOutputs = 'other values each time: take its random nodes out, such as dropout'
 
 export interface RepeatedTrial {
   readonly tensors: OutputTensors
-  /** The first row that got another answer the second time. */
+  /** The first row that got another value the second time. */
   readonly changedRow: number | undefined
 }
 

@@ -52,9 +52,9 @@ describe('D1: rounding errors of float32 sums', () => {
 
   it('are no excuse for numbers that are no probabilities', () => {
     for (const wrong of [1.00002, -1.1e-5, NaN, Infinity]) {
-      const answer = risk(wrong, 0, 1, 0)
-      expect(answer).toBeInstanceOf(MemoryGuardError)
-      expect(answer).toMatchObject({ code: 'MODEL_OUTPUT_INVALID', retryable: false })
+      const result = risk(wrong, 0, 1, 0)
+      expect(result).toBeInstanceOf(MemoryGuardError)
+      expect(result).toMatchObject({ code: 'MODEL_OUTPUT_INVALID', retryable: false })
     }
   })
 

@@ -89,25 +89,25 @@ export const toRisk = (manifest: RiskManifest, tensors: OutputTensors, row: numb
   const primary = outputs[manifest.primary_output]
   const numbers = Object.values(outputs).flatMap(({ value, lower, upper }) => [value, lower ?? value, upper ?? value])
   if (!primary || !numbers.every(isProbability)) {
-    return new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model answered something that is no probability.')
+    return new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model returned something that is no probability.')
   }
   const category = categoryOf(manifest, primary.value)
   return { score: primary.value, category, primary, outputs, level: manifest.interval?.level ?? null }
 }
 
-/** Where a run of the golden cases answers no probability, or differs from the file by more than its tolerance. */
+/** Where a run of the golden cases gives no probability, or differs from the file by more than its tolerance. */
 export const goldenFaults = (manifest: RiskManifest, golden: Golden, tensors: OutputTensors): readonly InputFault[] => {
   const faults: InputFault[] = []
   golden.cases.forEach((expected, row) => {
-    for (const [name, answer] of Object.entries(readOutputs(manifest, tensors, row))) {
+    for (const [name, given] of Object.entries(readOutputs(manifest, tensors, row))) {
       for (const part of ['value', 'lower', 'upper'] as const) {
-        const actual = answer[part]
+        const actual = given[part]
         if (actual === undefined) continue
         const pointer = `golden.json#/cases/${row}/outputs/${name}/${part}`
         const wanted = expected.outputs[name]?.[part]
         const difference = wanted === undefined ? 0 : Math.abs(actual - wanted)
         if (!isProbability(actual)) {
-          faults.push({ pointer, message: `the graph answers ${String(actual)}, which is no probability` })
+          faults.push({ pointer, message: `the graph returns ${String(actual)}, which is no probability` })
         } else if (difference > golden.tolerance) {
           faults.push({ pointer, message: `differs by ${difference.toExponential(1)}, more than ${golden.tolerance}` })
         }

@@ -3,7 +3,7 @@ import { MemoryGuardError, type InputFault } from '#libs/platform'
 import type { ComputePool } from '../runtime/compute-pool.js'
 import { graphFaults } from '../authoring/graph-faults.js'
 import { graphSpecOf, type RiskFolder } from './graph-spec.js'
-import { changingAnswers, tryTwice } from './repeated-trial.js'
+import { changingOutputs, tryTwice } from './repeated-trial.js'
 import { goldenFaults } from './risk-outputs.js'
 
 /**
@@ -18,10 +18,10 @@ export const selfTest = async (folder: RiskFolder, pool: ComputePool): Promise<r
   try {
     const faults = goldenFaults(manifest, golden, await pool.trial(spec))
     if (faults.length < 2) return faults
-    // Answers that change from run to run differ from any golden file.
+    // Outputs that change from run to run differ from any golden file.
     const { changedRow } = await tryTwice(pool, spec)
     if (changedRow === undefined) return summarized(faults)
-    return [{ pointer: manifest.graph.file, message: `answers ${changingAnswers}` }]
+    return [{ pointer: manifest.graph.file, message: `returns ${changingOutputs}` }]
   } catch (error) {
     return [{ pointer: manifest.graph.file, message: `cannot be run: ${trialFailure(error)}` }]
   }

@@ -5,7 +5,7 @@ import type { ChildMessage, ChildRequest, ChildResult, ChildWork } from './compu
 import type { ComputeChild } from './compute-pool.js'
 
 interface Pending {
-  readonly resolve: (answer: ChildResult) => void
+  readonly resolve: (result: ChildResult) => void
   readonly reject: (error: unknown) => void
   readonly onProgress: OnProgress | undefined
   readonly timer: NodeJS.Timeout
@@ -17,7 +17,7 @@ const childFlags = ['--max-semi-space-size=1']
 /** Most of what a child prints at once that is kept, in bytes: it prints nothing but its own crash. */
 const maxOutputBytes = 2_000
 
-/** One compute child and the requests it has not answered yet. */
+/** One compute child and the requests it has not responded to yet. */
 export class ChildProcessHandle implements ComputeChild {
   tasks = 0
   rssBytes = 0
@@ -25,6 +25,8 @@ export class ChildProcessHandle implements ComputeChild {
   isRetiring = false
   /** Every graph is loaded. */
   isReady = false
+  /** It was killed because it computed longer than it may. */
+  hasTimedOut = false
   /** When its replacement became due, in milliseconds since the epoch. */
   recycleDueAt: number | undefined
 
@@ -34,7 +36,7 @@ export class ChildProcessHandle implements ComputeChild {
   private readonly exited: Promise<void>
   private hasExited = false
 
-  /** `onExit` is called once, after every unanswered request has been rejected; `onOutput` with what the child prints. */
+  /** `onExit` is called once, after every pending request has been rejected; `onOutput` with what the child prints. */
   constructor(entry: URL, onExit: (reason: string) => void, onOutput: (text: string) => void) {
     // The child gets no secret: it needs nothing of this process's environment.
     const env = { PATH: process.env['PATH'] ?? '', OMP_NUM_THREADS: '1', ORT_DISABLE_TELEMETRY: '1' }
@@ -72,7 +74,7 @@ export class ChildProcessHandle implements ComputeChild {
   }
 
   /**
-   * Sends work and waits for the answer. Past the limit the child is killed and the error is TASK_HARD_TIME_LIMIT.
+   * Sends work and waits for the result. Past the limit the child is killed and the error is TASK_HARD_TIME_LIMIT.
    * A failure inside the child rejects with a plain Error in its words, or with the error of ours that it was.
    */
   send(work: ChildWork, timeoutMs: number, onProgress?: OnProgress): Promise<ChildResult> {
@@ -80,6 +82,7 @@ export class ChildProcessHandle implements ComputeChild {
       const id = this.nextId++
       const timer = setTimeout(() => {
         this.pending.delete(id)
+        this.hasTimedOut = true
         reject(
           new MemoryGuardError('TASK_HARD_TIME_LIMIT', `It ran longer than its hard limit of ${timeoutMs / 1000} s.`),
         )
@@ -106,7 +109,7 @@ export class ChildProcessHandle implements ComputeChild {
       return
     }
     this.settle(reply.id, ({ resolve, reject }) => {
-      if ('answer' in reply) resolve(reply.answer)
+      if ('result' in reply) resolve(reply.result)
       else reject(reply.code ? new MemoryGuardError(reply.code, reply.error) : new Error(reply.error))
     })
   }

@@ -16,12 +16,12 @@ export type ChildWork =
 
 export type ChildRequest = ChildWork & { readonly id: number }
 
-/** What a child answers, by the kind of the request. */
+/** What a child returns, by the kind of the request. */
 export type ChildResult = OutputTensors | ExplainedRows
 
 export type ChildReply =
-  | { readonly answer: ChildResult }
-  /** The answer is still to come. */
+  | { readonly result: ChildResult }
+  /** The result is still to come. */
   | { readonly progress: { readonly done: number; readonly total: number } }
   /** `code` where the failure is one of ours, whose message may be shown. */
   | { readonly error: string; readonly code?: ErrorCode }
@@ -32,7 +32,7 @@ export type ChildMessage = ChildReply & { readonly id: number; readonly rssBytes
 const engine = new OnnxEngine()
 const explainers = new GraphExplainers(engine)
 
-const answer = async (request: ChildRequest): Promise<ChildResult> => {
+const handle = async (request: ChildRequest): Promise<ChildResult> => {
   switch (request.kind) {
     case 'load':
       return engine.load(request.graph)
@@ -69,8 +69,8 @@ process.on('SIGTERM', () => undefined)
 process.on('disconnect', () => process.exit(0))
 process.on('message', (request: ChildRequest) => {
   const { id } = request
-  answer(request).then(
-    (given) => reply(id, { answer: given }),
+  handle(request).then(
+    (result) => reply(id, { result }),
     (error: unknown) =>
       reply(id, {
         error: error instanceof Error ? error.message : String(error),

@@ -70,11 +70,30 @@ export interface ComputeChild {
   readonly rssBytes: number
 }
 
+/** Why a child was replaced. */
+export type ReplacementReason = 'max_tasks' | 'max_memory' | 'operator' | 'hard_limit' | 'crashed'
+
+/** Children that were replaced, by reason: none yet. */
+export const noneReplaced = (): Record<ReplacementReason, number> => ({
+  max_tasks: 0,
+  max_memory: 0,
+  operator: 0,
+  hard_limit: 0,
+  crashed: 0,
+})
+
+/** `key` is that of the graph. */
+export type OnComputed = (kind: 'run' | 'explain', key: string, rows: number, seconds: number) => void
+
 /**
  * Where graphs are computed. Errors of `run`: MODEL_OUTPUT_INVALID if the graph fails, TASK_HARD_TIME_LIMIT if it took
  * too long, TASK_CHILD_LOST if its process died.
  */
 export interface ComputePool {
+  /** Called after each run or explanation of a graph that succeeded. */
+  onComputed: OnComputed | undefined
+  /** How many children were replaced, by reason. */
+  readonly replaced: Readonly<Record<ReplacementReason, number>>
   /**
    * Loads a graph where nothing else is computed, so that one that hangs or crashes disturbs no other, and returns its
    * outputs for the warm-up rows. Rejects with the runtime's own message.

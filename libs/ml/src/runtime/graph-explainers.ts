@@ -17,7 +17,7 @@ export class GraphExplainers {
 
   /**
    * @throws {MemoryGuardError} MODEL_INVALID if the output cannot be explained as the model asks, MODEL_OUTPUT_INVALID
-   * if the graph answers a mixed row with no number.
+   * if the graph returns no number for a mixed row.
    */
   async explain(
     key: string,

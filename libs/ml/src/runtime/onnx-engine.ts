@@ -14,7 +14,7 @@ export class OnnxEngine {
   private readonly graphs = new Map<string, LoadedGraph>()
 
   /**
-   * Loads a graph and answers for its warm-up rows.
+   * Loads a graph and runs its warm-up rows.
    * @throws {Error} with onnxruntime's words if the file is no graph it can run or lacks the named tensors.
    */
   async load(spec: GraphSpec): Promise<OutputTensors> {
@@ -46,7 +46,7 @@ export class OnnxEngine {
   }
 
   /**
-   * Answers for rows; in parts if there are more than the graph takes at once, and the last part filled up with copies if
+   * Runs rows; in parts if there are more than the graph takes at once, and the last part filled up with copies if
    * it takes exactly so many.
    * @throws {Error} with onnxruntime's words, numbers struck out: it names values at which a graph fails.
    */
@@ -54,7 +54,7 @@ export class OnnxEngine {
     const graph = this.get(key)
     const { spec, rowsAtOnce, hasFixedRows } = graph
     if (hasFixedRows ? count === rowsAtOnce : count <= rowsAtOnce) return runOnce(graph, rows, count)
-    const answers: Record<string, { data: number[]; columns: number }> = {}
+    const all: Record<string, { data: number[]; columns: number }> = {}
     for (let first = 0; first < count; first += rowsAtOnce) {
       const many = Math.min(rowsAtOnce, count - first)
       const part = rows.subarray(first * spec.width, (first + many) * spec.width)
@@ -63,12 +63,12 @@ export class OnnxEngine {
           ? await runOnce(graph, filledUp(part, rowsAtOnce * spec.width), rowsAtOnce)
           : await runOnce(graph, part.slice(), many)
       for (const [name, { data, columns }] of Object.entries(outputs)) {
-        const answer = (answers[name] ??= { data: [], columns })
-        for (const value of data.subarray(0, many * columns)) answer.data.push(value)
+        const output = (all[name] ??= { data: [], columns })
+        for (const value of data.subarray(0, many * columns)) output.data.push(value)
       }
     }
     return Object.fromEntries(
-      Object.entries(answers).map(([name, { data, columns }]) => [name, { data: Float64Array.from(data), columns }]),
+      Object.entries(all).map(([name, { data, columns }]) => [name, { data: Float64Array.from(data), columns }]),
     )
   }
 
@@ -102,10 +102,10 @@ const runOnce = async ({ spec, session }: LoadedGraph, rows: Float32Array, count
     spec.dtype === 'float32'
       ? new OnnxTensor('float32', rows, shape)
       : new OnnxTensor('float64', Float64Array.from(rows), shape)
-  const answer = await session.run({ [spec.input]: input }, [...spec.outputs]).catch(throwWithoutNumbers)
+  const tensors = await session.run({ [spec.input]: input }, [...spec.outputs]).catch(throwWithoutNumbers)
   const outputs: Record<string, OutputTensor> = {}
   for (const name of spec.outputs) {
-    const data = answer[name]?.data
+    const data = tensors[name]?.data
     if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length % count !== 0) {
       throw new Error(`The output "${name}" is no matrix of floating-point numbers with a row for each input row`)
     }

@@ -2,12 +2,15 @@ import { MemoryGuardError, type Logger } from '#libs/platform'
 import { ChildProcessHandle } from './child-process-handle.js'
 import {
   loadTimeoutMs,
+  noneReplaced,
   type ComputeChild,
   type ComputePool,
   type ExplainedRows,
   type ExplainRequest,
   type GraphSpec,
+  type OnComputed,
   type OutputTensors,
+  type ReplacementReason,
   type RunRequest,
 } from './compute-pool.js'
 import { modelFailure } from './model-failure.js'
@@ -42,6 +45,8 @@ const respawnDelayMs = 1_000
  * starting a process costs as much as computing ten thousand rows, so recycling must not happen under every burst.
  */
 export class PreforkPool implements ComputePool {
+  onComputed: OnComputed | undefined
+  readonly replaced = noneReplaced()
   private readonly graphs = new Map<string, GraphSpec>()
   private readonly members = new Set<ChildProcessHandle>()
   private readonly queue: WorkQueue
@@ -104,7 +109,7 @@ export class PreforkPool implements ComputePool {
   }
 
   async restart(): Promise<void> {
-    for (const child of [...this.members].filter(({ isRetiring }) => !isRetiring)) await this.replace(child)
+    for (const child of [...this.members].filter(({ isRetiring }) => !isRetiring)) await this.replace(child, 'operator')
   }
 
   async stop(): Promise<void> {
@@ -115,11 +120,11 @@ export class PreforkPool implements ComputePool {
     await this.trials.end()
   }
 
-  private enqueue<Answer>(work: QueuedWork['work'], limits: QueuedWork['limits']): Promise<Answer> {
+  private enqueue<Result>(work: QueuedWork['work'], limits: QueuedWork['limits']): Promise<Result> {
     if (this.isStopped) return Promise.reject(stoppedError())
-    const answer = this.queue.add<Answer>(work, limits)
+    const result = this.queue.add<Result>(work, limits)
     this.pump()
-    return answer
+    return result
   }
 
   private start(onExit: (reason: string) => void): ChildProcessHandle {
@@ -151,6 +156,7 @@ export class PreforkPool implements ComputePool {
   private onExit(child: ChildProcessHandle, reason: string): void {
     this.members.delete(child)
     if (this.isStopped || child.isRetiring) return
+    this.countReplaced(child.hasTimedOut ? 'hard_limit' : 'crashed')
     this.log.warn({ child: child.pid, reason }, 'compute child ended; replaced')
     if (child.isReady) void this.add()
     else this.wakeIn(respawnDelayMs)
@@ -175,9 +181,12 @@ export class PreforkPool implements ComputePool {
     killSignal?.addEventListener('abort', kill)
     const isExplaining = work.kind === 'explain'
     if (isExplaining) this.explaining += 1
+    const start = performance.now()
     try {
       killSignal?.throwIfAborted()
-      resolve(await child.send(work, timeoutMs, onProgress))
+      const result = await child.send(work, timeoutMs, onProgress)
+      this.onComputed?.(work.kind, work.key, work.count, (performance.now() - start) / 1000)
+      resolve(result)
     } catch (cause) {
       reject(
         killSignal?.aborted || cause instanceof MemoryGuardError
@@ -194,12 +203,14 @@ export class PreforkPool implements ComputePool {
     this.pump()
   }
 
-  private isDue({ tasks, rssBytes }: ChildProcessHandle): boolean {
-    const { maxTasksPerChild, maxMemoryPerChildKb } = this.options
-    return (
-      (maxTasksPerChild > 0 && tasks >= maxTasksPerChild) ||
-      (maxMemoryPerChildKb > 0 && rssBytes > maxMemoryPerChildKb * 1024)
-    )
+  private isDue(child: ChildProcessHandle): boolean {
+    const { maxTasksPerChild } = this.options
+    return (maxTasksPerChild > 0 && child.tasks >= maxTasksPerChild) || this.isOverMemory(child)
+  }
+
+  private isOverMemory({ rssBytes }: ChildProcessHandle): boolean {
+    const { maxMemoryPerChildKb } = this.options
+    return maxMemoryPerChildKb > 0 && rssBytes > maxMemoryPerChildKb * 1024
   }
 
   /** Replaces one due child at a time. */
@@ -209,14 +220,21 @@ export class PreforkPool implements ComputePool {
     if (due?.recycleDueAt === undefined) return
     const now = Date.now()
     const isIdle = this.queue.isEmpty && !due.busy && now - this.lastRunAt >= quietMs
-    if (isIdle || now - due.recycleDueAt >= recyclePatienceMs) void this.replace(due)
+    if (isIdle || now - due.recycleDueAt >= recyclePatienceMs)
+      void this.replace(due, this.isOverMemory(due) ? 'max_memory' : 'max_tasks')
     else this.wakeIn(quietMs)
   }
 
-  private async replace(due: ChildProcessHandle): Promise<void> {
+  private async replace(due: ChildProcessHandle, reason: ReplacementReason): Promise<void> {
     due.recycleDueAt = undefined
     const successor = await this.add()
-    if (successor) this.retire(due)
+    if (!successor) return
+    this.countReplaced(reason)
+    this.retire(due)
+  }
+
+  private countReplaced(reason: ReplacementReason): void {
+    this.replaced[reason]++
   }
 
   private retire(child: ChildProcessHandle): void {

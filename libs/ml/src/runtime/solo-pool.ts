@@ -1,12 +1,14 @@
 import { MemoryGuardError } from '#libs/platform'
-import type {
-  ComputeChild,
-  ComputePool,
-  ExplainedRows,
-  ExplainRequest,
-  GraphSpec,
-  OutputTensors,
-  RunRequest,
+import {
+  noneReplaced,
+  type ComputeChild,
+  type ComputePool,
+  type ExplainedRows,
+  type ExplainRequest,
+  type GraphSpec,
+  type OnComputed,
+  type OutputTensors,
+  type RunRequest,
 } from './compute-pool.js'
 import { GraphExplainers } from './graph-explainers.js'
 import { modelFailure } from './model-failure.js'
@@ -17,6 +19,8 @@ export class SoloPool implements ComputePool {
   private readonly engine = new OnnxEngine()
   private readonly explainers = new GraphExplainers(this.engine)
   private tasks = 0
+  onComputed: OnComputed | undefined
+  readonly replaced = noneReplaced()
 
   async load(graph: GraphSpec): Promise<void> {
     await this.engine.load(graph)
@@ -27,18 +31,25 @@ export class SoloPool implements ComputePool {
   }
 
   run({ key, rows, count }: RunRequest): Promise<OutputTensors> {
-    return this.compute(key, count, () => this.engine.run(key, rows, count))
+    return this.compute('run', key, count, () => this.engine.run(key, rows, count))
   }
 
   explain({ key, output, rows, count, onProgress }: ExplainRequest): Promise<ExplainedRows> {
-    return this.compute(key, count, () => this.explainers.explain(key, output, rows, count, onProgress))
+    return this.compute('explain', key, count, () => this.explainers.explain(key, output, rows, count, onProgress))
   }
 
-  private async compute<Answer>(key: string, count: number, work: () => Promise<Answer>): Promise<Answer> {
+  private async compute<Result>(
+    kind: 'run' | 'explain',
+    key: string,
+    count: number,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    const start = performance.now()
     try {
-      const answer = await work()
+      const result = await work()
       this.tasks += count
-      return answer
+      this.onComputed?.(kind, key, count, (performance.now() - start) / 1000)
+      return result
     } catch (cause) {
       if (cause instanceof MemoryGuardError) throw cause
       throw modelFailure(key, cause)

@@ -9,7 +9,7 @@ export class TrialChild {
   /** `start` starts a child and calls `onExit` when it has ended. */
   constructor(private readonly start: (onExit: () => void) => ChildProcessHandle) {}
 
-  /** Loads a graph and answers for its warm-up rows. */
+  /** Loads a graph and runs its warm-up rows. */
   run(graph: GraphSpec): Promise<OutputTensors> {
     const trial = this.last.then(() => this.load(graph))
     const settled = trial.then(

@@ -7,8 +7,8 @@ export interface QueuedWork {
   readonly limits: Pick<ExplainRequest, 'timeoutMs' | 'isBulk' | 'killSignal' | 'onProgress'>
   /** Milliseconds of the process's clock. */
   readonly queuedAt: number
-  /** Receives what the child answered to this kind of work. */
-  readonly resolve: (answer: unknown) => void
+  /** Receives what the child returned for this kind of work. */
+  readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -28,10 +28,10 @@ export class WorkQueue {
     return this.waiting.filter(({ queuedAt }) => queuedAt <= since).length
   }
 
-  /** Resolves with the answer to the work. */
-  add<Answer>(work: QueuedWork['work'], limits: QueuedWork['limits']): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
-      const settle = (answer: unknown) => resolve(answer as Answer)
+  /** Resolves with the result of the work. */
+  add<Result>(work: QueuedWork['work'], limits: QueuedWork['limits']): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      const settle = (result: unknown) => resolve(result as Result)
       this.waiting.push({ work, limits, queuedAt: performance.now(), resolve: settle, reject })
     })
   }

@@ -196,9 +196,11 @@ describe('configuration', () => {
     ['MEMORYGUARD_PORT_NUMBER', /no such setting/],
     ['TASK_MAXIMUM_TRIES', /no such setting/],
     ['RATE_LIMIT_WHATEVER', /no such setting/],
-    ['CELERY_BROKER_URL', /the gateway for Celery clients is not part of this version/],
-    ['CELERY_RESULT_BACKEND', /not part of this version/],
-    ['OTEL_EXPORTER_OTLP_ENDPOINT', /OpenTelemetry is not part of this version/],
+    ['OIDC_REALM', /no such setting/],
+    ['SESSION_IDLE_SECOND', /Did you mean SESSION_IDLE_SECONDS\?/],
+    ['CELERY_BROKER_UR', /Did you mean CELERY_BROKER_URL\?/],
+    ['CELERY_TASK_ROUTES', /no such setting/],
+    ['OTEL_METRICS_EXPORTER', /only traces by OTLP over HTTP/],
     ['PORT_FILE', /only secrets are read from files/],
   ])('E5: warns of %s, and shows no value', (name, words) => {
     const warnings = configWarnings({ [name]: 'canary' })
@@ -212,6 +214,7 @@ describe('configuration', () => {
     const foreign = [
       'PATH',
       'HOSTNAME',
+      'SESSION_MANAGER',
       'PGHOST',
       'POSTGRES_PASSWORD',
       'REDIS_URL',

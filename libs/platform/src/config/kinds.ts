@@ -5,6 +5,7 @@ import { queueNames } from '../queue-names.js'
 import { withoutEndingSlashes } from '../without-ending-slashes.js'
 import { isEasyToGuess } from './admin-key-strength.js'
 import { parseBrokerUrl } from './broker-url.js'
+import { parseCeleryUrl } from './celery-url.js'
 import { parseDatabaseUrl } from './database-url.js'
 
 export const seconds = (min: number, max = 31_536_000) => {
@@ -27,6 +28,7 @@ const parsedBy = (parse: (text: string) => object) =>
   })
 
 export const brokerUrl = parsedBy(parseBrokerUrl)
+export const celeryUrl = parsedBy(parseCeleryUrl)
 export const databaseUrl = parsedBy(parseDatabaseUrl)
 
 export const secondsList = z
@@ -37,6 +39,14 @@ export const queueList = z
   .string()
   .transform((text) => [...new Set(listOf(text))])
   .pipe(z.array(z.enum(queueNames, { error: `must be a list of queues out of ${queueNames.join(', ')}` })).min(1))
+
+/** Names of Celery's queues, which callers choose. */
+export const celeryQueueList = z
+  .string()
+  .transform((text) => [...new Set(listOf(text))])
+  .refine((names) => names.every((name) => name.length > 0 && name.length <= 255), {
+    error: 'must be names of queues, separated by commas',
+  })
 
 /** Celery's `--autoscale`: the most and the fewest children. */
 export const scaleLimits = z
@@ -80,6 +90,16 @@ export const publicUrl = z
   .refine((text) => !/[?#@]/.test(text), { error: 'must be a URL without a query, a fragment or a password' })
   .transform(withoutEndingSlashes)
 
+/** A host as a browser names it in `Host`, without a port and in lower case. */
+const isHostName = (text: string): boolean => /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/.test(text)
+
+export const hostNames = z
+  .string()
+  .transform((text) => listOf(text.toLowerCase()))
+  .refine((list) => list.every(isHostName), {
+    error: 'must be host names such as memoryguard.example.org, without a port, separated by commas',
+  })
+
 const makeAdminKey = 'make one with `echo "mg_$(openssl rand -hex 32)"`'
 export const adminKey = z
   .string()
@@ -88,3 +108,35 @@ export const adminKey = z
     abort: true,
   })
   .refine((key) => !isEasyToGuess(key), `is easy to guess: ${makeAdminKey}`)
+
+/** The base URL of a collector, without an ending slash. */
+export const otlpEndpoint = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:/i.test(text), { error: 'must be a URL with http or https' })
+  .transform(withoutEndingSlashes)
+
+const decode = (text: string): string | null => {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    if (error instanceof URIError) return null
+    throw error
+  }
+}
+
+/** The headers in `name=value,...`, as the specification of OpenTelemetry has them; null if they cannot be read. */
+export const parseOtlpHeaders = (text: string): Readonly<Record<string, string>> | null => {
+  const headers: Record<string, string> = {}
+  for (const part of text.split(',').filter((each) => each.trim() !== '')) {
+    const [name = '', value] = part.split(/=(.*)/s, 2).map((each) => each.trim())
+    if (!/^[\w-]+$/.test(name) || value === undefined || /\s/.test(value)) return null
+    const decoded = decode(value)
+    if (decoded === null) return null
+    headers[name] = decoded
+  }
+  return headers
+}
+
+export const otlpHeaders = z
+  .string()
+  .refine((text) => parseOtlpHeaders(text) !== null, { error: 'must be name=value, separated by commas' })

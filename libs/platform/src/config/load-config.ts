@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { MemoryGuardError, type InputFault } from '../memory-guard-error.js'
+import { parseOtlpHeaders } from './kinds.js'
+import { oidcFaults } from './oidc-kinds.js'
 import { addPasswords, readText } from './secrets.js'
 import { variables, type VariableName } from './variables.js'
 
@@ -21,8 +23,11 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
     else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
   }
   faults.push(...addPasswords(values))
+  faults.push(...oidcFaults(values))
   if (values['DATABASE_DIRECT_URL'] !== undefined && values['DATABASE_URL'] === undefined)
     faults.push({ pointer: 'DATABASE_DIRECT_URL', message: 'needs DATABASE_URL, which it is the direct way to' })
+  if (values['CELERY_RESULT_BACKEND'] !== undefined && values['CELERY_BROKER_URL'] === undefined)
+    faults.push({ pointer: 'CELERY_RESULT_BACKEND', message: 'needs CELERY_BROKER_URL, where the calls come from' })
   const { TASK_SOFT_TIME_LIMIT_SECONDS: soft, TASK_TIME_LIMIT_SECONDS: hard } = values as Partial<Values>
   // Of its own accord the soft limit's default may be above a hard one that was chosen; then only the hard one counts.
   if (env['TASK_SOFT_TIME_LIMIT_SECONDS'] && soft !== undefined && hard !== undefined && soft > hard) {
@@ -38,7 +43,44 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
   return values as Values
 }
 
-const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (name: VariableName) => boolean) => ({
+const autoscaleOf = ({ WORKER_AUTOSCALE: limits, WORKER_AUTOSCALE_IDLE_SECONDS: idleSeconds }: Values) =>
+  limits && { max: limits[0], min: limits[1], idleSeconds }
+
+const oidcSection = (values: Values) =>
+  values.OIDC_ISSUER === undefined || values.OIDC_ROLE_MAP === undefined
+    ? undefined
+    : {
+        issuer: values.OIDC_ISSUER,
+        audience: values.OIDC_AUDIENCE,
+        clientId: values.OIDC_CLIENT_ID,
+        clientSecret: values.OIDC_CLIENT_SECRET,
+        scopes: values.OIDC_SCOPES,
+        label: values.OIDC_LABEL ?? new URL(values.OIDC_ISSUER).host,
+        roleClaim: values.OIDC_ROLE_CLAIM,
+        roleMap: values.OIDC_ROLE_MAP,
+        userClaim: values.OIDC_USER_CLAIM,
+      }
+
+const celerySection = (values: Values) =>
+  values.CELERY_BROKER_URL === undefined
+    ? undefined
+    : {
+        brokerUrl: values.CELERY_BROKER_URL,
+        resultBackend: values.CELERY_RESULT_BACKEND ?? values.CELERY_BROKER_URL,
+        queues: values.CELERY_QUEUES,
+        resultExpiresSeconds: values.CELERY_RESULT_EXPIRES_SECONDS,
+        /** 0 stands for no limit. */
+        prefetchMultiplier: values.CELERY_PREFETCH_MULTIPLIER,
+        sendsTaskEvents: values.CELERY_TASK_EVENTS === 'true',
+      }
+
+/** How Celery callers are served. */
+export type CeleryConfig = NonNullable<ReturnType<typeof celerySection>>
+
+/** How tokens of an OIDC issuer are accepted. */
+export type OidcConfig = NonNullable<ReturnType<typeof oidcSection>>
+
+const section = (values: Values, isChosen: (name: VariableName) => boolean) => ({
   database: {
     url: values.DATABASE_URL,
     directUrl: values.DATABASE_DIRECT_URL,
@@ -46,6 +88,8 @@ const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (
     silenceSeconds: values.DATABASE_SILENCE_SECONDS,
   },
   broker: { url: values.BROKER_URL },
+  /** Undefined: there is no Celery gateway. */
+  celery: celerySection(values),
   http: {
     host: values.HOST,
     port: values.PORT,
@@ -53,6 +97,7 @@ const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (
     publicUrl: values.PUBLIC_URL,
     trustedProxies: values.TRUST_PROXY,
     corsOrigins: values.CORS_ORIGINS,
+    allowedHosts: values.ALLOWED_HOSTS,
     maxConnections: values.HTTP_MAX_CONNECTIONS,
     bodyMemoryMib: values.HTTP_BODY_MEMORY_MIB,
     /** 0 stands for no limit. */
@@ -65,6 +110,9 @@ const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (
     /** A port that was set is used or the start fails; instead of the default port another one may be used. */
     isPortChosen: isChosen('PORT'),
   },
+  sessions: { idleSeconds: values.SESSION_IDLE_SECONDS, maxSeconds: values.SESSION_MAX_SECONDS },
+  /** Undefined: access is by API keys alone. */
+  oidc: oidcSection(values),
   shutdownDelaySeconds: values.SHUTDOWN_DELAY_SECONDS,
   home: resolve(values.MEMORYGUARD_HOME),
   adminApiKey: values.ADMIN_API_KEY,
@@ -76,8 +124,8 @@ const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (
   },
   worker: {
     queues: values.WORKER_QUEUES,
-    concurrency: autoscale?.[1] ?? values.WORKER_CONCURRENCY,
-    autoscale: autoscale && { max: autoscale[0], min: autoscale[1], idleSeconds: values.WORKER_AUTOSCALE_IDLE_SECONDS },
+    concurrency: values.WORKER_AUTOSCALE?.[1] ?? values.WORKER_CONCURRENCY,
+    autoscale: autoscaleOf(values),
     name: values.WORKER_NAME,
     pool: values.WORKER_POOL,
     healthPort: values.WORKER_HEALTH_PORT,
@@ -107,6 +155,12 @@ const section = ({ WORKER_AUTOSCALE: autoscale, ...values }: Values, isChosen: (
     allowPrivateAddresses: values.WEBHOOK_ALLOW_PRIVATE_ADDRESSES === 'true',
     timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS,
     retrySeconds: values.WEBHOOK_RETRY_SECONDS,
+  },
+  tracing: {
+    endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: parseOtlpHeaders(values.OTEL_EXPORTER_OTLP_HEADERS) ?? {},
+    sampleRatio: values.OTEL_TRACES_SAMPLER_ARG,
+    serviceName: values.OTEL_SERVICE_NAME,
   },
 })
 

@@ -12,6 +12,8 @@ export const maskUrl = (url: string): string =>
 
 const printable = (name: string, value: ReturnType<typeof parseVariables>[VariableName]): string => {
   if (value === undefined) return ''
+  if (typeof value === 'object' && 'get' in value)
+    return [...value].map(([text, { role, isBound }]) => `${text}=${role}${isBound ? ':bound' : ''}`).join(',')
   if (!variables[name as VariableName].secret) return String(value)
   return name.endsWith('_URL') ? maskUrl(String(value)) : mask
 }

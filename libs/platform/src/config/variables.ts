@@ -1,39 +1,25 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { queueNames } from '../queue-names.js'
+import { celeryVariables } from './celery-variables.js'
 import {
   addressRanges,
   adminKey,
   brokerUrl,
   count,
   databaseUrl,
+  hostNames,
   origins,
+  otlpEndpoint,
+  otlpHeaders,
   publicUrl,
   queueList,
   scaleLimits,
   seconds,
   secondsList,
 } from './kinds.js'
-
-/** One environment variable: its schema, its description, and whether it must never be shown. */
-interface Variable<Schema extends z.ZodType = z.ZodType> {
-  readonly schema: Schema
-  readonly description: string
-  readonly secret: boolean
-}
-
-const variable = <Schema extends z.ZodType>(schema: Schema, description: string): Variable<Schema> => ({
-  schema,
-  description,
-  secret: false,
-})
-
-/** A secret is also read from the file that `<NAME>_FILE` points to. */
-const secret = <Schema extends z.ZodType>(schema: Schema, description: string): Variable<Schema> => ({
-  schema,
-  description,
-  secret: true,
-})
+import { issuerUrl, roleMap, scopes } from './oidc-kinds.js'
+import { secret, variable } from './variable.js'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
@@ -56,6 +42,7 @@ export const variables = {
     'Password for `DATABASE_URL`, and for a `DATABASE_DIRECT_URL` without one: it may hold characters that a URL would need encoded.',
   ),
   BROKER_PASSWORD: secret(z.string().optional(), 'Password for `BROKER_URL`, in the same way.'),
+  ...celeryVariables,
   HOST: variable(z.string().min(1).default('127.0.0.1'), 'Address the API listens on.'),
   PORT: variable(count(0, 65_535).default(3000), 'Port the API listens on.'),
   PUBLIC_URL: variable(
@@ -69,6 +56,56 @@ export const variables = {
   CORS_ORIGINS: variable(
     origins.default([]),
     'Origins of web pages that may call the API, such as `https://app.example.org`, separated by commas; `*` alone for any. Cookies are never accepted. Empty: none.',
+  ),
+  ALLOWED_HOSTS: variable(
+    hostNames.default([]),
+    'Further host names under which browsers may sign in, without a port, separated by commas. Addresses, `localhost`, and the hosts of `HOST` and `PUBLIC_URL` are always accepted.',
+  ),
+  SESSION_IDLE_SECONDS: variable(
+    seconds(10, 31_536_000).default(1_800),
+    'A session of a browser ends when it has made no request for this long.',
+  ),
+  SESSION_MAX_SECONDS: variable(
+    seconds(10, 31_536_000).default(43_200),
+    'A session of a browser ends this long after the sign-in, whatever it does.',
+  ),
+  OIDC_ISSUER: variable(
+    issuerUrl.optional(),
+    'OpenID Connect issuer, exactly as its tokens name it. Empty: access is by API keys alone.',
+  ),
+  OIDC_AUDIENCE: variable(
+    z.string().min(1).optional(),
+    'Audience (`aud`) that an access token must have. Empty: access tokens are not accepted.',
+  ),
+  OIDC_CLIENT_ID: variable(
+    z.string().min(1).optional(),
+    'Client id for sign-in in a browser, with `PUBLIC_URL` + `/v1/session/oidc/callback` as its redirect URI. Empty: browsers sign in with API keys.',
+  ),
+  OIDC_CLIENT_SECRET: secret(
+    z.string().min(1).optional(),
+    'Secret of that client. Empty: it is a public client, which PKCE protects.',
+  ),
+  OIDC_SCOPES: variable(scopes.default('openid'), 'Scopes that a sign-in in a browser asks for.'),
+  OIDC_LABEL: variable(
+    z
+      .string()
+      .min(1)
+      .max(64)
+      .regex(/^\P{Cc}+$/u, 'must not hold control characters')
+      .optional(),
+    'What people know the issuer by, as the button of its sign-in shows it. Empty: the host of `OIDC_ISSUER`.',
+  ),
+  OIDC_ROLE_CLAIM: variable(
+    z.string().min(1).default('roles'),
+    'Claim that holds the roles, as a text or a list of texts; with dots for a member of an object, such as `realm_access.roles`.',
+  ),
+  OIDC_ROLE_MAP: variable(
+    roleMap.optional(),
+    "Values of that claim and the role each gives, such as `mg-admins=admin,mg-doctors=submitter,mg-patients=viewer:bound`. The highest counts; without any the caller gets 403. A caller with a bound role reaches only one person's data, see `OIDC_USER_CLAIM`.",
+  ),
+  OIDC_USER_CLAIM: variable(
+    z.string().min(1).optional(),
+    'Claim with the number of the person (`user_id`) whom a caller with a bound role reaches; without it such a caller gets 403.',
   ),
   HTTP_MAX_CONNECTIONS: variable(
     count(1, 1_000_000).default(4_000),
@@ -206,6 +243,22 @@ export const variables = {
   WEBHOOK_RETRY_SECONDS: variable(
     secondsList.default([5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]),
     'Delays before the second and each further attempt of a webhook, separated by commas.',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    otlpEndpoint.optional(),
+    'Collector of traces, such as `http://127.0.0.1:4318`, by OTLP over HTTP. Empty: no traces.',
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: secret(
+    otlpHeaders.default(''),
+    'Headers for the collector: `name=value`, separated by commas, values percent-encoded.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: variable(
+    z.coerce.number({ error: 'must be a number from 0 to 1' }).min(0).max(1).default(0.1),
+    'Share of the requests that begin a trace. A request with a `traceparent` header is traced if its caller is.',
+  ),
+  OTEL_SERVICE_NAME: variable(
+    z.string().min(1).max(100).default('memoryguard'),
+    'First part of the name of the service in traces; `-api` or `-worker` follows.',
   ),
 } as const
 

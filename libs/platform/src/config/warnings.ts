@@ -4,7 +4,7 @@ import { variables } from './variables.js'
 const otherNames = ['MEMORYGUARD_API_KEY']
 
 /** Prefixes that are ours: an unknown name with one of them is a mistake. */
-const ownPrefixes = /^(MEMORYGUARD|RATE_LIMIT|TASK|WORKER|WEBHOOK|DATABASE|BROKER)_/
+const ownPrefixes = /^(MEMORYGUARD|RATE_LIMIT|TASK|WORKER|WEBHOOK|DATABASE|BROKER|OIDC|CELERY)_/
 
 /** Whether Kubernetes sets the variable for a service of the namespace, which may have any name. */
 const isServiceLink = (name: string, value: string): boolean =>
@@ -13,11 +13,9 @@ const isServiceLink = (name: string, value: string): boolean =>
 /** Settings of other versions or systems that have no effect here, and what to do instead. */
 const withoutEffect: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
-    /^CELERY_(BROKER_URL|RESULT_BACKEND)$/,
-    'the gateway for Celery clients is not part of this version. Set BROKER_URL for the queues.',
+    /^OTEL_(?!EXPORTER_OTLP_(ENDPOINT|HEADERS)$|TRACES_SAMPLER_ARG$|SERVICE_NAME$)/,
+    'of OpenTelemetry, only traces by OTLP over HTTP are part of this version; see docs/configuration.md. Metrics are at /metrics.',
   ],
-  [/^OTEL_/, 'telemetry by OpenTelemetry is not part of this version: metrics are at /metrics.'],
-  [/^OIDC_/, 'sign-in by OIDC is not part of this version: access is by API keys.'],
 ]
 
 /** Shorter names are like too many others. */

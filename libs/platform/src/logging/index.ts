@@ -1,4 +1,3 @@
-export { LogDestination } from './log-destination.js'
 export { createLogger } from './logger.js'
 export { nestLogger, routeProcessOutput } from './process-output.js'
 export { SampledLines } from './sampled-lines.js'

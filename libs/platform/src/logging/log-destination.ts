@@ -99,7 +99,7 @@ export class LogDestination implements DestinationStream {
     this.write(this.describeLoss(lost, reason))
   }
 
-  /** Answers what was not written. */
+  /** Returns what was not written. */
   private tryToWrite(bytes: Buffer): Buffer {
     let written = 0
     try {

@@ -41,7 +41,7 @@ describe('logger', () => {
     expect(JSON.stringify(line)).not.toMatch(/mmse_score|mg_x/)
   })
 
-  it('tells of an error its kind, code, words and place, and nothing of the statement that failed', () => {
+  it('logs of an error its kind, code, words and place, and nothing of the statement that failed', () => {
     const [line] = logged((log) => log.error({ err: databaseError() }, 'said'))
     expect(line?.['err']).toEqual({
       type: 'QueryFailedError',
@@ -51,7 +51,7 @@ describe('logger', () => {
     })
   })
 
-  it('tells of the causes of an error in the same way', () => {
+  it('logs the causes of an error in the same way', () => {
     const err = new MemoryGuardError('DATABASE_UNAVAILABLE', 'The database is away.', { cause: databaseError() })
     const [line] = logged((log) => log.error({ err }, 'said'))
     expect(line).toMatchObject({ err: { code: 'DATABASE_UNAVAILABLE', cause: { type: 'QueryFailedError' } } })

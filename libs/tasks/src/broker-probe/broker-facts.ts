@@ -1,11 +1,11 @@
-import { configInvalid } from './explain-failure.js'
+import { configInvalid, type NamedRedis } from './explain-failure.js'
 import type { RedisReply } from './redis-reply.js'
 
 const oldestVersion = '6.2'
 
 /** What is known of a broker that works. */
 export interface BrokerFacts {
-  readonly kind: 'redis' | 'valkey' | 'postgresql'
+  readonly kind: RedisFacts['kind'] | 'postgresql'
   /** Absent for PostgreSQL, whose version is that of the database. */
   readonly redis?: RedisFacts
   /** One sentence for each setting that may lose queues, and what to set instead. */
@@ -14,6 +14,7 @@ export interface BrokerFacts {
 
 /** Settings of a Redis or Valkey that decide whether it keeps what it is given. */
 export interface RedisFacts {
+  readonly kind: 'redis' | 'valkey'
   readonly version: string | undefined
   readonly role: string | undefined
   /** Bytes; 0: no limit. */
@@ -23,7 +24,7 @@ export interface RedisFacts {
 }
 
 /** Reads the reply to INFO. @throws {MemoryGuardError} CONFIG_INVALID for a server that cannot be the broker. */
-export const readInfo = (info: RedisReply): ReadonlyMap<string, string> => {
+export const readInfo = (info: RedisReply, { name }: NamedRedis): ReadonlyMap<string, string> => {
   const lines = new Map(
     String(info)
       .split('\r\n')
@@ -32,29 +33,29 @@ export const readInfo = (info: RedisReply): ReadonlyMap<string, string> => {
   const version = lines.get('redis_version')
   if (lines.get('cluster_enabled') === '1') {
     throw configInvalid(
-      'The broker is a Redis Cluster, which is not supported. Use a single Redis or Valkey, with replicas if you like.',
+      `${name} is a Redis Cluster, which is not supported. Use a single Redis or Valkey, with replicas if you like.`,
     )
   }
   if (version !== undefined && version.localeCompare(oldestVersion, 'en', { numeric: true }) < 0) {
     throw configInvalid(
-      `The broker is Redis ${version}, which is too old. Use Redis ${oldestVersion} or newer, or Valkey.`,
+      `${name} is Redis ${version}, which is too old. Use Redis ${oldestVersion} or newer, or Valkey.`,
     )
   }
   return lines
 }
 
 /** The facts of a server from its INFO and its reply to `CONFIG GET save`, which managed ones reject. */
-export const readFacts = (info: ReadonlyMap<string, string>, saveSetting: RedisReply): BrokerFacts => {
+export const readFacts = (info: ReadonlyMap<string, string>, saveSetting: RedisReply): RedisFacts => {
   const valkey = info.get('valkey_version')
   const maxMemory = info.get('maxmemory')
-  const redis = {
+  return {
+    kind: valkey === undefined ? 'redis' : 'valkey',
     version: valkey ?? info.get('redis_version'),
     role: info.get('role'),
     maxMemory: maxMemory === undefined ? undefined : Number(maxMemory),
     evictionPolicy: info.get('maxmemory_policy'),
     persistence: persistenceOf(info.get('aof_enabled'), saveSetting),
   }
-  return { kind: valkey === undefined ? 'redis' : 'valkey', redis, warnings: warningsOf(redis) }
 }
 
 const persistenceOf = (appendOnly: string | undefined, saveSetting: RedisReply): RedisFacts['persistence'] => {
@@ -64,7 +65,8 @@ const persistenceOf = (appendOnly: string | undefined, saveSetting: RedisReply):
   return save === '' ? 'none' : 'snapshots'
 }
 
-const warningsOf = ({ role, maxMemory = 0, evictionPolicy, persistence }: RedisFacts): readonly string[] => [
+/** One sentence for each setting that may lose queues. */
+export const warningsOf = ({ role, maxMemory = 0, evictionPolicy, persistence }: RedisFacts): readonly string[] => [
   ...(role === 'slave'
     ? ['The broker is a replica: its master overwrites what it is given. Let BROKER_URL lead to the master.']
     : []),

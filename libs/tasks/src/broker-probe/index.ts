@@ -1,3 +1,3 @@
-export type { BrokerFacts } from './broker-facts.js'
-export { keyPrefix } from './explain-failure.js'
-export { probeRedis } from './probe-redis.js'
+export type { BrokerFacts, RedisFacts } from './broker-facts.js'
+export { probeCelery, probeRedis } from './probe-redis.js'
+export { keyPrefix } from './probed-redis.js'

@@ -1,12 +1,16 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
-import type { BrokerAddress } from '#libs/platform'
+import { readFileSync } from 'node:fs'
+import type { BrokerAddress, CeleryAddress } from '#libs/platform'
 import { encodeCommand, readReply, RedisReplyError, type RedisReply } from './redis-reply.js'
 
-/** The server ended the connection before it had answered. */
+/** Where a Redis is; Celery's addresses say how its certificate is checked. */
+export type RedisAddress = BrokerAddress & Partial<Pick<CeleryAddress, 'checksCertificate' | 'caFile'>>
+
+/** The server ended the connection before it had responded. */
 export class ClosedError extends Error {
   constructor() {
-    super('the server closed the connection without an answer')
+    super('the server closed the connection without a response')
   }
 }
 
@@ -29,9 +33,16 @@ export class RedisDialog {
   }
 
   /** @throws Error of the socket or of TLS */
-  static async open({ host, port, isSecure, family }: BrokerAddress, signal: AbortSignal): Promise<RedisDialog> {
+  static async open(address: RedisAddress, signal: AbortSignal): Promise<RedisDialog> {
+    const { host, port, isSecure, family, checksCertificate, caFile } = address
     const socket = isSecure
-      ? connectSecure({ host, port, ...(isIP(host) === 0 && { servername: host }) })
+      ? connectSecure({
+          host,
+          port,
+          ...(isIP(host) === 0 && { servername: host }),
+          ...(checksCertificate === false && { rejectUnauthorized: false }),
+          ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+        })
       : connectPlain({ host, port, family })
     const dialog = new RedisDialog(socket)
     const abort = () => socket.destroy(signal.reason as Error)
@@ -47,13 +58,13 @@ export class RedisDialog {
     return dialog
   }
 
-  /** @throws RedisReplyError if the answer is an error; ForeignProtocolError; ClosedError; Error of the socket */
+  /** @throws RedisReplyError if the reply is an error; ForeignProtocolError; ClosedError; Error of the socket */
   async ask(...words: readonly string[]): Promise<RedisReply> {
     this.socket.write(encodeCommand(words))
     return this.listen()
   }
 
-  /** Many at once; an answer that is an error stands among the others. @throws as `ask` does, but for such answers */
+  /** Many at once; a reply that is an error stands among the others. @throws as `ask` does, but for such replies */
   async askAll(commands: readonly (readonly string[])[]): Promise<readonly RedisReply[]> {
     this.socket.write(commands.map(encodeCommand).join(''))
     const replies: RedisReply[] = []
@@ -69,16 +80,16 @@ export class RedisDialog {
   }
 
   private async listenForAny(): Promise<RedisReply> {
-    let answer: ReturnType<typeof readReply>
+    let read: ReturnType<typeof readReply>
     await this.until(() => {
-      answer = readReply(this.received)
-      return answer !== undefined
+      read = readReply(this.received)
+      return read !== undefined
     })
-    this.received = this.received.subarray(answer?.end ?? 0)
-    return answer?.reply ?? null
+    this.received = this.received.subarray(read?.end ?? 0)
+    return read?.reply ?? null
   }
 
-  /** Sends bytes as they are; resolves with the first bytes of the answer. */
+  /** Sends bytes as they are; resolves with the first bytes of the reply. */
   async exchange(bytes: Buffer): Promise<Buffer> {
     this.socket.write(bytes)
     await this.until(() => this.received.length > 0)

@@ -1,4 +1,4 @@
-/** An answer of Redis that is an error, in the server's own words. */
+/** A reply of Redis that is an error, in the server's own words. */
 export class RedisReplyError extends Error {
   /** The first word, such as NOAUTH. */
   get kind(): string {
@@ -6,10 +6,10 @@ export class RedisReplyError extends Error {
   }
 }
 
-/** What answered speaks another protocol. */
+/** The server speaks another protocol. */
 export class ForeignProtocolError extends Error {
   constructor(readonly firstBytes: Buffer) {
-    super('The answer is not in the protocol of Redis.')
+    super('The reply is not in the protocol of Redis.')
   }
 }
 

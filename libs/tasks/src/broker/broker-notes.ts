@@ -21,7 +21,7 @@ export class BrokerNotes {
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  /** The notes of the last look. After some time they are read again in the background, so that a probe never waits. */
+  /** The notes of the last check. After some time they are read again in the background, so that a probe never waits. */
   get current(): readonly string[] {
     // Of PostgreSQL's settings none puts the queues at risk that does not put the data at risk.
     if (this.config.broker.url !== undefined && performance.now() - this.readAt > keptMs) {

@@ -18,8 +18,8 @@ describe('B6: an outage of the broker', () => {
     vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] })
     lines = []
     const target = new PassThrough().on('data', (line: Buffer) => {
-      const { msg, reason: told } = JSON.parse(line.toString()) as { msg: string; reason?: string }
-      lines.push(told === undefined ? msg : `${msg}: ${told}`)
+      const { msg, reason: logged } = JSON.parse(line.toString()) as { msg: string; reason?: string }
+      lines.push(logged === undefined ? msg : `${msg}: ${logged}`)
     })
     outage = new BrokerOutage(config, createLogger('test', 'info', target), async () => {
       if (reason !== undefined) throw new MemoryGuardError('BROKER_UNAVAILABLE', reason)
@@ -27,7 +27,7 @@ describe('B6: an outage of the broker', () => {
   })
   afterEach(() => vi.useRealTimers())
 
-  it('is told once with the reason that the broker gives, once more if it changes, and when it is over', async () => {
+  it('is logged once with the reason that the broker gives, once more if it changes, and when it is over', async () => {
     reason = 'DENIED'
     await failTimes(500)
     await failTimes(500)
@@ -40,7 +40,7 @@ describe('B6: an outage of the broker', () => {
     expect(lines.at(-1)).toBe('broker unavailable: LOADING')
   })
 
-  it('is told with the words of the connection if the broker finds nothing wrong', async () => {
+  it('is logged with the words of the connection if the broker finds nothing wrong', async () => {
     reason = undefined
     await failTimes(3)
     expect(lines).toEqual(['broker unavailable: read ECONNRESET'])

@@ -2,7 +2,7 @@ import { MemoryGuardError, reasonOf, type Config, type Logger } from '#libs/plat
 import { checkBroker } from './check-broker.js'
 
 /** While the broker is unavailable, the reason is queried at most this often, in milliseconds. */
-const lookMs = 5_000
+const checkMs = 5_000
 
 /**
  * Logs outages of the broker. All connections of a process report here: one line is logged when the broker becomes
@@ -11,8 +11,8 @@ const lookMs = 5_000
  */
 export class BrokerOutage {
   private reason: string | undefined
-  private lookedAt = -lookMs
-  private isLooking = false
+  private checkedAt = -checkMs
+  private isChecking = false
 
   constructor(
     private readonly config: Config,
@@ -28,9 +28,9 @@ export class BrokerOutage {
   /** A call or a connection has failed. */
   failed(error: unknown): void {
     this.log.debug({ err: error }, 'broker call failed')
-    if (this.isLooking || performance.now() - this.lookedAt < lookMs) return
-    this.isLooking = true
-    void this.look(error)
+    if (this.isChecking || performance.now() - this.checkedAt < checkMs) return
+    this.isChecking = true
+    void this.update(error)
   }
 
   /** Something was written. */
@@ -40,10 +40,10 @@ export class BrokerOutage {
     this.log.info('broker available again')
   }
 
-  private async look(error: unknown): Promise<void> {
+  private async update(error: unknown): Promise<void> {
     const reason = await this.findReason(error)
-    this.isLooking = false
-    this.lookedAt = performance.now()
+    this.isChecking = false
+    this.checkedAt = performance.now()
     if (reason === this.reason) return
     this.reason = reason
     this.log.warn({ reason }, 'broker unavailable')

@@ -1,4 +1,4 @@
-import type { DispatchableTask, TaskJob } from '#libs/database'
+import type { EnqueueableTask, TaskJob } from '#libs/database'
 import { CONFIG, LOGGER, MemoryGuardError, withinTime, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { InjectQueue } from '@nestjs/bullmq'
@@ -17,7 +17,7 @@ const callTimeoutMs = 5_000
 const removedAtOnce = 500
 /** How long the key of a test of writing lives, in milliseconds. */
 const probeKeyMs = 60_000
-/** Up to this many jobs a queue is short enough for each to be looked for in it. */
+/** Up to this many jobs a queue is short enough for each to be searched for in it. */
 const shortQueue = 1_000
 
 /** Jobs that a queue holds, by what they wait for. */
@@ -68,7 +68,7 @@ export class Broker implements OnApplicationShutdown {
    * Adds a job for each task.
    * @throws {MemoryGuardError} BROKER_UNAVAILABLE; the tasks are stored in the database and enqueued later.
    */
-  add(tasks: readonly DispatchableTask[]): Promise<void> {
+  add(tasks: readonly EnqueueableTask[]): Promise<void> {
     return this.addJobs(tasks, () => 1)
   }
 
@@ -76,12 +76,12 @@ export class Broker implements OnApplicationShutdown {
    * Adds tasks that have not been added before, several to a job where the queue's settings allow it.
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
-  addTogether(tasks: readonly DispatchableTask[]): Promise<void> {
+  addTogether(tasks: readonly EnqueueableTask[]): Promise<void> {
     return this.addJobs(tasks, (queue) => queueSettings[queue].tasksPerJob)
   }
 
-  private async addJobs(tasks: readonly DispatchableTask[], tasksPerJob: (queue: QueueName) => number): Promise<void> {
-    const members = new Map<QueueName, DispatchableTask[]>()
+  private async addJobs(tasks: readonly EnqueueableTask[], tasksPerJob: (queue: QueueName) => number): Promise<void> {
+    const members = new Map<QueueName, EnqueueableTask[]>()
     for (const task of tasks) {
       const ofQueue = members.get(task.queue)
       if (ofQueue) ofQueue.push(task)
@@ -100,7 +100,7 @@ export class Broker implements OnApplicationShutdown {
     return job && jobs.length === 1 ? queue.add(job.name, job.data, job.opts) : queue.addBulk([...jobs])
   }
 
-  /** Takes jobs out that need not wait any longer, as far as the broker answers: they would be skipped all the same. */
+  /** Takes jobs out that need not wait any longer, as far as the broker responds: they would be skipped all the same. */
   async removeIfThere(tasks: readonly (TaskJob & { readonly queue: QueueName })[]): Promise<void> {
     try {
       await this.remove(tasks.map((task) => ({ queue: task.queue, id: jobIdOf(task) })))
@@ -162,7 +162,7 @@ export class Broker implements OnApplicationShutdown {
    * Adds tasks whose jobs are lost. What is left of those jobs is removed first: a job is not added while its content
    * exists, even if no list leads to it. @throws MemoryGuardError BROKER_UNAVAILABLE
    */
-  async addLost(tasks: readonly DispatchableTask[]): Promise<void> {
+  async addLost(tasks: readonly EnqueueableTask[]): Promise<void> {
     await this.remove(
       tasks.flatMap((task) => [jobIdOf(task), sharedJobIdOf(task)].map((id) => ({ queue: task.queue, id }))),
     )
@@ -180,7 +180,7 @@ export class Broker implements OnApplicationShutdown {
   }
 
   /**
-   * Writes something harmless over the connection that adds jobs: a broker that only answers reads is of no use.
+   * Writes something harmless over the connection that adds jobs: a broker that only serves reads is of no use.
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async assertWritable(): Promise<void> {
@@ -212,18 +212,18 @@ export class Broker implements OnApplicationShutdown {
   }
 
   /** BullMQ waits without end for a connection that was never there; a caller of ours does not. */
-  private readonly inTime = async <Answer>(call: Promise<Answer>): Promise<Answer> => {
+  private readonly inTime = async <Result>(call: Promise<Result>): Promise<Result> => {
     try {
       const outcome = await withinTime(
-        call.then((answer) => ({ answer })),
+        call.then((value) => ({ value })),
         callTimeoutMs,
         undefined,
       )
-      if (outcome) return outcome.answer
-      throw new Error(`no answer within ${callTimeoutMs} ms`)
+      if (outcome) return outcome.value
+      throw new Error(`no response within ${callTimeoutMs} ms`)
     } catch (cause) {
       this.outage.failed(cause)
-      throw new MemoryGuardError('BROKER_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true })
+      throw new MemoryGuardError('BROKER_UNAVAILABLE', 'The broker does not respond.', { cause, retryable: true })
     }
   }
 }

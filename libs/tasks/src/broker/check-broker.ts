@@ -4,8 +4,8 @@ import { PostgresConnection, SchemaMigrationRequiredError, SchemaVersionMismatch
 import { probeRedis, type BrokerFacts } from '../broker-probe/index.js'
 import { queueConnection } from './broker-options.js'
 
-/** Longest time that a look at the queues of PostgreSQL takes, in milliseconds. */
-const lookMs = 5_000
+/** Longest time that a check of the queues of PostgreSQL takes, in milliseconds. */
+const checkMs = 5_000
 /** `migrate` makes the tables first and the queues a moment later: a process that starts meanwhile waits so long. */
 const migrationMs = 5_000
 const migrationPollMs = 500
@@ -46,7 +46,7 @@ const checkQueueTables = async (config: Config): Promise<BrokerFacts> => {
   connection.on('error', () => undefined)
   try {
     const isReady = connection.waitUntilReady().then(() => true)
-    if (!(await withinTime(isReady, lookMs, false))) throw new Error(`no answer within ${lookMs / 1000} s`)
+    if (!(await withinTime(isReady, checkMs, false))) throw new Error(`no response within ${checkMs / 1000} s`)
     return { kind: 'postgresql', warnings: [] }
   } catch (cause) {
     if (cause instanceof SchemaMigrationRequiredError) {
@@ -63,7 +63,7 @@ const checkQueueTables = async (config: Config): Promise<BrokerFacts> => {
         { cause },
       )
     }
-    throw new MemoryGuardError('BROKER_UNAVAILABLE', `The queues in PostgreSQL do not answer (${reasonOf(cause)}).`, {
+    throw new MemoryGuardError('BROKER_UNAVAILABLE', `The queues in PostgreSQL do not respond (${reasonOf(cause)}).`, {
       cause,
       retryable: true,
     })

@@ -1,13 +1,13 @@
-import type { DispatchableTask } from '#libs/database'
+import type { EnqueueableTask } from '#libs/database'
 import type { Queue } from 'bullmq'
 import { jobIdOf, jobPayload } from './jobs.js'
 
-/** Jobs that are read at one time, and at most: who looks for lost jobs need not read further. */
+/** Jobs that are read at one time, and at most: the search for lost jobs need not read further. */
 const listedAtOnce = 500
 const listedAtMost = 50_000
 
-/** Awaits an answer of the broker, in bounded time. */
-type InTime = <Answer>(call: Promise<Answer>) => Promise<Answer>
+/** Awaits a response of the broker, in bounded time. */
+type InTime = <Result>(call: Promise<Result>) => Promise<Result>
 
 /** What a queue of the broker holds, read once and as far as it is needed. A job whose content is lost is not held. */
 export class HeldJobs {
@@ -24,7 +24,7 @@ export class HeldJobs {
    * Those of the tasks that no worker will get: none has their job in hand, and no job that waits carries them. Delayed
    * jobs do not count, so the tasks are to be due.
    */
-  async findLost(tasks: readonly DispatchableTask[]): Promise<readonly DispatchableTask[]> {
+  async findLost(tasks: readonly EnqueueableTask[]): Promise<readonly EnqueueableTask[]> {
     const active = (this.active ??= await this.list('active'))
     const dead = await this.removeDead(new Set(tasks.flatMap((task) => active.get(jobIdOf(task)) ?? [])))
     const missing = tasks.filter((task) => {

@@ -1,4 +1,4 @@
-import type { DispatchableTask, TaskJob } from '#libs/database'
+import type { EnqueueableTask, TaskJob } from '#libs/database'
 import { z } from 'zod'
 
 /** What a job carries: identifiers of tasks that may start this attempt, and nothing of the person. */
@@ -24,9 +24,9 @@ export const firstTaskOf = (jobId: string): TaskJob | undefined => {
 }
 
 /** One job for each task, and for those that may start at once and share name and attempt, one for `tasksPerJob`. */
-export const toJobs = (tasks: readonly DispatchableTask[], tasksPerJob: number): readonly NewJob[] => {
-  const groups: DispatchableTask[][] = []
-  const latest = new Map<string, DispatchableTask[]>()
+export const toJobs = (tasks: readonly EnqueueableTask[], tasksPerJob: number): readonly NewJob[] => {
+  const groups: EnqueueableTask[][] = []
+  const latest = new Map<string, EnqueueableTask[]>()
   for (const task of tasks) {
     const kind = task.priority === 0 && task.delayMs === 0 ? `${task.name} ${task.attempt}` : undefined
     const company = kind === undefined ? undefined : latest.get(kind)
@@ -41,7 +41,7 @@ export const toJobs = (tasks: readonly DispatchableTask[], tasksPerJob: number):
   return groups.flatMap((group) => toJob(group) ?? [])
 }
 
-const toJob = (group: readonly DispatchableTask[]): NewJob | undefined => {
+const toJob = (group: readonly EnqueueableTask[]): NewJob | undefined => {
   const [first] = group
   if (!first) return undefined
   const { name, attempt, priority, delayMs } = first

@@ -14,3 +14,17 @@ it('every other task is called, run, stored and shown under one name', () => {
   expect(others).toEqual(Object.keys(runnable).filter((name) => name !== chunk))
   for (const name of others) expect([shownName(name), storedNames(name)]).toEqual([name, [name]])
 })
+
+const everyName = [batch, ...Object.keys(runnable)].toSorted()
+
+it.each([
+  ['ml.*', everyName],
+  ['*', everyName],
+  ['*_forecasts', ['ml.update_forecasts']],
+  ['ml.*batch*', [batch, chunk]],
+  ['ml.health_check*', ['ml.health_check']],
+  ['ml.*.check', []],
+  ['ml.health*health_check', []],
+])('the pattern %s stands for the names that fit it', (pattern, names) => {
+  expect(storedNames(pattern).toSorted()).toEqual(names)
+})

@@ -32,6 +32,28 @@ export const isTaskName = (name: string): name is TaskName => Object.hasOwn(cata
 export const shownName = (stored: string): string =>
   stored === computeBatchChunk.name ? batchPredictions.name : stored
 
-/** The stored names of the tasks that callers know by a name; none for a name that callers do not know. */
+/**
+ * The stored names of the tasks that callers know by a name; none for a name that callers do not know. Each `*` in the
+ * name stands for any characters of a name of the catalogue.
+ */
 export const storedNames = (shown: string): readonly string[] =>
-  [shown, ...internal].filter((name) => shownName(name) === shown)
+  (isNamePattern(shown) ? Object.keys(catalogue).filter((name) => fitsPattern(name, shown)) : [shown]).flatMap((each) =>
+    [each, ...internal].filter((name) => shownName(name) === each),
+  )
+
+/** Whether a name stands for several. */
+export const isNamePattern = (name: string): boolean => name.includes('*')
+
+/** Whether the parts of the pattern between its stars are in the name in their order: no regular expression, which could be slow. */
+const fitsPattern = (name: string, pattern: string): boolean => {
+  const [first = '', ...rest] = pattern.split('*')
+  const last = rest.pop() ?? ''
+  if (!name.startsWith(first)) return false
+  let at = first.length
+  for (const part of rest) {
+    const found = name.indexOf(part, at)
+    if (found < 0) return false
+    at = found + part.length
+  }
+  return name.length - last.length >= at && name.endsWith(last)
+}

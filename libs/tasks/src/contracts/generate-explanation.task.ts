@@ -4,7 +4,7 @@ import { entityId } from './process-prediction.task.js'
 
 /**
  * How much each input moved one output of a prediction. It needs the stored inputs and the model that was fixed at
- * submission, not the answer: so it is queued at once, and neither it nor the prediction waits for the other.
+ * submission, not the result: so it is queued at once, and neither it nor the prediction waits for the other.
  */
 export const generateExplanation = defineTask({
   name: 'ml.generate_explanation',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineTask } from './define-task.js'
 
-/** Answers from inside a worker: that a queue is consumed, by whom, with which versions and models. */
+/** Result from inside a worker: that a queue is consumed, by whom, with which versions and models. */
 export const healthCheck = defineTask({
   name: 'ml.health_check',
   queue: 'every',

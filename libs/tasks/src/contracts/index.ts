@@ -1,6 +1,7 @@
 export { batchPredictions } from './batch-predictions.task.js'
 export {
   catalogue,
+  isNamePattern,
   isTaskName,
   runnable,
   shownName,

@@ -17,7 +17,7 @@ describe('a long list of arguments', () => {
     expect(faultsOf({ user_ids: 1 })).toEqual(['user_ids must be a list'])
   })
 
-  it('A3: has only as many faults as a caller is told', () => {
+  it('A3: has only as many faults as a response shows', () => {
     const user_ids = Array.from({ length: 400_000 }, () => 0)
     expect(faultsOf({ user_ids })).toHaveLength(51)
   })

@@ -48,5 +48,5 @@ const celeryStates = {
 
 export type CeleryState = (typeof celeryStates)[TaskState]
 
-/** The word Celery has for a state; every answer that carries a state carries it too. */
+/** The word Celery has for a state; every response that carries a state carries it too. */
 export const celeryStateOf = (state: TaskState): CeleryState => celeryStates[state]

@@ -36,11 +36,11 @@ const defaultTimeoutSeconds = 3600
 
 /**
  * A task that has been called, as Celery's `AsyncResult`. `state`, `result` and `traceback` are what was last seen;
- * every method that is awaited looks again.
+ * every method that is awaited reads it again.
  */
 export class AsyncResult<Result = unknown> {
   private seen: TaskEntity | undefined
-  private answer: unknown = null
+  private resultValue: unknown = null
 
   constructor(
     readonly id: string,
@@ -61,7 +61,7 @@ export class AsyncResult<Result = unknown> {
 
   /** Null until the task was seen to have succeeded. */
   get result(): Result | null {
-    return this.seen?.state === 'succeeded' && this.answer !== null ? this.parse(this.answer) : null
+    return this.seen?.state === 'succeeded' && this.resultValue !== null ? this.parse(this.resultValue) : null
   }
 
   /** Code and message of the failure, without any value of the input; null without a failure. */
@@ -75,7 +75,7 @@ export class AsyncResult<Result = unknown> {
     if (!task) throw new MemoryGuardError('RESOURCE_NOT_FOUND', 'There is no such task.')
     this.seen = task
     const isThere = task.state === 'succeeded' && !task.resultForgottenAt
-    this.answer = isThere ? await this.readResult(task) : null
+    this.resultValue = isThere ? await this.readResult(task) : null
     return this
   }
 
@@ -109,7 +109,7 @@ export class AsyncResult<Result = unknown> {
     }
     if (task.resultForgottenAt) throw new MemoryGuardError('RESOURCE_GONE', 'The result was forgotten.')
     if (task.state !== 'succeeded') throw new MemoryGuardError(codeOf(task), task.errorMessage ?? 'The task failed.')
-    return this.parse(this.answer)
+    return this.parse(this.resultValue)
   }
 
   /**
@@ -146,7 +146,7 @@ export class AsyncResult<Result = unknown> {
 export type AsyncResultOf<Contract extends TaskContract> = AsyncResult<ResultOf<Contract>>
 
 /**
- * Revokes tasks; those that waited are taken out of the broker too, as far as it answers: what it still holds finds
+ * Revokes tasks; those that waited are taken out of the broker too, as far as it responds: what it still holds finds
  * nothing to start. A batch is cancelled with its chunks.
  */
 export const revokeTasks = async (parts: ResultParts, ids: readonly string[], terminate: boolean): Promise<void> =>
@@ -165,7 +165,7 @@ export const storeRevokes = async (
   )
 }
 
-/** Takes the jobs of revoked tasks that waited out of the broker, as far as it answers. */
+/** Takes the jobs of revoked tasks that waited out of the broker, as far as it responds. */
 export const removeRevoked = (broker: Broker, revoked: readonly RevokedTask[]): Promise<void> =>
   broker.removeIfThere(
     revoked.filter(({ state }) => state === 'cancelled').map((task) => ({ ...task, taskId: task.id })),

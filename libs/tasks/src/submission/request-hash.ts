@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /**
- * Tells one request from another under the same idempotency key. A text is hashed as it is, anything else as JSON
+ * Distinguishes requests under the same idempotency key. A text is hashed as it is, anything else as JSON
  * whatever the order of its members. Hashes are stored: the same request must give the same hash in later versions.
  */
 export const requestHash = (request: unknown): string =>

@@ -1,9 +1,9 @@
-import type { DispatchableTask, StoredSubmission } from '#libs/database'
+import type { EnqueueableTask, StoredSubmission } from '#libs/database'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { ExpectedEnd } from '../finished-tasks.js'
 import { Submissions } from './submissions.js'
 
-const task: DispatchableTask = { taskId: 'a', attempt: 1, name: 'ml.t', queue: 'batch', priority: 0, delayMs: 0 }
+const task: EnqueueableTask = { taskId: 'a', attempt: 1, name: 'ml.t', queue: 'batch', priority: 0, delayMs: 0 }
 const fresh: StoredSubmission = { taskId: 'a', isNew: true, tasks: [task] }
 const known: StoredSubmission = { taskId: 'b', isNew: false, tasks: [], hash: 'first' }
 const row = { taskId: 'a', idempotency: { scope: 'me', key: 'k', hash: 'first' } }
@@ -12,9 +12,9 @@ describe('a submission', () => {
   const happened: string[] = []
   let expected: ExpectedEnd
   const forget = vi.fn<() => void>()
-  const [repository, dispatcher, finished] = [
+  const [repository, enqueuer, finished] = [
     { makeDurable: async () => void happened.push('flushed') },
-    { dispatch: async ({ taskId }: DispatchableTask) => void happened.push(`enqueued ${taskId}`) },
+    { enqueue: async ({ taskId }: EnqueueableTask) => void happened.push(`enqueued ${taskId}`) },
     {
       expect: () => expected,
       wait: async (taskId: string) => {
@@ -23,7 +23,7 @@ describe('a submission', () => {
       },
     },
   ]
-  const parts = [repository, dispatcher, finished] as unknown as ConstructorParameters<typeof Submissions>
+  const parts = [repository, enqueuer, finished] as unknown as ConstructorParameters<typeof Submissions>
   const submissions = new Submissions(...parts)
   const storing = (stored: StoredSubmission) => async () => {
     happened.push('stored')
@@ -44,7 +44,7 @@ describe('a submission', () => {
 
   it('is waited for until its end, its time or its caller is over', async () => {
     const ending = async () => {
-      expected.tell()
+      expected.notify()
       return fresh
     }
     expect((await submissions.submit(ending, row, 60)).hasEnded).toBe(true)

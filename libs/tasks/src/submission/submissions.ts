@@ -1,7 +1,7 @@
-import { TaskRepository, type DispatchableTask, type StoredSubmission, type Submission } from '#libs/database'
-import { MemoryGuardError, MicroBatcher, type Settled } from '#libs/platform'
+import { TaskRepository, type EnqueueableTask, type StoredSubmission, type Submission } from '#libs/database'
+import { MemoryGuardError, MicroBatcher, Tracing, type Settled } from '#libs/platform'
 import { Injectable } from '@nestjs/common'
-import { Dispatcher } from '../dispatcher.js'
+import { Enqueuer } from '../enqueuer.js'
 import { FinishedTasks } from '../finished-tasks.js'
 
 /** Most submissions of one INSERT, and the longest wait for company while others are under way. */
@@ -30,8 +30,9 @@ export class Submissions {
 
   constructor(
     private readonly repository: TaskRepository,
-    private readonly dispatcher: Dispatcher,
+    private readonly enqueuer: Enqueuer,
     private readonly finished: FinishedTasks,
+    private readonly tracing: Tracing,
   ) {
     this.flushes = new MicroBatcher({ ...flushBatch, flush: (waiting) => this.flush(waiting) })
   }
@@ -49,8 +50,8 @@ export class Submissions {
   ): Promise<{ readonly stored: Stored; readonly hasEnded: boolean }> {
     const expected = waitSeconds > 0 ? this.finished.expect(row.taskId) : undefined
     try {
-      const stored = await store(row)
-      if (stored.isNew) this.enqueue(stored.tasks)
+      const stored = await this.storeTraced(store, row)
+      if (stored.isNew) this.enqueue(stored.tasks, row.traceparent)
       else if (row.idempotency && row.idempotency.hash !== stored.hash) throw keyReused()
       // It is enqueued while the log is flushed: a job without a row is skipped, a 202 without one would be a lie.
       const flushed = stored.commitsSoon ? this.flushes.add(undefined) : undefined
@@ -67,9 +68,22 @@ export class Submissions {
     }
   }
 
-  /** Enqueues stored tasks; what the broker does not take, the reconciler enqueues later. */
-  enqueue(tasks: readonly DispatchableTask[]): void {
-    for (const task of tasks) void this.dispatcher.dispatch(task)
+  /**
+   * Enqueues stored tasks; what the broker does not take, the reconciler enqueues later. `traceparent` is the span of the
+   * request, if its trace is recorded.
+   */
+  enqueue(tasks: readonly EnqueueableTask[], traceparent?: string): void {
+    const enqueued = tasks.map((task) => this.enqueuer.enqueue(task))
+    if (traceparent === undefined || tasks.length === 0) return
+    const attributes = { 'messaging.batch.message_count': tasks.length }
+    const span = this.tracing.begin({ name: 'enqueue', kind: 'producer', parent: traceparent, attributes })
+    void Promise.all(enqueued).then(() => span?.end())
+  }
+
+  private storeTraced<Row extends Submission, Stored>(store: (row: Row) => Promise<Stored>, row: Row): Promise<Stored> {
+    const { traceparent: parent } = row
+    const span = parent === undefined ? undefined : this.tracing.begin({ name: 'store', kind: 'internal', parent })
+    return span ? store(row).finally(() => span.end()) : store(row)
   }
 
   private async flush(waiting: readonly undefined[]) {

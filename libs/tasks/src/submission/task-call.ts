@@ -32,6 +32,8 @@ export interface CallOptions {
   readonly parentId?: string | undefined
   /** Id of the API key that calls it. */
   readonly submittedBy?: string | undefined
+  /** W3C `traceparent` of the request that calls it, if its trace is recorded. */
+  readonly traceparent?: string | undefined
 }
 
 /** Health metrics checked against a model, as they are stored. */
@@ -61,7 +63,16 @@ export const toNewTask = (call: PreparedCall, options: CallOptions): NewTask => 
   const faults: InputFault[] = []
   const start = startOf(options, faults)
   const end = endOf(options, start, faults)
-  const { priority = 0, taskId, idempotencyKey, idempotencyScope = '', limits, parentId, submittedBy } = options
+  const {
+    priority = 0,
+    taskId,
+    idempotencyKey,
+    idempotencyScope = '',
+    limits,
+    parentId,
+    submittedBy,
+    traceparent,
+  } = options
   const queue = queueOf(contract, options.queue, faults)
   if (!(Number.isInteger(priority) && priority >= 0 && priority <= maxPriority)) {
     faults.push({
@@ -87,6 +98,7 @@ export const toNewTask = (call: PreparedCall, options: CallOptions): NewTask => 
     limits,
     parentId,
     submittedBy,
+    traceparent,
     idempotency:
       idempotencyKey === undefined
         ? undefined
@@ -96,7 +108,7 @@ export const toNewTask = (call: PreparedCall, options: CallOptions): NewTask => 
 
 const hashOf = ({ contract, args, userId, predictionId, prediction }: PreparedCall, options: CallOptions): string => {
   const call = [contract.name, args, userId, predictionId, prediction?.healthMetrics, prediction?.model]
-  return requestHash([...call, { ...options, submittedBy: undefined }])
+  return requestHash([...call, { ...options, submittedBy: undefined, traceparent: undefined }])
 }
 
 /**

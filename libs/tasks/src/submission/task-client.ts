@@ -35,7 +35,7 @@ interface Wait {
 /** Submits a batch, whose rows are more than its task. */
 export type BatchSubmit = (
   call: BatchCall,
-  caller: Pick<CallOptions, 'submittedBy' | 'idempotencyKey' | 'idempotencyScope'>,
+  caller: Pick<CallOptions, 'submittedBy' | 'traceparent' | 'idempotencyKey' | 'idempotencyScope'>,
   wait: Wait,
 ) => Promise<StoredSubmission>
 

@@ -7,9 +7,9 @@ import { seededRandom } from './seeded-random.js'
 export interface FunctionExplainerOptions {
   readonly inputs: number
   readonly background: BackgroundRows
-  /** Answers in the space of the explanation. */
+  /** Outputs in the space of the explanation. */
   readonly predict: Predict
-  /** Most answers that may be computed for one explanation. */
+  /** Most outputs that may be computed for one explanation. */
   readonly evaluations: number
   /** Most rows of one call of `predict`. */
   readonly maxBatch: number
@@ -24,7 +24,7 @@ const logOdds = (p: number): number => {
 
 /**
  * Interventional Shapley values of any function: an input outside a coalition takes the value of a background person,
- * and answers are averaged over the background. All coalitions are computed where the budget allows it, which is
+ * and outputs are averaged over the background. All coalitions are computed where the budget allows it, which is
  * exact; else permutations are sampled, each with its reverse, the same number for each background person, so that
  * contributions still add up exactly (Mitchell et al. 2022, "Sampling permutations for Shapley value estimation").
  */
@@ -38,7 +38,7 @@ export class FunctionExplainer implements Explainer {
   private constructor(
     private readonly options: FunctionExplainerOptions,
     readonly space: RequestedSpace,
-    /** Answers of the background people. */
+    /** Outputs of the background people. */
     private readonly references: Float64Array,
   ) {
     const { inputs, background, evaluations } = options
@@ -49,7 +49,7 @@ export class FunctionExplainer implements Explainer {
   }
 
   /**
-   * Computes the answers of the background first; `options.predict` gives probabilities.
+   * Computes the outputs of the background first; `options.predict` gives probabilities.
    * @throws {MemoryGuardError} MODEL_INVALID if there is no background.
    */
   static async create(
@@ -66,7 +66,7 @@ export class FunctionExplainer implements Explainer {
     const inSpace: Predict =
       space === 'probability' ? predict : async (rows, count) => (await predict(rows, count)).map(logOdds)
     const own = { ...options, background, predict: inSpace }
-    return new FunctionExplainer(own, space, await answers(own, background.rows, background.count))
+    return new FunctionExplainer(own, space, await evaluate(own, background.rows, background.count))
   }
 
   /** The same person and seed give the same numbers in any batch. */
@@ -78,7 +78,7 @@ export class FunctionExplainer implements Explainer {
     for (let at = 0; at < count; at++) {
       const person = Float64Array.from(rows.subarray(at * inputs, (at + 1) * inputs))
       const ofPerson: OnProgress = (done, total) => onProgress?.(at * total + done, count * total)
-      output.set(await answers(this.options, person, 1), at)
+      output.set(await evaluate(this.options, person, 1), at)
       if (method === 'exact') contributions.set(await this.enumerate(person, output[at]!, ofPerson), at * inputs)
       else {
         const sampled = await this.sample(person, output[at]!, ofPerson)
@@ -103,7 +103,7 @@ export class FunctionExplainer implements Explainer {
         const coalition = first + Math.floor(i / background.rows.length)
         return (coalition >>> (at % inputs)) & 1 ? person[at % inputs]! : background.rows[at]!
       })
-      const values = await answers(this.options, mixed, many * background.count)
+      const values = await evaluate(this.options, mixed, many * background.count)
       for (let c = 0; c < many; c++) {
         const ofCoalition = values.subarray(c * background.count, (c + 1) * background.count)
         worth[first + c] = ofCoalition.reduce((sum, value) => sum + value, 0) / background.count
@@ -138,7 +138,7 @@ export class FunctionExplainer implements Explainer {
           }
         }
       }
-      const values = await answers(this.options, mixed, 2 * rounds * steps)
+      const values = await evaluate(this.options, mixed, 2 * rounds * steps)
       const gains = gainsOf(orders, values, this.references[b]!, output, inputs)
       for (let input = 0; input < inputs; input++) {
         const mean = gains.sums[input]! / rounds
@@ -171,21 +171,21 @@ const shapleyValues = (worth: Float64Array, inputs: number): Float64Array => {
 
 /**
  * Sums and sums of squares of what each input changes in the sampled orders. `values` holds, for each order and its
- * reverse, the answers after the first, second and so on but the last input took the person's value.
+ * reverse, the outputs after the first, second and so on but the last input took the person's value.
  */
 const gainsOf = (orders: Int32Array, values: Float64Array, start: number, end: number, inputs: number) => {
   const sums = new Float64Array(inputs)
   const squares = new Float64Array(inputs)
   const steps = inputs - 1
-  const answerAt = (sequence: number, taken: number): number => {
+  const outputAt = (sequence: number, taken: number): number => {
     if (taken === 0) return start
     return taken === inputs ? end : values[sequence * steps + taken - 1]!
   }
   orders.forEach((input, at) => {
     const [round, place] = [Math.floor(at / inputs), at % inputs]
     const reverse = inputs - 1 - place
-    const forwards = answerAt(2 * round, place + 1) - answerAt(2 * round, place)
-    const gain = (forwards + answerAt(2 * round + 1, reverse + 1) - answerAt(2 * round + 1, reverse)) / 2
+    const forwards = outputAt(2 * round, place + 1) - outputAt(2 * round, place)
+    const gain = (forwards + outputAt(2 * round + 1, reverse + 1) - outputAt(2 * round + 1, reverse)) / 2
     sums[input]! += gain
     squares[input]! += gain ** 2
   })
@@ -203,9 +203,13 @@ const shuffle = (order: Int32Array, random: () => number): void => {
 
 /**
  * Calls `predict` in batches it accepts.
- * @throws {MemoryGuardError} MODEL_OUTPUT_INVALID for an answer that is not a finite number.
+ * @throws {MemoryGuardError} MODEL_OUTPUT_INVALID for an output that is not a finite number.
  */
-const answers = async (options: FunctionExplainerOptions, rows: Float64Array, count: number): Promise<Float64Array> => {
+const evaluate = async (
+  options: FunctionExplainerOptions,
+  rows: Float64Array,
+  count: number,
+): Promise<Float64Array> => {
   const { inputs, maxBatch, predict } = options
   const all = new Float64Array(count)
   for (let first = 0; first < count; first += maxBatch) {
@@ -213,7 +217,7 @@ const answers = async (options: FunctionExplainerOptions, rows: Float64Array, co
     all.set(await predict(rows.subarray(first * inputs, (first + many) * inputs), many), first)
   }
   if (!all.every(Number.isFinite)) {
-    throw new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model answers a mixed row of inputs with no finite number.')
+    throw new MemoryGuardError('MODEL_OUTPUT_INVALID', 'The model returns no finite number for a mixed row of inputs.')
   }
   return all
 }

@@ -117,7 +117,7 @@ const classifierColumns = (ensemble: TreeEnsemble): readonly Scalar[] => {
   if (sums.length === 1) return postTransform === 'NONE' ? sums : [opaque('it has one class')]
   if (sums.length !== 2 || first === undefined) return transformScores(sums, postTransform)
   if (!scored.has(1)) return twoFromOne(first, postTransform, !hasNegativeLeaf)
-  // Here the runtime's answer depends on which leaves a row meets, or leaves trees out: nothing to be exact about.
+  // Here the runtime's output depends on which leaves a row meets, or leaves trees out: nothing to be exact about.
   if (hasBaseValues || !alwaysScored.has(1))
     return sums.map(() => opaque('its two classes have leaves or base values that the runtime treats row by row'))
   return transformScores(sums, postTransform)
@@ -135,17 +135,17 @@ const readTrees = (node: OnnxNode, columns: readonly Univariate[]): TreeEnsemble
 const treeRule: OperatorRule = (node, inputs) => {
   const [first] = inputs
   const isClassifier = node.operator === 'TreeEnsembleClassifier'
-  const answer = (value: TracedValue): readonly TracedValue[] =>
+  const withLabel = (value: TracedValue): readonly TracedValue[] =>
     isClassifier ? [opaque('it is a class label'), value] : [value]
-  if (first?.kind !== 'rows') return answer(notRows(node, first))
+  if (first?.kind !== 'rows') return withLabel(notRows(node, first))
   const columns = univariateColumns(first)
-  if ('kind' in columns) return answer(columns)
+  if ('kind' in columns) return withLabel(columns)
   const ensemble = readTrees(node, columns)
-  if ('kind' in ensemble) return answer(ensemble)
-  if (isClassifier) return answer(rows(classifierColumns(ensemble), 'float32'))
+  if ('kind' in ensemble) return withLabel(ensemble)
+  if (isClassifier) return withLabel(rows(classifierColumns(ensemble), 'float32'))
   // For one target the runtime leaves LOGISTIC and SOFTMAX out.
   const isPlain = ensemble.sums.length === 1 && ensemble.postTransform !== 'PROBIT'
-  return answer(rows(isPlain ? ensemble.sums : transformScores(ensemble.sums, ensemble.postTransform), first.type))
+  return withLabel(rows(isPlain ? ensemble.sums : transformScores(ensemble.sums, ensemble.postTransform), first.type))
 }
 
 /** Operators of ai.onnx.ml that compute, by name. */

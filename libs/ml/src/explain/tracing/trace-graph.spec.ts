@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { WrittenModel } from '../../../../../test/support/onnx-writer.js'
 import { ensembleAttributes, makeTree, type MadeShape } from '../../../../../test/support/random-ensembles.js'
-import { expectSameAnswers, rowsFor } from '../../../../../test/support/traced-answers.js'
+import { expectSameOutputs, rowsFor } from '../../../../../test/support/traced-outputs.js'
 import { seededRandom } from '../sampling/seeded-random.js'
 
 const trees = (seed: number, shape: MadeShape, count = 4) => {
@@ -23,7 +23,7 @@ const classifier = (attributes: WrittenModel['nodes'][number]['attributes']): Wr
   outputs: { label: 'int64', scores: 'float32' },
 })
 
-describe('tree ensembles answer as the runtime does', () => {
+describe('tree ensembles compute as the runtime does', () => {
   it.each(['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'NEQ'])('for splits of mode %s, missing values included', async (mode) => {
     const shape = { inputs: 4, depth: 5, targets: 1, modes: [`BRANCH_${mode}`] }
     const model: WrittenModel = {
@@ -45,7 +45,7 @@ describe('tree ensembles answer as the runtime does', () => {
       ],
       outputs: { Y: 'float32' },
     }
-    expect(await expectSameAnswers(model, 'Y', rowsFor(4))).toEqual(['identity'])
+    expect(await expectSameOutputs(model, 'Y', rowsFor(4))).toEqual(['identity'])
   })
 
   it('for mixed modes in one tree', async () => {
@@ -56,7 +56,7 @@ describe('tree ensembles answer as the runtime does', () => {
       classlabels_int64s: { ints: [0, 1, 2] },
       base_values: { floats: [0.1, 0, -0.2] },
     })
-    expect(await expectSameAnswers(model, 'scores', rowsFor(4))).toEqual(['identity', 'identity', 'identity'])
+    expect(await expectSameOutputs(model, 'scores', rowsFor(4))).toEqual(['identity', 'identity', 'identity'])
   })
 
   it.each([
@@ -66,7 +66,7 @@ describe('tree ensembles answer as the runtime does', () => {
   ])('for two classes with one score and %s', async (postTransform, link) => {
     const attributes = ensembleAttributes(trees(7, { inputs: 4, depth: 4, targets: 1 }), 'class')
     const model = classifier({ ...attributes, post_transform: { text: postTransform }, base_values: { floats: [0.3] } })
-    expect(await expectSameAnswers(model, 'scores', rowsFor(4))).toEqual([link, link])
+    expect(await expectSameOutputs(model, 'scores', rowsFor(4))).toEqual([link, link])
   })
 
   it.each([
@@ -76,13 +76,13 @@ describe('tree ensembles answer as the runtime does', () => {
   ])('for two classes with two scores and %s', async (postTransform, link) => {
     const attributes = ensembleAttributes(trees(8, { inputs: 4, depth: 4, targets: 2 }), 'class')
     const model = classifier({ ...attributes, post_transform: { text: postTransform } })
-    expect(await expectSameAnswers(model, 'scores', rowsFor(4))).toEqual([link, link])
+    expect(await expectSameOutputs(model, 'scores', rowsFor(4))).toEqual([link, link])
   })
 
   it('and refuses to guess where the runtime decides row by row', async () => {
     const attributes = ensembleAttributes(trees(8, { inputs: 4, depth: 4, targets: 2 }), 'class')
     const model = classifier({ ...attributes, base_values: { floats: [0.1, 0.2] } })
-    const [because] = await expectSameAnswers(model, 'scores', rowsFor(4))
+    const [because] = await expectSameOutputs(model, 'scores', rowsFor(4))
     expect(because).toContain('row by row')
   })
 
@@ -114,7 +114,7 @@ describe('tree ensembles answer as the runtime does', () => {
       ],
       outputs: { Y: 'float32' },
     }
-    expect(await expectSameAnswers(model, 'Y', rowsFor(4))).toEqual(['identity'])
+    expect(await expectSameOutputs(model, 'Y', rowsFor(4))).toEqual(['identity'])
   })
 
   it.each([
@@ -152,6 +152,6 @@ describe('tree ensembles answer as the runtime does', () => {
       ],
       outputs: { Y: 'float32' },
     }
-    expect(await expectSameAnswers(model, 'Y', rowsFor(2))).toEqual([link, link])
+    expect(await expectSameOutputs(model, 'Y', rowsFor(2))).toEqual([link, link])
   })
 })

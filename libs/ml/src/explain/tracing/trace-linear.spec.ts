@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { WrittenModel } from '../../../../../test/support/onnx-writer.js'
-import { expectSameAnswers, rowsFor } from '../../../../../test/support/traced-answers.js'
+import { expectSameOutputs, rowsFor } from '../../../../../test/support/traced-outputs.js'
 
 /** A graph of operators in a row, each fed by the one before and by constants. */
 const chain = (
@@ -29,7 +29,7 @@ const chain = (
 
 const ml = 'ai.onnx.ml'
 
-describe('linear graphs answer as the runtime does', () => {
+describe('linear graphs compute as the runtime does', () => {
   const impute = {
     operator: 'Imputer',
     domain: ml,
@@ -56,7 +56,7 @@ describe('linear graphs answer as the runtime does', () => {
     }
     const normalise = { operator: 'Normalizer', domain: ml, attributes: { norm: { text: 'L1' } } }
     const model = chain(3, [impute, scale, classes, normalise], {})
-    expect(await expectSameAnswers(model, 'Y', rowsFor(3))).toEqual(['logistic', 'logistic'])
+    expect(await expectSameOutputs(model, 'Y', rowsFor(3))).toEqual(['logistic', 'logistic'])
   })
 
   it.each([
@@ -75,7 +75,7 @@ describe('linear graphs answer as the runtime does', () => {
         post_transform: { text: postTransform },
       },
     }
-    expect(await expectSameAnswers(chain(3, [impute, classes], {}), 'Y', rowsFor(3))).toEqual([link, link])
+    expect(await expectSameOutputs(chain(3, [impute, classes], {}), 'Y', rowsFor(3))).toEqual([link, link])
   })
 
   it('for MatMul, Add and Sigmoid', async () => {
@@ -85,7 +85,7 @@ describe('linear graphs answer as the runtime does', () => {
       { operator: 'Add', more: ['b'] },
       { operator: 'Sigmoid' },
     ]
-    expect(await expectSameAnswers(chain(3, steps, weights), 'Y', rowsFor(3))).toEqual(['logistic'])
+    expect(await expectSameOutputs(chain(3, steps, weights), 'Y', rowsFor(3))).toEqual(['logistic'])
   })
 
   it('for Gemm and Softmax', async () => {
@@ -95,7 +95,7 @@ describe('linear graphs answer as the runtime does', () => {
       c: { dims: [2], floats: [0.2, 0.1] },
     }
     const model = chain(3, [impute, gemm, { operator: 'Softmax' }], constants)
-    expect(await expectSameAnswers(model, 'Y', rowsFor(3))).toEqual(['logistic', 'logistic'])
+    expect(await expectSameOutputs(model, 'Y', rowsFor(3))).toEqual(['logistic', 'logistic'])
   })
 
   it('for functions of single inputs: logarithms, squares, missing indicators, clipping and choices', async () => {
@@ -140,7 +140,7 @@ describe('linear graphs answer as the runtime does', () => {
       ...model,
       constants: { ...model.constants, two1: { dims: [], floats: [2] }, five1: { dims: [], floats: [5] } },
     }
-    expect(await expectSameAnswers(withScalars, 'Y', rowsFor(2))).toEqual(['identity'])
+    expect(await expectSameOutputs(withScalars, 'Y', rowsFor(2))).toEqual(['identity'])
   })
 
   it('for a slice, a mean and a reshape of columns', async () => {
@@ -160,13 +160,13 @@ describe('linear graphs answer as the runtime does', () => {
       { operator: 'ReduceMean', attributes: { axes: { ints: [1] } } },
       { operator: 'Reshape', more: ['shape'] },
     ]
-    expect(await expectSameAnswers(chain(4, steps, constants), 'Y', rowsFor(4))).toEqual(['identity'])
+    expect(await expectSameOutputs(chain(4, steps, constants), 'Y', rowsFor(4))).toEqual(['identity'])
   })
 
   it('and says why a network with a hidden layer is not additive', async () => {
     const constants = { W: { dims: [2, 2], floats: [1, 2, 3, 4] }, V: { dims: [2, 1], floats: [1, 2] } }
     const steps = [{ operator: 'MatMul', more: ['W'] }, { operator: 'Relu' }, { operator: 'MatMul', more: ['V'] }]
-    const [because] = await expectSameAnswers(chain(2, steps, constants), 'Y', rowsFor(2, 0))
+    const [because] = await expectSameOutputs(chain(2, steps, constants), 'Y', rowsFor(2, 0))
     expect(because).toContain('Relu')
   })
 })

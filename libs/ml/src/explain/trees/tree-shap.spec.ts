@@ -120,13 +120,13 @@ describe.each(['tree_path_dependent', 'tree_interventional'] as const)('%s', (me
           method,
           space,
         })
-        const { contributions, output: answers } = await explainer.explain(people, 3)
+        const { contributions, output: outputs } = await explainer.explain(people, 3)
         for (const [person, row] of rowsOf(people, inputs).entries()) {
           const own = contributions.subarray(person * inputs, (person + 1) * inputs)
           expectClose(own, shapley(games(example, row, method), inputs))
-          const answer = trees.reduce((sum, tree) => sum + evaluate(tree, row), 0)
+          const output = trees.reduce((sum, tree) => sum + evaluate(tree, row), 0)
           const total = own.reduce((sum, part) => sum + part, explainer.baseValue)
-          expectClose([answers[person] ?? NaN, total], [answer, answer])
+          expectClose([outputs[person] ?? NaN, total], [output, output])
         }
       }),
       { numRuns: 150 },

@@ -79,7 +79,7 @@ const normalise = ({ mode, threshold, members, missingGoesYes }: RawNode): Split
   }
 }
 
-/** Why trees cannot be read as a sum, although the file is sound: they are explained by the graph's answers. */
+/** Why trees cannot be read as a sum, although the file is sound: they are explained by running the graph. */
 export class UnreadableTrees extends Error {
   constructor(readonly because: string) {
     super(because)
@@ -115,7 +115,7 @@ export const buildTree = (
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { index, parent, isYes } = next
     const place = origin.length
-    if (place >= maxNodes) throw new UnreadableTrees('its trees share too many branches to be told apart')
+    if (place >= maxNodes) throw new UnreadableTrees('its trees share too many branches to be separated')
     if (parent >= 0) (isYes ? yes : no)[parent] = place
     const split = splitOf(nodes, index)
     origin.push(index)

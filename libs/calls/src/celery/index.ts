@@ -1,0 +1,1 @@
+export { CallRevokes } from './call-revokes.js'
