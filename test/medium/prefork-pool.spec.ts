@@ -89,6 +89,28 @@ describe('the compute pool prefork', () => {
     expect((await pool.run(work(0)))['probability']?.data[0]).toBe(0.5)
   })
 
+  it('keeps its size when a child dies whose successor is starting', async () => {
+    const pool = await ready({ size: 2 })
+    const [first = 0] = pidsOf(pool)
+    const restarted = pool.restart()
+    expect(pool.children).toHaveLength(3)
+    process.kill(first, 'SIGKILL')
+    await waitFor(() => !pidsOf(pool).includes(first), { what: 'the child to be gone' })
+    expect(pool.children).toHaveLength(2)
+    await restarted
+    await pool.resize(2)
+    await waitFor(() => pool.children.length === 2, { what: 'two children' })
+  })
+
+  it('replaces no more children than it has when it shrinks meanwhile', async () => {
+    const pool = await ready({ size: 2 })
+    const restarted = pool.restart()
+    await pool.resize(1)
+    await restarted
+    await waitFor(() => pool.children.length === 1, { what: 'one child' })
+    expect((await pool.run(work(0)))['probability']?.data[0]).toBe(0.5)
+  })
+
   it('lets go of children that are superfluous before they have started', async () => {
     const pool = await ready({ size: 1 })
     const grown = pool.resize(4)

@@ -21,6 +21,8 @@ const maxOutputBytes = 2_000
 export class ChildProcessHandle implements ComputeChild {
   tasks = 0
   rssBytes = 0
+  /** The pool does not count on it any more: it retires, now or when its successor is ready. */
+  isLeaving = false
   /** It takes no more work and is ended when idle. */
   isRetiring = false
   /** Every graph is loaded. */

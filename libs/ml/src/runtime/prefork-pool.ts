@@ -69,7 +69,7 @@ export class PreforkPool implements ComputePool {
       if (this.isStopped) throw stoppedError()
       return this.start(onExit)
     })
-    for (let index = 0; index < this.size; index += 1) void this.add()
+    void this.balance()
   }
 
   get children(): readonly ComputeChild[] {
@@ -103,13 +103,11 @@ export class PreforkPool implements ComputePool {
 
   async resize(size: number): Promise<void> {
     this.size = size
-    const staying = [...this.members].filter(({ isRetiring }) => !isRetiring)
-    for (const child of staying.slice(size)) this.retire(child)
-    await Promise.all(Array.from({ length: Math.max(0, size - staying.length) }, () => this.add()))
+    await this.balance()
   }
 
   async restart(): Promise<void> {
-    for (const child of [...this.members].filter(({ isRetiring }) => !isRetiring)) await this.replace(child, 'operator')
+    for (const child of this.staying) await this.replace(child, 'operator')
   }
 
   async stop(): Promise<void> {
@@ -158,7 +156,7 @@ export class PreforkPool implements ComputePool {
     if (this.isStopped || child.isRetiring) return
     this.countReplaced(child.hasTimedOut ? 'hard_limit' : 'crashed')
     this.log.warn({ child: child.pid, reason }, 'compute child ended; replaced')
-    if (child.isReady) void this.add()
+    if (child.isReady) void this.balance()
     else this.wakeIn(respawnDelayMs)
   }
 
@@ -215,7 +213,7 @@ export class PreforkPool implements ComputePool {
 
   /** Replaces one due child at a time. */
   private recycleDue(): void {
-    if (this.isStopped || [...this.members].some(({ isReady, isRetiring }) => !isReady || isRetiring)) return
+    if (this.isStopped || [...this.members].some(({ isReady, isLeaving }) => !isReady || isLeaving)) return
     const due = [...this.members].find(({ recycleDueAt }) => recycleDueAt !== undefined)
     if (due?.recycleDueAt === undefined) return
     const now = Date.now()
@@ -225,12 +223,30 @@ export class PreforkPool implements ComputePool {
     else this.wakeIn(quietMs)
   }
 
+  /** Children that are to be there when every replacement under way is done. */
+  private get staying(): ChildProcessHandle[] {
+    return [...this.members].filter(({ isLeaving }) => !isLeaving)
+  }
+
+  /** Starts the children that are missing, and lets those go that are too many. */
+  private async balance(): Promise<void> {
+    const { staying } = this
+    for (const child of staying.slice(this.size)) this.retire(child)
+    await Promise.all(Array.from({ length: Math.max(0, this.size - staying.length) }, () => this.add()))
+  }
+
+  /** The child works until its successor is ready. */
   private async replace(due: ChildProcessHandle, reason: ReplacementReason): Promise<void> {
+    if (due.isLeaving) return
     due.recycleDueAt = undefined
-    const successor = await this.add()
-    if (!successor) return
-    this.countReplaced(reason)
-    this.retire(due)
+    due.isLeaving = true
+    if (await this.add()) {
+      this.countReplaced(reason)
+      this.retire(due)
+    } else if (!this.isStopped) {
+      due.isLeaving = false
+      await this.balance()
+    }
   }
 
   private countReplaced(reason: ReplacementReason): void {
@@ -238,6 +254,7 @@ export class PreforkPool implements ComputePool {
   }
 
   private retire(child: ChildProcessHandle): void {
+    child.isLeaving = true
     child.isRetiring = true
     if (!child.busy) void child.kill()
   }
@@ -246,7 +263,7 @@ export class PreforkPool implements ComputePool {
     this.timer ??= setTimeout(() => {
       this.timer = undefined
       if (this.isStopped) return
-      for (let missing = this.size - this.members.size; missing > 0; missing -= 1) void this.add()
+      void this.balance()
       this.pump()
     }, delayMs)
   }
