@@ -1,19 +1,27 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
+/** So many of the slowest files are named, for they decide how long a run takes. */
+const slowestCount = 15
+
 /** Prints the closing line `N passed, N failed` (and `, N skipped`), which CI counts. */
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 }
     const leftOut = new Set<string>()
+    const retried: string[] = []
     for (const module of modules) {
       if (module.errors().length > 0) counts.failed += 1
       for (const test of module.children.allTests()) {
         const { state } = test.result()
+        if (test.diagnostic()?.flaky) retried.push(`${module.relativeModuleId}: ${test.fullName}`)
         if (state === 'skipped') leftOut.add(test.parent.type === 'suite' ? test.parent.fullName : test.fullName)
         if (state === 'passed' || state === 'failed' || state === 'skipped') counts[state] += 1
       }
     }
     counts.failed += unhandledErrors.length
+    if (modules.length > 50) process.stdout.write(`Slowest files: ${slowestOf(modules).join(', ')}\n`)
+    if (retried.length > 0)
+      process.stdout.write(`Passed on the second try only: ${retried.length}\n  ${retried.join('\n  ')}\n`)
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
     // On the build server everything a test may need is installed: a skipped test is a fault there.
     if (process.env['CI'] && counts.skipped > 0) {
@@ -30,3 +38,10 @@ export default class CountReporter implements Reporter {
     process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`)
   }
 }
+
+const slowestOf = (modules: readonly TestModule[]): string[] =>
+  modules
+    .map((module) => ({ id: module.relativeModuleId, seconds: Math.round(module.diagnostic().duration / 1000) }))
+    .toSorted((a, b) => b.seconds - a.seconds)
+    .slice(0, slowestCount)
+    .map(({ id, seconds }) => `${id} ${seconds} s`)
