@@ -5,6 +5,7 @@ import type { DataSource } from 'typeorm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { query } from '../support/query.js'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
+import { waitFor } from '../support/wait-for.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 describe('a connection to the database', () => {
@@ -66,5 +67,20 @@ describe('a connection to the database', () => {
     )
     expect(isDatabaseUnavailable(error)).toBe(true)
     expect(await dataSource.query('SELECT 3 AS done')).toEqual([{ done: 3 }])
+  })
+
+  it('is not kept to a server that can only be read: the next one may lead to another server', async () => {
+    const other = await createTestDatabase()
+    const name = new URL(other.url).pathname.slice(1)
+    await database.dataSource.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`)
+    const pool = createDataSource(loadConfig({ DATABASE_URL: other.url, DATABASE_SILENCE_SECONDS: '0.4' }))
+    await pool.initialize()
+    const write = () => pool.query('DELETE FROM worker_commands')
+    await expect(write()).rejects.toMatchObject({ code: '25006' })
+    // For new sessions only, as if their name led to another server now.
+    await database.dataSource.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`)
+    await waitFor(() => write().then(() => true), { what: 'a connection that can write' })
+    await pool.destroy()
+    await other.drop()
   })
 })

@@ -3,6 +3,7 @@ import { connectionOptions, createDataSource, PreparedStatements } from '#libs/d
 import { loadConfig } from '#libs/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostileSettings } from '../support/hostile-role.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 interface Settings {
@@ -101,6 +102,19 @@ describe('a connection', () => {
     await dataSource.initialize()
     expect(await dataSource.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
     await dataSource.destroy()
+  })
+
+  it('C2: is made to the next host while those before it are silent, and no pool gives up meanwhile', async () => {
+    const { port } = new URL(database.url)
+    const silent = await Promise.all([startTcpProxy(Number(port)), startTcpProxy(Number(port))])
+    for (const proxy of silent) proxy.silenceAll()
+    const hosts = [...silent.map((proxy) => proxy.port), port].map((each) => `127.0.0.1:${each}`)
+    const url = urlOf().replace(`127.0.0.1:${port}`, hosts.join())
+    const dataSource = createDataSource(loadConfig({ DATABASE_URL: url }))
+    await dataSource.initialize()
+    expect(await dataSource.query('SELECT inet_server_port() AS port')).toEqual([{ port: Number(port) }])
+    await dataSource.destroy()
+    for (const proxy of silent) await proxy.close()
   })
 
   it('C2: takes PGOPTIONS of the shell as hostile as a role', async () => {

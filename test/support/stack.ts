@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly broker: BrokerKind
   /** More arguments of the Redis server's command line. */
   readonly redisArgs?: readonly string[]
+  /** The database, if the stack is not to start one; it is stopped with the stack. */
+  readonly postgres?: RestartablePostgres
   /** Number of worker processes. Default 1. */
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
@@ -114,10 +116,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   const main = `${root}/dist/bin/memoryguard.js`
   const isPlain = options.durable !== true && options.root === undefined
   const template = isPlain ? findTemplate(broker) : undefined
-  const home = makePostgresHome()
-  if (template !== undefined) copyPostgres(template, home)
   const [postgres, redis] = await Promise.all([
-    startPostgres(home, options.durable ?? false),
+    options.postgres ?? startOwnPostgres(template, options.durable ?? false),
     broker === 'redis' ? startRedis(options.redisArgs) : undefined,
   ])
   const port = options.port ?? (await findFreePort('127.0.0.1'))
@@ -236,6 +236,12 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     throw error
   }
   return stack
+}
+
+const startOwnPostgres = (template: string | undefined, durable: boolean): Promise<RestartablePostgres> => {
+  const home = makePostgresHome()
+  if (template !== undefined) copyPostgres(template, home)
+  return startPostgres(home, durable)
 }
 
 /** Ends a process; returns its name if it had to be killed. */

@@ -9,6 +9,8 @@ export interface GuardedClient {
   readonly serverPid: number | undefined
   /** Whether it gets another server for each transaction. */
   readonly isShared: boolean
+  /** Whether its server could only be read, when it was connected or at a statement later. */
+  readonly isReadOnly: boolean
   /** Its application's name where servers are shared; the same for all clients of the process. */
   readonly poolName: string
   once(event: 'end', listener: () => void): unknown
@@ -21,6 +23,8 @@ interface GuardedParts extends GuardedClient {
   readonly readyForQuery: boolean
   /** Null until connected. */
   readonly processID: number | null
+  /** `I` outside of a transaction. */
+  getTransactionStatus(): string | null
 }
 
 interface Silence {
@@ -33,7 +37,10 @@ interface Silence {
 const askMs = 5_000
 
 /**
- * Cuts connections on which a statement waits for a response that will not come: the server stands still, or the network
+ * Cuts idle connections to a server that could only be read, so that the next ones follow a name or an address that has
+ * moved to the new primary: a standby would keep them for good.
+ *
+ * And cuts connections on which a statement waits for a response that will not come: the server stands still, or the network
  * forgot the connection. A statement that the server works on is left alone, however long it takes. It checks from
  * outside, so that no statement costs more: without it, one on a dead connection waits for a quarter of an hour.
  */
@@ -59,6 +66,7 @@ export class ConnectionGuard {
   private async check(): Promise<void> {
     const now = performance.now()
     const silent: GuardedParts[] = []
+    this.cutReadOnly()
     for (const [client, silence] of this.clients) {
       const { bytesRead } = client.connection.stream
       if (client.readyForQuery || client.processID === null || bytesRead !== silence.bytesRead) silence.since = now
@@ -77,6 +85,12 @@ export class ConnectionGuard {
       if (atWork.has(client)) silence.since = performance.now()
       else stream.destroy(silentError())
     }
+  }
+
+  private cutReadOnly(): void {
+    for (const client of this.clients.keys())
+      if (client.isReadOnly && client.readyForQuery && client.getTransactionStatus() === 'I')
+        client.connection.stream.destroy(readOnlyError())
   }
 
   /** Returns those whose server works on their statement; none if it does not respond, all if it denies the query. */
@@ -114,3 +128,6 @@ export class ConnectionGuard {
 
 const silentError = (): Error =>
   Object.assign(new Error('The database has not responded on this connection; it was cut.'), { code: 'ETIMEDOUT' })
+
+const readOnlyError = (): Error =>
+  Object.assign(new Error('The database can only be read on this connection; it was cut.'), { code: 'ECONNRESET' })

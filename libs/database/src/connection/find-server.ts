@@ -8,6 +8,8 @@ import { directStartupSettings, findHostile, isServerReadOnly, type SessionSetti
 const oldestVersion = 140_000
 /** Longest time to connect to one server and to ask it, in milliseconds. */
 const askMs = 5_000
+/** A host that has not responded for this long does not keep the next one from being tried, in milliseconds. */
+const patienceMs = 1_000
 /** How often two connections through a pooler are compared: others that use it may hide once that servers are shared. */
 const comparisons = 4
 
@@ -58,7 +60,58 @@ export const findServer = async (target: ConnectionTarget): Promise<Server> => {
 
 const search = async (target: ConnectionTarget): Promise<Server> => {
   const failures: unknown[] = []
-  for (const candidate of target.candidates) {
+  const found = await firstFit(hostsOf(target), (candidates) => tryCandidates(target, candidates, failures))
+  if (found) return found
+  // Of several failures the one of a server that responded says more than that another does not.
+  throw failures.find((error) => !isUnreachable(error)) ?? failures[0] ?? readOnlyError()
+}
+
+/** The ways to each host, in the order of the hosts: one host may have several, with and without TLS. */
+const hostsOf = ({ candidates }: ConnectionTarget): readonly (readonly Candidate[])[] => {
+  const hosts = new Map<string, Candidate[]>()
+  for (const candidate of candidates) {
+    const name = `${candidate.host} ${candidate.port}`
+    hosts.set(name, [...(hosts.get(name) ?? []), candidate])
+  }
+  return [...hosts.values()]
+}
+
+/**
+ * Tries hosts in their order and returns the first server that fits; undefined if none does. The next host is tried when
+ * one does not fit, and also while one is silent: a pool would give up before a dead host has timed out.
+ */
+const firstFit = <Host>(
+  hosts: readonly Host[],
+  attempt: (host: Host) => Promise<Server | undefined>,
+): Promise<Server | undefined> =>
+  new Promise((resolve, reject) => {
+    let [started, ended] = [0, 0]
+    const startNext = (): void => {
+      const host = hosts[started]
+      if (host === undefined) return
+      started += 1
+      const order = started
+      const timer = setTimeout(startNext, patienceMs)
+      const settle = (server: Server | undefined): void => {
+        clearTimeout(timer)
+        ended += 1
+        if (server) resolve(server)
+        else if (ended === hosts.length) resolve(undefined)
+        // The timer has started the next one unless this was the last that was started.
+        else if (order === started) startNext()
+      }
+      attempt(host).then(settle, reject)
+    }
+    startNext()
+  })
+
+/** Tries the ways to one host. What goes wrong is added to `failures`. */
+const tryCandidates = async (
+  target: ConnectionTarget,
+  candidates: readonly Candidate[],
+  failures: unknown[],
+): Promise<Server | undefined> => {
+  for (const candidate of candidates) {
     let client: pg.Client | undefined
     try {
       client = await connectToAsk(target, candidate)
@@ -70,8 +123,7 @@ const search = async (target: ConnectionTarget): Promise<Server> => {
       if (client) await endQuietly(client)
     }
   }
-  // Of several failures the one of a server that responded says more than that another does not.
-  throw failures.find((error) => !isUnreachable(error)) ?? failures[0] ?? readOnlyError()
+  return undefined
 }
 
 /** A pooler may refuse a setting that only PostgreSQL itself takes. */

@@ -29,8 +29,14 @@ interface ClientParts {
   host: string | undefined
   port: number | undefined
   ssl: TlsOptions | boolean
-  readonly connection: { ssl: TlsOptions | boolean }
+  readonly connection: {
+    ssl: TlsOptions | boolean
+    on(event: 'errorMessage', listener: (error: { readonly code?: string }) => void): unknown
+  }
 }
+
+/** SQLSTATE of a write where rows can only be read. */
+const readOnlyState = '25006'
 
 /** Distinguishes this process's connections from those of others behind the same pooler. */
 const processMark = randomBytes(4).toString('hex')
@@ -41,6 +47,7 @@ const processMark = randomBytes(4).toString('hex')
  */
 class SessionClient extends pg.Client implements GuardedClient {
   serverPid: number | undefined
+  isReadOnly = false
   readonly poolName: string
 
   constructor(
@@ -64,6 +71,9 @@ class SessionClient extends pg.Client implements GuardedClient {
       ...(target.pooling === 'none' && directStartupSettings(address.options)),
       ...(target.pooling === 'transaction' && { application_name: this.poolName }),
     }))
+    this.parts.connection.on('errorMessage', ({ code }) => {
+      if (code === readOnlyState) this.isReadOnly = true
+    })
     guard.watch(this)
   }
 
@@ -119,8 +129,9 @@ class SessionClient extends pg.Client implements GuardedClient {
     const results = (Array.isArray(given) ? given : [given]) as pg.QueryResult<SessionFacts>[]
     const facts = results.at(-1)?.rows[0]
     this.serverPid = facts?.pid
-    if (facts?.isReadOnly && candidates.length > 1 && address.target !== 'any')
-      throw Object.assign(new Error('the server cannot be written to any more'), { code: '25006' })
+    this.isReadOnly = facts?.isReadOnly ?? false
+    if (this.isReadOnly && candidates.length > 1 && address.target !== 'any')
+      throw Object.assign(new Error('the server cannot be written to any more'), { code: readOnlyState })
   }
 }
 
