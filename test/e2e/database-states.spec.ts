@@ -1,9 +1,7 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { findFreePort } from '#libs/platform'
 import { query, queryNumber } from '../support/query.js'
 import { example } from '../support/requests.js'
-import { type Program } from '../support/stack.js'
 import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -153,74 +151,4 @@ describe('the state of the database', () => {
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
     expect(await api.kill('SIGTERM')).toBe(0)
   })
-
-  it('B10: a rolling restart behind a balancer refuses none of 5,000 requests', async () => {
-    const ports = await Promise.all([findFreePort('127.0.0.1'), findFreePort('127.0.0.1')])
-    const start = (port: number): Program =>
-      stack.run('api', { PORT: String(port), SHUTDOWN_DELAY_SECONDS: '1', LOG_LEVEL: 'error' })
-    const apis = ports.map(start)
-    const balancer = new Balancer(ports)
-    await balancer.untilAllReady()
-    let done = 0
-    const call = async () => {
-      while (done < 5_000) {
-        done += 1
-        await balancer.forward('/v1/models', stack.key)
-      }
-    }
-    const calls = Promise.all(Array.from({ length: 8 }, call))
-    for (const [index, port] of ports.entries()) {
-      expect(await apis[index]?.kill('SIGTERM')).toBe(0)
-      apis[index] = start(port)
-      await balancer.untilAllReady()
-    }
-    await calls
-    expect(balancer.outcomes).toEqual(new Map([['200', expect.any(Number)]]))
-    balancer.stop()
-    for (const api of apis) await api.kill('SIGTERM')
-  })
 })
-
-/** Sends each request to the next of those that said they were ready when last asked, as balancers do. */
-class Balancer {
-  readonly outcomes = new Map<string, number>()
-  private readonly ready = new Set<number>()
-  private turn = 0
-  private readonly timer: NodeJS.Timeout
-
-  constructor(private readonly ports: readonly number[]) {
-    this.timer = setInterval(() => void this.poll(), 100)
-  }
-
-  async untilAllReady(): Promise<void> {
-    await waitFor(() => this.ready.size === this.ports.length, { what: 'all to be ready' })
-  }
-
-  async forward(path: string, key: string): Promise<void> {
-    const ports = [...this.ready]
-    const port = ports[(this.turn += 1) % ports.length]
-    const outcome = await new Promise<string>((resolve) => {
-      const request = httpRequest({ host: '127.0.0.1', port, path, headers: { authorization: `Bearer ${key}` } })
-      request.once('response', (response: IncomingMessage) => {
-        response.resume().once('end', () => resolve(String(response.statusCode)))
-      })
-      request.once('error', (error) => resolve(error.message)).end()
-    })
-    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1)
-  }
-
-  stop(): void {
-    clearInterval(this.timer)
-  }
-
-  private async poll(): Promise<void> {
-    for (const port of this.ports) {
-      const isReady = await statusOf(`http://127.0.0.1:${port}/readyz`).then(
-        (status) => status === 200,
-        () => false,
-      )
-      if (isReady) this.ready.add(port)
-      else this.ready.delete(port)
-    }
-  }
-}
