@@ -1,6 +1,6 @@
 /**
  * Writes the files that are made from the code: the OpenAPI document, the pages of the configuration and
- * of the metrics, and .env.example.
+ * of the metrics, .env.example, and the schema of the Helm chart's values.
  * With --check it writes nothing and fails if one of them differs. Run it on the compiled build: `npm run generate`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { configurationPage, createLogger, environmentExample, loadConfig } from 
 import { ApiMetrics } from '../dist/apps/api/src/health/api-metrics.js'
 import { WorkerMetrics } from '../dist/apps/worker/src/health/worker-metrics.js'
 import { format, resolveConfig } from 'prettier'
+import { chartSchema } from './chart-schema.mjs'
 import { metricsPage } from './metrics-page.mjs'
 
 const pathOf = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
@@ -33,6 +34,10 @@ const files = {
     metricsPage({ 'Of an api': app.get(ApiMetrics).registry, 'Of a worker': new WorkerMetrics().registry }),
   ),
   '.env.example': environmentExample(),
+  'deploy/helm/memoryguard/values.schema.json': await pretty(
+    'deploy/helm/memoryguard/values.schema.json',
+    JSON.stringify(chartSchema()),
+  ),
 }
 
 const read = (file) => {
