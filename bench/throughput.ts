@@ -1,19 +1,21 @@
 /**
  * Throughput from POST to stored result: load generator, api, worker, broker and database on the same machine.
  *
- *   npm run bench:throughput -- [--broker redis|postgres] [--requests 20000] [--connections 128] [--runs 3] [--tracing]
+ *   npm run bench:throughput -- [--broker redis|postgres] [--requests 20000] [--connections 128] [--runs 3] [--wait]
+ *     [--tracing] [--against FOLDER]
  *
- * With `--tracing` a tenth of the requests is traced, and sent to a collector in this process.
+ * With `--wait` each request waits for its result (`Prefer: wait=20`), and p50 and p99 are times from POST to result.
+ * With `--tracing` a tenth of the requests is traced, and sent to a collector in this process. With `--against` the
+ * runs alternate with those of another built checkout, so that both meet the same noise of the machine.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import pg from 'pg'
 import { cpuSecondsOf } from './support/cpu-time.js'
-import { startStack, type BrokerKind } from '../test/support/stack.js'
+import { runLoad } from './support/run-load.js'
+import { queryNumber } from '../test/support/query.js'
+import { startStack, type BrokerKind, type Stack } from '../test/support/stack.js'
 import { waitFor } from '../test/support/wait-for.js'
 
 const { values } = parseArgs({
@@ -23,32 +25,53 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '128' },
     runs: { type: 'string', default: '3' },
     warmup: { type: 'string', default: '5000' },
+    wait: { type: 'boolean', default: false },
     tracing: { type: 'boolean', default: false },
+    against: { type: 'string' },
   },
 })
+const broker = values.broker as BrokerKind
+const connections = Number(values.connections)
+const waitSeconds = values.wait ? 20 : 0
 
-const generator = fileURLToPath(new URL('./support/load-generator.js', import.meta.url))
-
-/** CPU seconds by part; the generator's are this process's ended children. */
-const cpuByPart = (): Record<string, number> => ({
-  api: cpuSecondsOf(stack.api.pid),
-  worker: stack.workers.reduce((total, { pid }) => total + cpuSecondsOf(pid), 0),
-  ...(stack.redis && { redis: cpuSecondsOf(stack.redis.pid) }),
-  postgres: cpuSecondsOf(stack.postgresPid),
+/** CPU seconds by part. */
+const readCpu = ({ api, workers, redis, postgresPid }: Stack): Readonly<Record<string, number>> => ({
+  api: cpuSecondsOf(api.pid),
+  worker: workers.reduce((total, { pid }) => total + cpuSecondsOf(pid), 0),
+  ...(redis && { redis: cpuSecondsOf(redis.pid) }),
+  postgres: cpuSecondsOf(postgresPid),
 })
 
-const load = async (url: string, key: string, requests: number): Promise<string> => {
-  const child = spawn(process.execPath, [generator, url, key, String(requests), values.connections], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+/** Sends predictions and waits until each has its stored result. */
+const measure = async (stack: Stack, requests: number) => {
+  const last = await queryNumber(stack.databaseUrl, 'SELECT coalesce(max(id), 0)::int AS number FROM predictions')
+  const stored = 'SELECT count(*)::int AS number FROM predictions WHERE id > $1 AND risk_score IS NOT NULL'
+  const before = readCpu(stack)
+  const startedAt = performance.now()
+  const load = await runLoad({ url: stack.url, key: stack.key, requests, connections, waitSeconds })
+  const postedAt = performance.now()
+  await waitFor(async () => (await queryNumber(stack.databaseUrl, stored, [last])) >= requests, {
+    what: 'every result',
+    timeoutMs: 120_000,
+    intervalMs: 10,
   })
-  let line = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (line += chunk))
-  const [code] = (await once(child, 'close')) as [number]
-  if (code !== 0) throw new Error(`The load generator ended with ${code}`)
-  return line.trim()
+  const seconds = (performance.now() - startedAt) / 1000
+  const cpuMicroseconds = Object.entries(readCpu(stack)).map(([part, total]) => {
+    const used = total - (before[part] ?? 0)
+    return [part, Math.round((used * 1e6) / requests)] as const
+  })
+  return {
+    seconds: Number(seconds.toFixed(2)),
+    tail: Number((seconds - (postedAt - startedAt) / 1000).toFixed(2)),
+    perSecond: Math.round(requests / seconds),
+    cpuMicroseconds: {
+      ...Object.fromEntries(cpuMicroseconds),
+      sum: cpuMicroseconds.reduce((sum, [, each]) => sum + each, 0),
+    },
+    load,
+  }
 }
 
-const broker = values.broker as BrokerKind
 let exports = 0
 const collector = createServer((request, response) => {
   exports += 1
@@ -57,45 +80,25 @@ const collector = createServer((request, response) => {
 await once(collector.listen(0, '127.0.0.1'), 'listening')
 const { port: collectorPort } = collector.address() as AddressInfo
 const env = values.tracing ? { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collectorPort}` } : {}
-const stack = await startStack({ broker, durable: true, logs: 'inherit', env })
-const database = new pg.Client(stack.databaseUrl)
-await database.connect()
-const countStored = async (): Promise<number> => {
-  const { rows } = await database.query(`SELECT count(*)::int AS stored FROM predictions WHERE risk_score IS NOT NULL`)
-  return rows[0].stored
-}
+
+const stacks: Stack[] = []
 try {
-  let expected = Number(values.warmup)
-  await load(stack.url, stack.key, expected)
-  await waitFor(async () => (await countStored()) >= expected, { what: 'the warm-up', timeoutMs: 120_000 })
+  for (const root of [undefined, ...(values.against === undefined ? [] : [values.against])]) {
+    const stack = await startStack({ broker, durable: true, logs: 'inherit', env, ...(root !== undefined && { root }) })
+    stacks.push(stack)
+    await measure(stack, Number(values.warmup))
+  }
   for (let run = 1; run <= Number(values.runs); run += 1) {
-    const requests = Number(values.requests)
-    expected += requests
-    const before = cpuByPart()
-    const startedAt = performance.now()
-    const accepted = await load(stack.url, stack.key, requests)
-    const postedAt = performance.now()
-    await waitFor(async () => (await countStored()) >= expected, {
-      what: 'every result',
-      timeoutMs: 120_000,
-      intervalMs: 10,
-    })
-    const seconds = (performance.now() - startedAt) / 1000
-    const tail = (performance.now() - postedAt) / 1000
-    const after = cpuByPart()
-    const cpuMicroseconds = Object.fromEntries(
-      Object.entries(after).map(([part, total]) => [
-        part,
-        Math.round(((total - (before[part] ?? 0)) * 1e6) / requests),
-      ]),
-    )
-    const rate = Math.round(requests / seconds)
-    process.stdout.write(
-      `${JSON.stringify({ broker, tracing: values.tracing, exports, run, requests, seconds: Number(seconds.toFixed(2)), tail: Number(tail.toFixed(2)), perSecond: rate, cpuMicroseconds, load: JSON.parse(accepted) })}\n`,
-    )
+    for (const [index, stack] of stacks.entries()) {
+      const requests = Number(values.requests)
+      const figures = await measure(stack, requests)
+      const of = index === 0 ? 'this' : values.against
+      process.stdout.write(
+        `${JSON.stringify({ of, broker, wait: values.wait, tracing: values.tracing, exports, run, requests, ...figures })}\n`,
+      )
+    }
   }
 } finally {
-  await database.end()
-  await stack.stop()
+  for (const stack of stacks) await stack.stop()
   collector.close()
 }

@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { query, queryNumber } from '../../test/support/query.js'
 import type { Stack } from '../../test/support/stack.js'
 import { waitFor } from '../../test/support/wait-for.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
+import { runLoad } from '../support/run-load.js'
 
-const generator = fileURLToPath(new URL('../support/load-generator.js', import.meta.url))
 const connections = 128
 
 /** What a prediction costs from POST to its stored result. */
@@ -36,13 +33,7 @@ export const measureWrites = async (stack: Stack, requests: number): Promise<Wri
 const load = async (stack: Stack, requests: number) => {
   const [last] = await query<{ id: string }>(stack.databaseUrl, 'SELECT coalesce(max(id), 0) AS id FROM predictions')
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [generator, stack.url, stack.key, String(requests), String(connections)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let line = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (line += chunk))
-  const [code] = (await once(child, 'close')) as [number]
-  if (code !== 0) throw new Error(`The load generator ended with ${code}`)
+  const result = await runLoad({ url: stack.url, key: stack.key, requests, connections })
   const stored = 'SELECT count(*)::int AS number FROM predictions WHERE id > $1 AND risk_score IS NOT NULL'
   await waitFor(async () => (await queryNumber(stack.databaseUrl, stored, [last?.id ?? 0])) >= requests, {
     what: 'every result',
@@ -50,5 +41,5 @@ const load = async (stack: Stack, requests: number) => {
     intervalMs: 20,
   })
   const seconds = (performance.now() - startedAt) / 1000
-  return { seconds, result: JSON.parse(line) as { readonly p50Ms: number; readonly p99Ms: number } }
+  return { seconds, result }
 }

@@ -2,16 +2,17 @@
  * A closed-loop HTTP load generator that costs little itself: raw sockets, one request in flight on each, and no
  * parsing beyond the status and the length. Runs as a process of its own:
  *
- *   node load-generator.js URL KEY REQUESTS CONNECTIONS
+ *   node load-generator.js URL KEY REQUESTS CONNECTIONS [WAIT_SECONDS]
  *
- * and prints one line of JSON: { seconds, statuses, p50Ms, p99Ms }.
+ * and prints one line of JSON, a `LoadResult`.
  */
 import { connect } from 'node:net'
 
-const [url = '', key = '', requestText = '0', connectionText = '1'] = process.argv.slice(2)
+const [url = '', key = '', requestText = '0', connectionText = '1', waitText = '0'] = process.argv.slice(2)
 const { hostname, port } = new URL(url)
 const total = Number(requestText)
 const connections = Number(connectionText)
+const prefer = Number(waitText) > 0 ? `Prefer: wait=${waitText}\r\n` : ''
 
 const bodyOf = (index: number): string =>
   JSON.stringify({
@@ -28,7 +29,7 @@ const bodyOf = (index: number): string =>
 const requestOf = (index: number): string => {
   const body = bodyOf(index)
   return (
-    `POST /v1/predictions HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${key}\r\n` +
+    `POST /v1/predictions HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${key}\r\n${prefer}` +
     `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   )
 }

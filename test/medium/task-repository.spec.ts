@@ -223,7 +223,29 @@ describe('task repository', () => {
     expect(rows).toEqual([{ tasks: 2, predictions: 2 }])
   })
 
-  it('claims and stores by key, even where the table was young when the statement was planned', async () => {
+  it('reads by one statement what is asked for at once', async () => {
+    const stored = await predictions.submit([newPrediction(), newPrediction(), newPrediction()])
+    const ids = stored.map(({ id }) => id)
+    let statements = 0
+    const counted = new Proxy(database.prepared, {
+      get: (target, name) => {
+        if (name === 'query') statements += 1
+        return Reflect.get(target, name)
+      },
+    })
+    const reader = new PredictionRepository(
+      database.dataSource,
+      counted,
+      new TaskRepository(database.dataSource, counted),
+    )
+    const wanted = [...ids.toReversed(), 999_999_999]
+    const views = await Promise.all(wanted.map((id) => reader.find(id)))
+    expect(views.map((view) => view?.id ?? null)).toEqual([...ids.toReversed(), null])
+    expect(views[0]?.taskId).toBe(stored[2]?.taskId)
+    expect(statements).toBe(1)
+  })
+
+  it('claims, stores and reads by key, even where the table was young when the statement was planned', async () => {
     const { taskId } = newPrediction()
     const plans: string[] = []
     const explain = new Proxy(database.prepared, {
@@ -238,13 +260,18 @@ describe('task repository', () => {
     })
     const explained = new TaskRepository(database.dataSource, explain)
     await explained.claim([{ taskId, attempt: 1 }], 'worker1', 60)
-    await new PredictionRepository(database.dataSource, explain, explained).storeRisks([
-      { taskId, attempt: 1, riskScore: 0.5, riskCategory: 'low', outputs: {} },
-    ])
-    expect(plans).toHaveLength(2)
-    for (const plan of plans) {
+    const explainedPredictions = new PredictionRepository(database.dataSource, explain, explained)
+    await explainedPredictions.storeRisks([{ taskId, attempt: 1, riskScore: 0.5, riskCategory: 'low', outputs: {} }])
+    await explainedPredictions.find(1)
+    expect(plans).toHaveLength(3)
+    const [claim, store, read] = plans
+    for (const plan of [claim, store]) {
       expect(plan).toMatch(/Index Scan using tasks_pkey[^\n]*\n +Index Cond: \(id = ANY/)
       expect(plan).toMatch(/Index Scan using predictions_pkey[^\n]*\n +Index Cond: \(id = /)
+    }
+    expect(read).toMatch(/Index Scan using predictions_pkey[^\n]*\n +Index Cond: \(id = ANY/)
+    expect(read).toMatch(/Index Scan using tasks_pkey[^\n]*\n +Index Cond: \(id = p\.task_id/)
+    for (const plan of plans) {
       expect(plan).not.toMatch(/(Seq|Bitmap Heap) Scan on (tasks|predictions)/)
     }
   })

@@ -3,7 +3,8 @@ import { processPrediction, type TaskState } from '#libs/tasks/contracts'
 import { stepRows, walk, type ListPage, type WalkStep } from '../lists/bounded-walk.js'
 import { ListReads } from '../lists/list-reads.js'
 import { areUnfinishedFew, Conditions, endKind, sourcesOfStates } from '../lists/list-sources.js'
-import { predictionColumns, type PredictionView } from './prediction.repository.js'
+import type { PredictionView } from './prediction.repository.js'
+import { predictionColumns } from './predictions.sql.js'
 
 export interface PredictionFilter {
   readonly userId?: number | undefined

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common'
+import { MicroBatcher, type Settled } from '#libs/platform'
 import { generateExplanation, processPrediction, type TaskState } from '#libs/tasks/contracts'
 import { DataSource } from 'typeorm'
 import type { StoredOutput } from './prediction.entity.js'
 import { PreparedStatements } from '../connection/prepared-statements.js'
 import { firstAttempt, type EnqueueableTask } from '../tasks/enqueue-row.js'
 import { findByKey, storedBefore, type StoredSubmission, type Submission } from '../tasks/submission.js'
-import { storeExplainedPredictions, storePredictions } from './predictions.sql.js'
+import { readPredictions, storeExplainedPredictions, storePredictions } from './predictions.sql.js'
 import { TaskRepository } from '../tasks/task.repository.js'
 import { settleRisks } from '../tasks/settle.sql.js'
 
@@ -58,11 +59,8 @@ export interface PredictionView {
   readonly finishedAt: Date | null
 }
 
-/** The columns of a `PredictionView`, of a prediction `p` and its task `t`. */
-export const predictionColumns = `p.id::float8 AS id, p.task_id AS "taskId", p.batch_id AS "batchId", p.external_id::float8 AS "externalId",
-  p.user_id::float8 AS "userId", p.model, p.health_metrics AS "healthMetrics", p.warnings, p.risk_score AS "riskScore",
-  p.risk_category AS "riskCategory", p.outputs, t.state, t.error_code AS "errorCode", t.error_message AS "errorMessage",
-  p.created_at AS "createdAt", t.started_at AS "startedAt", t.finished_at AS "finishedAt"`
+/** Most predictions of one SELECT, and the longest wait for company while another one is under way. */
+const readBatch = { maxSize: 256, maxInFlight: 2, maxWaitMs: 1 }
 
 const tasksOf = ({ taskId, explanation }: NewPrediction): readonly EnqueueableTask[] => {
   const task = firstAttempt(taskId, processPrediction.name, 'predictions')
@@ -72,6 +70,11 @@ const tasksOf = ({ taskId, explanation }: NewPrediction): readonly EnqueueableTa
 /** Predictions and, in the same statements, the tasks that compute them. */
 @Injectable()
 export class PredictionRepository {
+  private readonly reads = new MicroBatcher<number, PredictionView | null>({
+    ...readBatch,
+    flush: (ids) => this.findAll(ids),
+  })
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly prepared: PreparedStatements,
@@ -137,11 +140,14 @@ export class PredictionRepository {
     )
   }
 
-  async find(id: number): Promise<PredictionView | null> {
-    const [view]: PredictionView[] = await this.dataSource.query(
-      `SELECT ${predictionColumns} FROM predictions p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1`,
-      [id],
-    )
-    return view ?? null
+  /** Reads that come together share a statement, as those of all who are notified of results that were stored together. */
+  find(id: number): Promise<PredictionView | null> {
+    return this.reads.add(id)
+  }
+
+  private async findAll(ids: readonly number[]): Promise<readonly Settled<PredictionView | null>[]> {
+    const views = await this.prepared.query<PredictionView>(readPredictions, [ids])
+    const byId = new Map(views.map((view) => [view.id, view]))
+    return ids.map((id) => ({ value: byId.get(id) ?? null }))
   }
 }

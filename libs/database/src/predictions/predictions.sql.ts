@@ -41,3 +41,14 @@ export const storeExplainedPredictions = store(`, explanation_tasks AS (
     SELECT t.prediction_id, i."explainedOutput", i."explanationTaskId"
     FROM t JOIN input i ON i."taskId" = t.id WHERE i."explanationTaskId" IS NOT NULL
   )`)
+
+/** The columns of a `PredictionView`, of a prediction `p` and its task `t`. */
+export const predictionColumns = `p.id::float8 AS id, p.task_id AS "taskId", p.batch_id AS "batchId", p.external_id::float8 AS "externalId",
+  p.user_id::float8 AS "userId", p.model, p.health_metrics AS "healthMetrics", p.warnings, p.risk_score AS "riskScore",
+  p.risk_category AS "riskCategory", p.outputs, t.state, t.error_code AS "errorCode", t.error_message AS "errorMessage",
+  p.created_at AS "createdAt", t.started_at AS "startedAt", t.finished_at AS "finishedAt"`
+
+/** Reads predictions with the states of their tasks, one by one by their keys; `$1` is an array of ids. */
+export const readPredictions = `
+  SELECT ${predictionColumns} FROM predictions p, LATERAL (SELECT * FROM tasks WHERE id = p.task_id OFFSET 0) t
+  WHERE p.id = ANY ($1::bigint[])`
