@@ -26,7 +26,7 @@ export interface StackOptions {
   /** More arguments of the Redis server's command line. */
   readonly redisArgs?: readonly string[]
   /** The database, if the stack is not to start one; it is stopped with the stack. */
-  readonly postgres?: RestartablePostgres
+  readonly postgres?: RestartablePostgres & { readonly isMigrated: boolean }
   /** Number of worker processes. Default 1. */
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
@@ -114,7 +114,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { broker, workers: workerCount = 1, logs = 'ignore', root = repository } = options
   const main = `${root}/dist/bin/memoryguard.js`
-  const isPlain = options.durable !== true && options.root === undefined
+  const isPlain = options.durable !== true && options.root === undefined && options.postgres === undefined
   const template = isPlain ? findTemplate(broker) : undefined
   const [postgres, redis] = await Promise.all([
     options.postgres ?? startOwnPostgres(template, options.durable ?? false),
@@ -150,7 +150,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     programs.push(program)
     return program
   }
-  const migration = template === undefined ? await run('migrate', ['migrate']).exited : 0
+  const isMigrated = options.postgres?.isMigrated ?? template !== undefined
+  const migration = isMigrated ? 0 : await run('migrate', ['migrate']).exited
   if (migration !== 0) throw new Error(`The migration ended with ${migration}`)
 
   const stack: Stack = {

@@ -6,7 +6,7 @@ import { print } from '../output.js'
 export const migrateCommand = (): Command =>
   new Command('migrate').description('create or update the tables in the database').action(async () => {
     const { loadConfig, readEnvironment } = await import('#libs/platform')
-    const { assertConnectionsFit, createDataSource, explainFailure, isDatabaseFailure, runMigrations } =
+    const { assertConnectionsFit, createDataSource, explainFailure, isDatabaseFailure, readMigrations, runMigrations } =
       await import('#libs/database')
     const { migrateBroker } = await import('#libs/tasks')
     const { checkRedis } = await import('../start/broker-check.js')
@@ -24,7 +24,8 @@ export const migrateCommand = (): Command =>
       await dataSource.initialize()
       const applied = await runMigrations(dataSource)
       await migrateBroker(config)
-      print(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
+      const { newer } = await readMigrations(dataSource)
+      print(describe(applied, newer))
     } catch (cause) {
       if (!isDatabaseFailure(cause)) throw cause
       throw new CommandError(explainFailure(cause, variable).sentence, { cause })
@@ -32,3 +33,9 @@ export const migrateCommand = (): Command =>
       if (dataSource.isInitialized) await dataSource.destroy()
     }
   })
+
+const describe = (applied: readonly string[], newer: readonly string[]): string => {
+  if (applied.length > 0) return `Applied ${applied.join(', ')}.`
+  if (newer.length === 0) return 'The database is up to date.'
+  return `A newer version of MemoryGuard has migrated the database (${newer.join(', ')}). Nothing was changed.`
+}

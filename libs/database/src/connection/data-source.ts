@@ -150,7 +150,10 @@ export const connectWhenMigrated = async (
       if (!dataSource.isInitialized) await dataSource.initialize()
       if (!isFit) await assertConnectionsFit(config)
       isFit = true
-      if (await isMigrated(dataSource)) return
+      const { pending, newer } = await readMigrations(dataSource)
+      if (newer.length > 0 && pending.length === 0)
+        log.warn({ migrations: newer }, 'database migrated by a newer version; this one works with what that adds')
+      if (pending.length === 0) return
       await assertNoForeignTables(dataSource)
       reason = 'The database schema is not up to date: run `npx memoryguard migrate`. Waiting for it.'
     } catch (error) {
@@ -163,6 +166,3 @@ export const connectWhenMigrated = async (
     await new Promise((resolve) => setTimeout(resolve, retryMs))
   }
 }
-
-const isMigrated = async (dataSource: DataSource): Promise<boolean> =>
-  (await readMigrations(dataSource)).pending.length === 0

@@ -6,6 +6,8 @@ export interface MigrationState {
   readonly applied: readonly string[]
   /** Of this version, and not applied yet. */
   readonly pending: readonly string[]
+  /** Applied by a newer version: this one works with what they add. */
+  readonly newer: readonly string[]
 }
 
 /** Only reads: TypeORM's own check would create its table and so collide with a migration that is just running. */
@@ -15,10 +17,14 @@ export const readMigrations = async (dataSource: DataSource): Promise<MigrationS
     `SELECT count(*) = 2 AS exists FROM pg_attribute
      WHERE attrelid = to_regclass('migrations') AND attname IN ('name', 'timestamp')`,
   )
-  if (!table?.exists) return { applied: [], pending: own }
+  if (!table?.exists) return { applied: [], pending: own, newer: [] }
   const rows: { name: string }[] = await dataSource.query('SELECT name FROM migrations ORDER BY id')
   const applied = rows.map(({ name }) => name)
-  return { applied, pending: own.filter((name) => !applied.includes(name)) }
+  return {
+    applied,
+    pending: own.filter((name) => !applied.includes(name)),
+    newer: applied.filter((name) => !own.includes(name)),
+  }
 }
 
 /** Every table that the migrations make. */
