@@ -55,8 +55,11 @@ const postgresParts = [
   'seq % 2 = 0',
 ] as const
 
+/** What the keys of the queue begin with. */
+const keyStart = '{memoryguard:predictions}:predictions:'
+
 const isLost = (key: string, parts: readonly string[]): boolean => {
-  const name = key.slice(key.lastIndexOf('{memoryguard}:predictions:') + '{memoryguard}:predictions:'.length)
+  const name = key.slice(keyStart.length)
   if (name.endsWith(':lock')) return parts.includes('locks')
   if (name.startsWith('task-')) return parts.includes('half of the jobs') && /^task-.{35}[0-7]/.test(name)
   return parts.includes(name)
@@ -69,7 +72,7 @@ const loseOf = async (stack: Stack, parts: readonly string[]): Promise<void> => 
     return
   }
   const client = new Redis(stack.redis.url)
-  const keys = (await client.keys('{memoryguard}:*')).filter((key) => isLost(key, parts))
+  const keys = (await client.keys(`${keyStart}*`)).filter((key) => isLost(key, parts))
   if (keys.length > 0) await client.unlink(keys)
   await client.quit()
 }

@@ -74,7 +74,7 @@ describe.runIf(hasRedis())('a worker whose connections to Redis are dead, and no
       },
       {
         connection: { url: stack.redis?.url ?? '', maxRetriesPerRequest: null },
-        prefix: '{memoryguard}',
+        prefix: '{memoryguard:predictions}',
         removeOnComplete: { count: 0 },
         // Tasks of the tests before may wait too.
         concurrency: 10,

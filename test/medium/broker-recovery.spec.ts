@@ -59,7 +59,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
     it.each(['wait', 'delayed', 'meta', 'marker'])(
       'B1: is not writable while the key %s is of another type, which the reconciler removes',
       async (name) => {
-        const key = `{memoryguard}:predictions:${name}`
+        const key = `{memoryguard:predictions}:predictions:${name}`
         const client = new Redis(test.redis?.url ?? '')
         await client.del(key)
         await client.set(key, 'junk')
@@ -104,7 +104,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
         isTaken = true
         await finished
       },
-      { ...brokerOptions(test.database.config, 'consumer'), concurrency: 1 },
+      { ...brokerOptions(test.database.config, 'consumer', 'predictions'), concurrency: 1 },
     )
     test.consumers.push(holder)
     await waitFor(() => isTaken, { what: 'the job to be taken' })
@@ -120,7 +120,7 @@ describeOnBothBrokers('the broker, with what the database knows', (kind) => {
     expect(await test.broker.depth('predictions')).toEqual({ waiting: 4, active: 1, delayed: 0 })
     if (test.redis) {
       const client = new Redis(test.redis.url)
-      await client.del('{memoryguard}:predictions:wait')
+      await client.del('{memoryguard:predictions}:predictions:wait')
       await client.quit()
       await age(10)
       expect(await reconciler.run(queueNames)).toBe(41)

@@ -42,7 +42,7 @@ describeOnBothBrokers('consumers', (kind) => {
       log,
     )
     const worker = new Worker('predictions', (job) => delivered.outcomeOf(job), {
-      ...brokerOptions(database.config, 'consumer'),
+      ...brokerOptions(database.config, 'consumer', 'predictions'),
       autorun: false,
       concurrency: 2,
       removeOnComplete: { count: 0 },

@@ -30,10 +30,13 @@ export const startRedis = async (more: readonly string[] = []): Promise<RedisSer
   const folder = mkdtempSync(join(tmpdir(), 'memoryguard-redis-'))
   const port = await findFreePort('127.0.0.1')
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes']
+  return startServer(port, folder, [...args, '--appendfsync', 'everysec', '--save', '', ...more])
+}
+
+/** Starts `redis-server` with these arguments, which have it listen on a port and keep its files in a folder. */
+export const startServer = async (port: number, folder: string, args: readonly string[]): Promise<RedisServer> => {
   const launch = async () => {
-    const server = spawn('redis-server', [...args, '--appendfsync', 'everysec', '--save', '', ...more], {
-      stdio: 'ignore',
-    })
+    const server = spawn('redis-server', args, { stdio: 'ignore' })
     await waitFor(() => isResponding(port), { what: 'Redis to respond' })
     return server
   }

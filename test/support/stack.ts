@@ -27,6 +27,8 @@ export interface StackOptions {
   readonly redisArgs?: readonly string[]
   /** The database, if the stack is not to start one; it is stopped with the stack. */
   readonly postgres?: RestartablePostgres & { readonly isMigrated: boolean }
+  /** The Redis of `broker: 'redis'`, if the stack is not to start one. */
+  readonly brokerUrl?: string
   /** Number of worker processes. Default 1. */
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
@@ -118,8 +120,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   const template = isPlain ? findTemplate(broker) : undefined
   const [postgres, redis] = await Promise.all([
     options.postgres ?? startOwnPostgres(template, options.durable ?? false),
-    broker === 'redis' ? startRedis(options.redisArgs) : undefined,
+    broker === 'redis' && options.brokerUrl === undefined ? startRedis(options.redisArgs) : undefined,
   ])
+  const brokerUrl = options.brokerUrl ?? redis?.url
   const port = options.port ?? (await findFreePort('127.0.0.1'))
   const url = `http://127.0.0.1:${port}`
   const models = options.testModels ? makeModelsFolder() : undefined
@@ -129,7 +132,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   const env: NodeJS.ProcessEnv = {
     PATH: `${process.env['PATH']}:${mark}`,
     DATABASE_URL: postgres.url,
-    ...(redis && { BROKER_URL: redis.url }),
+    ...(brokerUrl !== undefined && { BROKER_URL: brokerUrl }),
     PORT: String(port),
     ADMIN_API_KEY: key,
     MODELS_DIR: models ?? `${repository}/models`,

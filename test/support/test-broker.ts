@@ -76,7 +76,7 @@ export const startTestBroker = async (kind: BrokerKind): Promise<TestBroker> => 
         async (job) => {
           seen.push(job)
         },
-        { ...brokerOptions(database.config, 'consumer'), concurrency: 1, removeOnComplete: { count: 0 } },
+        { ...brokerOptions(database.config, 'consumer', queue), concurrency: 1, removeOnComplete: { count: 0 } },
       )
       consumer.on('error', () => undefined)
       consumers.push(consumer)

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { MemoryGuardError, parseCeleryUrl, withinTime, type CeleryAddress } from '#libs/platform'
+import { MemoryGuardError, parseCeleryUrl, redisOptions, withinTime, type CeleryAddress } from '#libs/platform'
 import { Redis, type RedisOptions } from 'ioredis'
 
 /** Longest time until a connection is made, until a command has its reply, and between two attempts, in milliseconds. */
@@ -21,22 +20,15 @@ const addressOf = (name: string, url: string): CeleryAddress => {
   return parsed.address
 }
 
-const optionsOf = ({ host, port, family, database, username, password, ...tls }: CeleryAddress): RedisOptions => ({
-  host,
-  port,
-  family,
-  db: database,
-  ...(username !== undefined && { username }),
-  ...(password !== undefined && { password }),
-  ...(tls.isSecure && {
-    tls: {
-      rejectUnauthorized: tls.checksCertificate,
-      ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile) }),
-    },
-  }),
+const retryStrategy = (times: number): number => Math.min(50 * times, longestRetryMs)
+
+const optionsOf = (address: CeleryAddress): RedisOptions => ({
+  ...redisOptions(address),
   lazyConnect: true,
   connectTimeout: connectMs,
-  retryStrategy: (times: number) => Math.min(50 * times, longestRetryMs),
+  retryStrategy,
+  sentinelRetryStrategy: retryStrategy,
+  sentinelCommandTimeout: silenceMs,
   // A connection may outlive a failover: it leads to what is a replica now.
   reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
 })

@@ -1,4 +1,10 @@
-export { parseBrokerUrl, type BrokerAddress } from './config/broker-url.js'
+export {
+  nameOfHost,
+  parseBrokerUrl,
+  type BrokerAddress,
+  type HostAndPort,
+  type SentinelAddress,
+} from './config/broker-url.js'
 export { parseCeleryUrl, type CeleryAddress } from './config/celery-url.js'
 export { loadConfig, readEnvironment, type CeleryConfig, type Config, type OidcConfig } from './config/load-config.js'
 export { variables } from './config/variables.js'
@@ -18,6 +24,7 @@ export { PeriodicLoop } from './periodic-loop.js'
 export { CONFIG, LOGGER, PlatformModule } from './platform.module.js'
 export { isPublicAddress } from './public-address.js'
 export { reasonOf } from './reason-of.js'
+export { redisOptions, redisTls, type RedisAddress } from './redis-options.js'
 export { codeField, explainError, runAsProcess } from './run-as-process.js'
 export { runServer, untilAskedToStop } from './run-server.js'
 export { withinTime } from './time-limit.js'

@@ -55,6 +55,9 @@ export class Reconciler {
       await this.broker.setPaused(queue, paused.has(queue))
       if (!paused.has(queue)) total += await this.reconcile(queue)
     }
+    // Last: what waited there is enqueued in the place of this version by now.
+    const older = await this.broker.removeOlderKeys()
+    if (older > 0) this.log.info({ keys: older }, 'queues of an older version removed from the broker')
     return total
   }
 

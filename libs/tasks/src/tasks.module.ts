@@ -38,8 +38,7 @@ export class TasksModule {
       module: TasksModule,
       global: true,
       imports: [
-        BullModule.forRoot(brokerOptions(config, 'producer')),
-        BullModule.registerQueue(...queueNames.map((name) => ({ name }))),
+        BullModule.registerQueue(...queueNames.map((name) => ({ name, ...brokerOptions(config, 'producer', name) }))),
       ],
       providers: services,
       exports: services,

@@ -1,4 +1,4 @@
-import { parseCeleryUrl, type CeleryConfig, type Config } from '#libs/platform'
+import { nameOfHost, parseCeleryUrl, type CeleryConfig, type Config } from '#libs/platform'
 import { withDatabase } from '../report/read-database.js'
 import { hasFacts, sectionOf } from '../report/section.js'
 import type { BrokerContents, CeleryFacts, DatabaseState, RedisState } from './celery-facts.js'
@@ -37,9 +37,10 @@ const readRedis = async (part: 'broker' | 'backend', url: string): Promise<Redis
 const whereOf = (url: string): string => {
   const parsed = parseCeleryUrl(url)
   if ('fault' in parsed) return ''
-  const { host, port, database, keyPrefix } = parsed.address
+  const { hosts, database, keyPrefix, sentinel } = parsed.address
+  const master = sentinel ? `, master ${sentinel.masterName}` : ''
   const prefix = keyPrefix === '' ? '' : `, keys ${keyPrefix}*`
-  return `${host.includes(':') ? `[${host}]` : host}:${port}, database ${database}${prefix}`
+  return `${hosts.map(nameOfHost).join(' ')}${master}, database ${database}${prefix}`
 }
 
 const readContents = async ({ brokerUrl, resultBackend, queues }: CeleryConfig): Promise<BrokerContents> => {

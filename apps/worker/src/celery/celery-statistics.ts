@@ -1,5 +1,5 @@
 import type { ComputeChild } from '#libs/ml'
-import { parseCeleryUrl, type Config } from '#libs/platform'
+import { nameOfHost, parseCeleryUrl, type Config } from '#libs/platform'
 
 /** Settings of the pool that a worker has now. */
 export interface PoolState {
@@ -37,7 +37,8 @@ export const describePool = ({ worker }: Config, { concurrency, children, soft, 
 export const describeBroker = (url: string): object => {
   const parsed = parseCeleryUrl(url)
   if ('fault' in parsed) return {}
-  const { host, port, username, database, isSecure } = parsed.address
+  const { hosts, username, database, isSecure } = parsed.address
+  const [{ host, port }, ...others] = hosts
   return {
     hostname: host,
     userid: username ?? null,
@@ -52,7 +53,7 @@ export const describeBroker = (url: string): object => {
     uri_prefix: null,
     heartbeat: 0,
     failover_strategy: 'round-robin',
-    alternates: [],
+    alternates: others.map(nameOfHost),
   }
 }
 

@@ -72,6 +72,6 @@ class Consumer extends Worker {
 export const createConsumerClass = (config: Config) =>
   class ConfiguredConsumer extends Consumer {
     constructor(queue: QueueName, processor: Processor) {
-      super(queue, processor, { ...brokerOptions(config, 'consumer'), ...consumerOptions(queue, config) })
+      super(queue, processor, { ...brokerOptions(config, 'consumer', queue), ...consumerOptions(queue, config) })
     }
   }

@@ -1,7 +1,29 @@
-/** Where the Redis of a `BROKER_URL` is, and who signs in. */
-export interface BrokerAddress {
+import { readQuery, splitUrl } from './broker-url-parts.js'
+import { fault, type Parsed } from './parsed.js'
+
+/** A host and its port. */
+export interface HostAndPort {
   readonly host: string
   readonly port: number
+}
+
+/** `host:port`, with the brackets of IPv6. */
+export const nameOfHost = ({ host, port }: HostAndPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+/** What sentinels are asked for, and who asks. */
+export interface SentinelAddress {
+  /** The name by which the sentinels know the master. */
+  readonly masterName: string
+  readonly username: string | undefined
+  readonly password: string | undefined
+}
+
+/** Where the Redis of a `BROKER_URL` is, and who signs in. */
+export interface BrokerAddress {
+  /** One server, a Redis Cluster, or a master that sentinels know. */
+  readonly kind: 'node' | 'cluster' | 'sentinel'
+  /** The server; some members of the cluster; or the sentinels. */
+  readonly hosts: readonly [HostAndPort, ...HostAndPort[]]
   readonly isSecure: boolean
   readonly username: string | undefined
   readonly password: string | undefined
@@ -9,65 +31,82 @@ export interface BrokerAddress {
   readonly database: number
   /** Version of IP that the host's name is resolved to; 0 for either. */
   readonly family: 0 | 4 | 6
+  /** Present for `kind: 'sentinel'`. */
+  readonly sentinel?: SentinelAddress
 }
 
-const defaultPort = 6379
-const families = { '0': 0, '4': 4, '6': 6 } as const
+const kinds = { '': 'node', '+cluster': 'cluster', '+sentinel': 'sentinel' } as const
+
+const examples = {
+  node: 'redis://:password@host:6379/0',
+  cluster: 'redis+cluster://:password@host1:6379,host2:6379',
+  sentinel: 'redis+sentinel://:password@host1:26379,host2:26379/master-name/0',
+} as const
 
 /**
- * Reads a `BROKER_URL` such as `rediss://user:password@host:6379/0`. The Redis client ignores what it does
- * not understand, and so connects elsewhere; here each such URL has a fault, which says what to write and no secret.
+ * Reads a `BROKER_URL` such as `rediss://user:password@host:6379/0`, `redis+cluster://host1:6379,host2:6379` or
+ * `redis+sentinel://host1:26379,host2:26379/master-name`. The Redis client ignores what it does not understand, and so
+ * connects elsewhere; here each such URL has a fault, which says what to write and no secret.
  */
-export const parseBrokerUrl = (text: string): { readonly address: BrokerAddress } | { readonly fault: string } => {
-  if (!/^rediss?:\/\//.test(text)) {
-    const isSocket = /^(unix|redis\+(unix|socket)):|^\//.test(text)
-    return fault(
-      `must be a Redis URL, starting with redis:// or rediss://${isSocket ? '; sockets in the file system are not supported' : ''}`,
-    )
-  }
-  if (!URL.canParse(text)) {
-    return fault(
-      'must be a URL such as redis://:password@host:6379/0; in a password write @ as %40, / as %2F, ? as %3F, # as %23',
-    )
-  }
-  const url = new URL(text)
-  const [username, password] = [decode(url.username), decode(url.password)]
-  const family = familyOf(url)
-  if (url.hostname === '') return fault('must name a host, such as redis://host:6379/0')
-  if (url.port === '0') return fault('must have a port from 1 to 65535')
-  if (url.hash !== '') return fault('must not contain #; in a password write it as %23')
-  if (username === undefined || password === undefined) {
-    return fault('has a % in its user or password that is not followed by two hexadecimal digits; write it as %25')
-  }
-  if (!/^\/?\d*$/.test(url.pathname)) {
-    return fault('must end with the number of a database, such as /0, or with the port')
-  }
-  if (family === undefined) return fault('has an option after ? that is not known; only family=0, 4 or 6 is')
+export const parseBrokerUrl = (text: string): Parsed<{ readonly address: BrokerAddress }> => {
+  const [, secure, form = ''] = /^redis(s?)(\+cluster|\+sentinel|):\/\//.exec(text) ?? []
+  if (secure === undefined) return fault(schemeFault(text))
+  const kind = kinds[form as keyof typeof kinds]
+  const url = splitUrl(text, kind)
+  if ('fault' in url) return fault(url.fault.replace('{example}', examples[kind]))
+  const path = readPath(kind, url.path)
+  if ('fault' in path) return path
+  const options = readQuery(url.query, kind)
+  if ('fault' in options) return options
   return {
     address: {
-      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: Number(url.port || defaultPort),
-      isSecure: url.protocol === 'rediss:',
-      username: username || undefined,
-      password: password || undefined,
-      database: Number(url.pathname.slice(1)),
-      family,
+      kind,
+      hosts: url.hosts,
+      isSecure: secure === 's',
+      username: url.username,
+      password: url.password,
+      database: path.database,
+      family: options.family,
+      ...(path.masterName !== undefined && {
+        sentinel: {
+          masterName: path.masterName,
+          username: options.sentinelUsername,
+          password: options.sentinelPassword,
+        },
+      }),
     },
   }
 }
 
-const fault = (words: string) => ({ fault: words })
-
-const decode = (text: string): string | undefined => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
+const schemeFault = (text: string): string => {
+  const isSocket = /^(unix|redis\+(unix|socket)):|^\//.test(text)
+  if (isSocket)
+    return 'must be a Redis URL, starting with redis:// or rediss://; sockets in the file system are not supported'
+  const sentinel = /^(redis-sentinel|sentinel):/.test(text)
+  return sentinel
+    ? `must have the sentinels and the name of their master in this form: ${examples.sentinel}`
+    : 'must be a Redis URL, starting with redis:// or rediss://, or with redis+cluster:// or redis+sentinel://'
 }
 
-const familyOf = ({ searchParams }: URL): 0 | 4 | 6 | undefined => {
-  if ([...searchParams.keys()].some((key) => key !== 'family')) return undefined
-  const family = searchParams.get('family') ?? '0'
-  return family === '0' || family === '4' || family === '6' ? families[family] : undefined
+/** What stands after the hosts. */
+const readPath = (
+  kind: BrokerAddress['kind'],
+  path: string,
+): Parsed<{ readonly database: number; readonly masterName?: string }> => {
+  switch (kind) {
+    case 'node':
+      return /^\/?\d*$/.test(path)
+        ? { database: Number(path.slice(1)) }
+        : fault('must end with the number of a database, such as /0, or with the port')
+    case 'cluster':
+      return /^\/?0?$/.test(path)
+        ? { database: 0 }
+        : fault('must end with the last port: a Redis Cluster has the one database 0')
+    case 'sentinel': {
+      const [, masterName, database = '0'] = /^\/([\w.-]+)(?:\/(\d*))?\/?$/.exec(path) ?? []
+      return masterName === undefined
+        ? fault(`must name the master that the sentinels know after the hosts: ${examples.sentinel}`)
+        : { database: Number(database), masterName }
+    }
+  }
 }

@@ -5,8 +5,8 @@ describe('a URL of Celery', () => {
   it('has the database in its path, and no prefix', () => {
     expect(parseCeleryUrl('redis://:secret@redis:6379/1')).toEqual({
       address: {
-        host: 'redis',
-        port: 6379,
+        kind: 'node',
+        hosts: [{ host: 'redis', port: 6379 }],
         isSecure: false,
         username: undefined,
         password: 'secret',
@@ -28,12 +28,19 @@ describe('a URL of Celery', () => {
     })
   })
 
+  it('may name sentinels and their master', () => {
+    expect(parseCeleryUrl('redis+sentinel://one,two/master/2?global_keyprefix=old-')).toMatchObject({
+      address: { kind: 'sentinel', database: 2, keyPrefix: 'old-', sentinel: { masterName: 'master' } },
+    })
+  })
+
   it.each([
     ['amqp://guest@rabbit//', /must be a Redis URL/],
     ['redis://redis/1?visibility_timeout=2', /option after \? that is not known/],
     ['rediss://redis/1?ssl_cert_reqs=maybe', /required or none/],
     ['rediss://redis/1?ssl_certfile=a.pem', /client certificate/],
-    ['sentinel://redis:26379/1', /must be a Redis URL/],
+    ['sentinel://redis:26379/1', /in this form: redis\+sentinel:/],
+    ['redis+cluster://one,two', /a Redis Cluster, which Celery cannot use/],
   ])('%s has a fault', (url, words) => {
     expect(parseCeleryUrl(url)).toEqual({ fault: expect.stringMatching(words) as string })
   })

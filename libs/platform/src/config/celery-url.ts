@@ -44,6 +44,9 @@ export const parseCeleryUrl = (text: string): { readonly address: CeleryAddress 
         }
       : parsed
   }
+  if (parsed.address.kind === 'cluster') {
+    return { fault: 'names a Redis Cluster, which Celery cannot use; name one server or sentinels' }
+  }
   return {
     address: {
       ...parsed.address,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from './load-config.js'
+import { parseBrokerUrl } from './broker-url.js'
 import { changedConfig, maskUrl, printableConfig } from './print-config.js'
 import { configWarnings } from './warnings.js'
 import { MemoryGuardError } from '../memory-guard-error.js'
@@ -131,6 +132,20 @@ describe('configuration', () => {
     expect(faultOf({ BROKER_PASSWORD: 'x' }).message).toContain('BROKER_PASSWORD: needs BROKER_URL')
   })
 
+  it('puts the passwords of Redis and of its sentinels into the URL that names several hosts', () => {
+    const password = 'p@ss/w:r%d#? +x'
+    const env = { BROKER_URL: 'redis+sentinel://one,two:26380/master/1', BROKER_SENTINEL_PASSWORD: password }
+    const { url = '' } = loadConfig({ ...env, BROKER_PASSWORD: 'other' }).broker
+    expect(url).toMatch(/^redis\+sentinel:\/\/:other@one,two:26380\/master\/1\?sentinel_password=/)
+    expect(parseBrokerUrl(url)).toMatchObject({ address: { password: 'other', sentinel: { password } } })
+    expect(loadConfig({ ...env, BROKER_URL: url.replace(':other@', '') }).broker.url).toContain('sentinel_password=p')
+    const different = faultOf({ ...env, BROKER_URL: url, BROKER_SENTINEL_PASSWORD: 'canary' })
+    expect(different.message).toMatch(/BROKER_SENTINEL_PASSWORD: differs/)
+    expect(faultOf({ ...env, BROKER_URL: 'redis://one' }).message).toMatch(
+      /BROKER_SENTINEL_PASSWORD: needs a BROKER_URL that names sentinels/,
+    )
+  })
+
   it('E7: puts the password into the direct URL too, unless it has its own', () => {
     const password = 'p@ss/w:r%d#? x'
     const directUrlOf = (url: string) =>
@@ -173,6 +188,11 @@ describe('configuration', () => {
     expect(JSON.stringify(printed)).not.toContain('canary')
     for (const password of ['canary', String.raw`'can\'t be a canary'`, String.raw`can\ canary`])
       expect(maskUrl(`host=h password = ${password} dbname=d`)).toBe('host=h password = ******** dbname=d')
+    expect(maskUrl('redis+cluster://:canary@one,two')).toBe('redis+cluster://:********@one,two')
+    for (const user of ['', ':canary@', 'user:canary@'])
+      expect(maskUrl(`redis+sentinel://${user}one,two/master?sentinel_password=canary@1&family=4`)).not.toMatch(
+        /canary|@1/,
+      )
     expect(printableConfig({ BROKER_URL: 'redis://broker:6379/0' })['BROKER_URL']).toBe('redis://broker:6379/0')
   })
 

@@ -6,7 +6,8 @@ const mask = '********'
 /** A URL, or libpq's keywords, with the secret parts masked: the password, and parameters that carry one. */
 export const maskUrl = (url: string): string =>
   url
-    .replace(/^([a-z]+:\/\/[^:/?#@]*:)(.*)(@)/is, `$1${mask}$3`)
+    .replaceAll(/([?&]sentinel_password=)[^&#]*/gi, `$1${mask}`)
+    .replace(/^([a-z+]+:\/\/[^:/?#@]*:)(.*)(@)/is, `$1${mask}$3`)
     .replaceAll(/([?&](?:password|sslpassword|token)=)[^&#]*/gi, `$1${mask}`)
     .replaceAll(/(^|\s)((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)/gis, `$1$2${mask}`)
 

@@ -20,7 +20,7 @@ export const readText = (name: string, isSecret: boolean, env: NodeJS.ProcessEnv
 }
 
 /** Scheme, user information and the rest of a URL, in which a password need not be encoded. */
-const urlParts = /^([a-z]+:\/\/)(?:([^/?#]*)@)?(.*)/is
+const urlParts = /^([a-z+]+:\/\/)(?:([^/?#]*)@)?(.*)/is
 
 /** A URL with a password in it, encoded; undefined if the URL has another one. Keywords of libpq get one of theirs. */
 export const urlWithPassword = (url: string, password: string): string | undefined => {
@@ -41,7 +41,7 @@ export const urlWithPassword = (url: string, password: string): string | undefin
 /** Puts passwords that stand alone into their URLs; returns what is wrong with them. */
 export const addPasswords = (values: Record<string, unknown>): readonly InputFault[] => {
   const textOf = (name: string) => values[name] as string | undefined
-  const faults = (['DATABASE', 'BROKER'] as const).flatMap((service): InputFault[] => {
+  const faults: InputFault[] = (['DATABASE', 'BROKER'] as const).flatMap((service): InputFault[] => {
     const [url, password] = [textOf(`${service}_URL`), textOf(`${service}_PASSWORD`)]
     if (password === undefined) return []
     const pointer = `${service}_PASSWORD`
@@ -51,9 +51,27 @@ export const addPasswords = (values: Record<string, unknown>): readonly InputFau
     values[`${service}_URL`] = complete
     return []
   })
+  faults.push(...addSentinelPassword(values))
   const [directUrl, password] = [textOf('DATABASE_DIRECT_URL'), textOf('DATABASE_PASSWORD')]
   // Who signs in to a pooler may have another password there: one in the direct URL stays.
   if (directUrl !== undefined && password !== undefined)
     values['DATABASE_DIRECT_URL'] = urlWithPassword(directUrl, password) ?? directUrl
   return faults
+}
+
+/** Puts the password of the sentinels into the URL that names them. */
+const addSentinelPassword = (values: Record<string, unknown>): readonly InputFault[] => {
+  const [url, password] = [values['BROKER_URL'], values['BROKER_SENTINEL_PASSWORD']]
+  if (typeof password !== 'string') return []
+  const pointer = 'BROKER_SENTINEL_PASSWORD'
+  if (typeof url !== 'string' || !/^rediss?\+sentinel:/.test(url)) {
+    return [{ pointer, message: 'needs a BROKER_URL that names sentinels: redis+sentinel://host1,host2/master-name' }]
+  }
+  const given = new URLSearchParams(url.split('?')[1]).get('sentinel_password')
+  if (given !== null && given !== password)
+    return [{ pointer, message: 'differs from the one in BROKER_URL: give one' }]
+  if (given === null) {
+    values['BROKER_URL'] = `${url}${url.includes('?') ? '&' : '?'}sentinel_password=${encodeURIComponent(password)}`
+  }
+  return []
 }

@@ -35,13 +35,17 @@ export const variables = {
   ),
   BROKER_URL: secret(
     brokerUrl.optional(),
-    'Redis or Valkey for the queues. Empty: the queues live in the same PostgreSQL.',
+    'Redis or Valkey for the queues: one server, a Redis Cluster (`redis+cluster://`) or Sentinel (`redis+sentinel://`), see docs/broker.md. Empty: the queues live in the same PostgreSQL.',
   ),
   DATABASE_PASSWORD: secret(
     z.string().optional(),
     'Password for `DATABASE_URL`, and for a `DATABASE_DIRECT_URL` without one: it may hold characters that a URL would need encoded.',
   ),
   BROKER_PASSWORD: secret(z.string().optional(), 'Password for `BROKER_URL`, in the same way.'),
+  BROKER_SENTINEL_PASSWORD: secret(
+    z.string().optional(),
+    'Password of the sentinels themselves, if `BROKER_URL` names sentinels that ask for one.',
+  ),
   ...celeryVariables,
   HOST: variable(z.string().min(1).default('127.0.0.1'), 'Address the API listens on.'),
   PORT: variable(count(0, 65_535).default(3000), 'Port the API listens on.'),

@@ -1,4 +1,5 @@
-import { configInvalid, type NamedRedis } from './explain-failure.js'
+import { configInvalid } from './explain-failure.js'
+import type { ProbedRedis } from './probed-redis.js'
 import type { RedisReply } from './redis-reply.js'
 
 const oldestVersion = '6.2'
@@ -24,17 +25,23 @@ export interface RedisFacts {
 }
 
 /** Reads the reply to INFO. @throws {MemoryGuardError} CONFIG_INVALID for a server that cannot be the broker. */
-export const readInfo = (info: RedisReply, { name }: NamedRedis): ReadonlyMap<string, string> => {
+export const readInfo = (
+  info: RedisReply,
+  { name, variable, clusterAdvice }: ProbedRedis,
+): ReadonlyMap<string, string> => {
   const lines = new Map(
     String(info)
       .split('\r\n')
       .map((line) => line.split(':', 2) as [string, string]),
   )
   const version = lines.get('redis_version')
-  if (lines.get('cluster_enabled') === '1') {
+  if (lines.get('redis_mode') === 'sentinel') {
     throw configInvalid(
-      `${name} is a Redis Cluster, which is not supported. Use a single Redis or Valkey, with replicas if you like.`,
+      `${name} is a sentinel, which holds no queues. Write redis+sentinel:// and, after the hosts, the name of its master in ${variable}.`,
     )
+  }
+  if (clusterAdvice !== undefined && lines.get('cluster_enabled') === '1') {
+    throw configInvalid(`${name} is a member of a Redis Cluster. ${clusterAdvice}`)
   }
   if (version !== undefined && version.localeCompare(oldestVersion, 'en', { numeric: true }) < 0) {
     throw configInvalid(
@@ -65,15 +72,20 @@ const persistenceOf = (appendOnly: string | undefined, saveSetting: RedisReply):
   return save === '' ? 'none' : 'snapshots'
 }
 
-/** One sentence for each setting that may lose queues. */
-export const warningsOf = ({ role, maxMemory = 0, evictionPolicy, persistence }: RedisFacts): readonly string[] => [
+/** One sentence for each setting that may lose queues; `where` tells the servers of a cluster apart. */
+export const warningsOf = (
+  { role, maxMemory = 0, evictionPolicy, persistence }: RedisFacts,
+  where = '',
+): readonly string[] => [
   ...(role === 'slave'
-    ? ['The broker is a replica: its master overwrites what it is given. Let BROKER_URL lead to the master.']
+    ? [`The broker${where} is a replica: its master overwrites what it is given. Let BROKER_URL lead to the master.`]
     : []),
   ...(maxMemory > 0 && evictionPolicy !== undefined && evictionPolicy !== 'noeviction'
-    ? [`The broker may evict queues (maxmemory-policy ${evictionPolicy}); lost tasks start late. Set it to noeviction.`]
+    ? [
+        `The broker${where} may evict queues (maxmemory-policy ${evictionPolicy}); lost tasks start late. Set it to noeviction.`,
+      ]
     : []),
   ...(persistence === 'none'
-    ? ['The broker keeps nothing on disk; tasks that wait when it ends start late. Set appendonly to yes.']
+    ? [`The broker${where} keeps nothing on disk; tasks that wait when it ends start late. Set appendonly to yes.`]
     : []),
 ]

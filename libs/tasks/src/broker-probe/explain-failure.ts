@@ -12,10 +12,13 @@ export interface NamedRedis {
   readonly variable: string
   /** What lets a user do all that is needed. */
   readonly neededRights: string
+  /** Where a password is to be given. Default: in the URL. */
+  readonly passwordAdvice?: string
 }
 
 /** Errors that pass by themselves: the server loads, is full, is a replica now, or cannot write to its disk. */
-const passing = /LOADING|MASTERDOWN|READONLY|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|max number of clients/
+const passing =
+  /LOADING|MASTERDOWN|READONLY|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|MOVED|ASK|max number of clients/
 
 /** What does not pass by itself. */
 export const configInvalid = (message: string, cause?: unknown): MemoryGuardError =>
@@ -66,8 +69,8 @@ const lowered = (name: string): string => name.charAt(0).toLowerCase() + name.sl
 
 /** Sentences about replies that do not pass by themselves, by the kind of the reply. */
 const replySentences: Readonly<Record<string, (words: string, redis: NamedRedis) => string>> = {
-  NOAUTH: (words, { name, variable }) =>
-    `${name} asks for a password (${words}). Write it into ${variable}: redis://:password@host.`,
+  NOAUTH: (words, { name, variable, passwordAdvice = `Write it into ${variable}: redis://:password@host.` }) =>
+    `${name} asks for a password (${words}). ${passwordAdvice}`,
   WRONGPASS: (words, { name, variable }) =>
     `${name} does not know this user and password (${words}). Correct them in ${variable}.`,
   NOPERM: (words, { variable, neededRights }) =>

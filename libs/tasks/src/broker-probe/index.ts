@@ -1,3 +1,3 @@
 export type { BrokerFacts, RedisFacts } from './broker-facts.js'
 export { probeCelery, probeRedis } from './probe-redis.js'
-export { keyPrefix } from './probed-redis.js'
+export { keyPrefixOf } from './probed-redis.js'

@@ -8,11 +8,11 @@ const neededCommands = `
   SADD s a; SREM s b; SMEMBERS s; SISMEMBER s a; SCARD s
   XADD x * f 1; XTRIM x MAXLEN 0; XLEN x
   SET t 1 PX 60000; GET t; INCR t; PEXPIRE t 60000; PTTL t; EXISTS t; TYPE t; DEL t
-  EVAL return 0; EVALSHA sha 0
+  EVAL return 0; EVALSHA sha 0; SCAN 0
 `
 
 const twoKeys = ['RPOPLPUSH', 'RENAME']
-const noKeys = ['EVAL', 'EVALSHA']
+const noKeys = ['EVAL', 'EVALSHA', 'SCAN']
 
 /** The needed commands word by word, on keys that start with `prefix`. */
 export const neededCommandsOn = (prefix: string): readonly (readonly string[])[] =>

@@ -1,9 +1,12 @@
-import type { CeleryAddress } from '#libs/platform'
+import type { CeleryAddress, QueueName } from '#libs/platform'
 import type { NamedRedis } from './explain-failure.js'
 import { neededCommandsOn } from './needed-commands.js'
 
-/** Prefix of every Redis key; the braces keep all keys in one slot of a Redis Cluster. */
-export const keyPrefix = '{memoryguard}'
+/** What every Redis key of ours begins with. */
+const keyStart = '{memoryguard'
+
+/** Prefix of a queue's Redis keys; the braces keep them in one slot of a Redis Cluster, each queue in one of its own. */
+export const keyPrefixOf = (queue: QueueName): string => `${keyStart}:${queue}}`
 
 /** A Redis that is probed, with what it is needed for. */
 export interface ProbedRedis extends NamedRedis {
@@ -11,15 +14,33 @@ export interface ProbedRedis extends NamedRedis {
   readonly keys: string
   /** The commands that the server must accept, word by word. */
   readonly commands: (id: string) => readonly (readonly string[])[]
+  /** What a key begins with that is written, too. Undefined: nothing is written. */
+  readonly writtenKey?: string
+  /** What to do if the server is a member of a Redis Cluster. Undefined: it is to be one. */
+  readonly clusterAdvice?: string
 }
 
-/** The Redis of our own queues. */
-export const ourBroker: ProbedRedis = {
+const named: NamedRedis = {
   name: 'The broker',
   variable: 'BROKER_URL',
-  neededRights: `ACL SETUSER name ~${keyPrefix}* +@all -@dangerous +info`,
-  keys: `keys that start with ${keyPrefix}`,
-  commands: (id) => neededCommandsOn(`${keyPrefix}:probe:${id}`),
+  neededRights: `ACL SETUSER name ~${keyStart}* +@all -@dangerous +info`,
+}
+
+/** The Redis of one of our own queues. */
+export const ourBroker = (queue: QueueName): ProbedRedis => ({
+  ...named,
+  keys: `keys that start with ${keyStart}`,
+  commands: (id) => neededCommandsOn(`${keyPrefixOf(queue)}:probe:${id}`),
+  writtenKey: `${keyPrefixOf(queue)}:probe`,
+  clusterAdvice: 'Write redis+cluster:// in BROKER_URL.',
+})
+
+/** A member of the Redis Cluster of our own queues. */
+export const clusterMember: ProbedRedis = {
+  ...named,
+  neededRights: `${named.neededRights} +cluster|slots +cluster|info +cluster|keyslot`,
+  keys: 'no keys',
+  commands: () => [],
 }
 
 /** Commands word by word; `~` stands for the prefix of keys and channels. */
@@ -43,6 +64,7 @@ export const celeryBroker = ({ keyPrefix: prefix, database }: CeleryAddress): Pr
   variable: 'CELERY_BROKER_URL',
   neededRights: celeryRights(prefix),
   keys: 'its keys and channels',
+  clusterAdvice: 'Celery cannot use it: name a single Redis, or sentinels.',
   commands: () =>
     wordsOf(
       `
@@ -64,6 +86,7 @@ export const celeryBackend = ({ keyPrefix: prefix }: CeleryAddress): ProbedRedis
   variable: 'CELERY_RESULT_BACKEND',
   neededRights: celeryRights(prefix),
   keys: 'its keys and channels',
+  clusterAdvice: 'Celery cannot use it: name a single Redis, or sentinels.',
   commands: () =>
     wordsOf(
       `

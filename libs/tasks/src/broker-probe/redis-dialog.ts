@@ -1,11 +1,10 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
-import { readFileSync } from 'node:fs'
-import type { BrokerAddress, CeleryAddress } from '#libs/platform'
+import { redisTls, type HostAndPort, type RedisAddress } from '#libs/platform'
 import { encodeCommand, readReply, RedisReplyError, type RedisReply } from './redis-reply.js'
 
-/** Where a Redis is; Celery's addresses say how its certificate is checked. */
-export type RedisAddress = BrokerAddress & Partial<Pick<CeleryAddress, 'checksCertificate' | 'caFile'>>
+/** One server of those that an address names. */
+export type RedisTarget = RedisAddress & HostAndPort
 
 /** The server ended the connection before it had responded. */
 export class ClosedError extends Error {
@@ -33,16 +32,10 @@ export class RedisDialog {
   }
 
   /** @throws Error of the socket or of TLS */
-  static async open(address: RedisAddress, signal: AbortSignal): Promise<RedisDialog> {
-    const { host, port, isSecure, family, checksCertificate, caFile } = address
+  static async open(target: RedisTarget, signal: AbortSignal): Promise<RedisDialog> {
+    const { host, port, isSecure, family } = target
     const socket = isSecure
-      ? connectSecure({
-          host,
-          port,
-          ...(isIP(host) === 0 && { servername: host }),
-          ...(checksCertificate === false && { rejectUnauthorized: false }),
-          ...(caFile !== undefined && { ca: readFileSync(caFile) }),
-        })
+      ? connectSecure({ host, port, ...(isIP(host) === 0 && { servername: host }), ...redisTls(target) })
       : connectPlain({ host, port, family })
     const dialog = new RedisDialog(socket)
     const abort = () => socket.destroy(signal.reason as Error)

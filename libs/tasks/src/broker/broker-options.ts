@@ -1,26 +1,22 @@
 import { connectionOptions } from '#libs/database'
-import { MemoryGuardError, parseBrokerUrl, type Config } from '#libs/platform'
+import type { Config, QueueName } from '#libs/platform'
 import {
   createPostgresBackend,
   PostgresConnection,
+  RedisConnection,
   setDefaultBackendFactory,
   type ConnectionOptions,
   type PostgresConnectionOptions,
   type QueueOptions,
 } from 'bullmq'
-import { keyPrefix } from '../broker-probe/index.js'
+import { keyPrefixOf } from '../broker-probe/index.js'
 import { forgetFailedStart } from './postgres-start.js'
+import { createBrokerClient, redisConnection, type BrokerSide } from './redis-client.js'
 
 /** Schema of BullMQ's own tables when PostgreSQL is the broker. */
 const queueSchema = 'memoryguard_queue'
-/** Longest time until a Redis connection is made, and between two attempts, in milliseconds. */
-const connectMs = 5_000
-const longestRetryMs = 2_000
 /** Events of jobs that Redis keeps of each queue. Nobody reads them: the database has the history. */
 const keptEvents = 100
-
-/** Who connects: a producer must fail fast when the broker is down, a consumer waits for it. */
-export type BrokerSide = 'producer' | 'consumer'
 
 /** How BullMQ connects to its tables in PostgreSQL. */
 export const queueConnection = (config: Config, user: BrokerSide | 'migration' = 'migration') => ({
@@ -38,20 +34,21 @@ export const queueConnection = (config: Config, user: BrokerSide | 'migration' =
  * the PostgreSQL of the data. BullMQ keeps this choice for the whole process; call it before the first queue is made.
  */
 export const chooseBrokerBackend = ({ broker }: Config): void => {
+  RedisConnection.clientFactory = createBrokerClient
   if (broker.url) setDefaultBackendFactory()
   else setDefaultBackendFactory(createQueueBackend)
 }
 
 /**
- * Returns BullMQ's options for the broker that the configuration names.
+ * Returns BullMQ's options for a queue on the broker that the configuration names.
  * @throws {MemoryGuardError} CONFIG_INVALID when `BROKER_URL` cannot be used.
  */
-export const brokerOptions = (config: Config, side: BrokerSide): QueueOptions => {
+export const brokerOptions = (config: Config, side: BrokerSide, queue: QueueName): QueueOptions => {
   const { url } = config.broker
   if (url) {
     return {
-      connection: redisOptions(url, side),
-      prefix: keyPrefix,
+      connection: redisConnection(url, side),
+      prefix: keyPrefixOf(queue),
       skipVersionCheck: true,
       streams: { events: { maxLen: keptEvents } },
     }
@@ -83,27 +80,6 @@ const createQueueBackend = (
   const { connection } = backend as unknown as BackendParts
   connection.pgModule = { Client: connection.listenClientConfig.Client }
   return backend
-}
-
-const redisOptions = (url: string, side: BrokerSide) => {
-  const parsed = parseBrokerUrl(url)
-  if ('fault' in parsed) throw new MemoryGuardError('CONFIG_INVALID', `BROKER_URL ${parsed.fault}.`)
-  const { host, port, isSecure, username, password, database, family } = parsed.address
-  return {
-    host,
-    port,
-    family,
-    db: database,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(isSecure && { tls: {} }),
-    connectTimeout: connectMs,
-    enableOfflineQueue: side === 'consumer',
-    maxRetriesPerRequest: side === 'consumer' ? null : 1,
-    retryStrategy: (times: number) => Math.min(100 * times, longestRetryMs),
-    // A connection may outlive a failover: it leads to what is a replica now, and a new one to the new master.
-    reconnectOnError: ({ message }: Error) => /READONLY|UNBLOCKED/.test(message),
-  }
 }
 
 /** Makes or updates BullMQ's tables if PostgreSQL is the broker; part of `memoryguard migrate`. */

@@ -1,12 +1,21 @@
 import type { EnqueueableTask, TaskJob } from '#libs/database'
-import { CONFIG, LOGGER, MemoryGuardError, withinTime, type Config, type Logger, type QueueName } from '#libs/platform'
+import {
+  CONFIG,
+  LOGGER,
+  MemoryGuardError,
+  queueNames,
+  withinTime,
+  type Config,
+  type Logger,
+  type QueueName,
+} from '#libs/platform'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { InjectQueue } from '@nestjs/bullmq'
 import { Queue } from 'bullmq'
 import { queueSettings } from '../queue-settings.js'
-import { keyPrefix } from '../broker-probe/index.js'
 import { BrokerOutage } from './broker-outage.js'
 import { findForeignKeys } from './foreign-keys.js'
+import { removeOlderKeys } from './older-keys.js'
 import { HeldJobs } from './held-jobs.js'
 import { createQueues, type Queues } from './queues.js'
 import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs.js'
@@ -15,8 +24,6 @@ import { firstTaskOf, jobIdOf, sharedJobIdOf, toJobs, type NewJob } from './jobs
 const callTimeoutMs = 5_000
 /** Jobs that are taken out at one time. */
 const removedAtOnce = 500
-/** How long the key of a test of writing lives, in milliseconds. */
-const probeKeyMs = 60_000
 /** Up to this many jobs a queue is short enough for each to be searched for in it. */
 const shortQueue = 1_000
 
@@ -180,15 +187,12 @@ export class Broker implements OnApplicationShutdown {
   }
 
   /**
-   * Writes something harmless over the connection that adds jobs: a broker that only serves reads is of no use.
+   * Writes something harmless over the connections that add jobs: a broker that only serves reads is of no use.
    * @throws MemoryGuardError BROKER_UNAVAILABLE
    */
   async assertWritable(): Promise<void> {
-    const queue = this.queues.predictions
     if (this.config.broker.url === undefined) return void (await this.depth('predictions'))
-    const written = queue.getBackend().client.then((client) => client.set(`${keyPrefix}:probe`, 1, { PX: probeKeyMs }))
-    await this.inTime(written)
-    const [foreign] = await this.inTime(this.findForeignKeys('find'))
+    const [foreign] = await this.inTime(this.findForeignKeys('write'))
     if (foreign !== undefined) {
       const words = `The key ${foreign} of the broker is of another type: another program has written it.`
       this.outage.failed(new Error(words))
@@ -202,9 +206,30 @@ export class Broker implements OnApplicationShutdown {
     return this.inTime(this.findForeignKeys('delete'))
   }
 
-  private async findForeignKeys(mode: 'find' | 'delete'): Promise<readonly string[]> {
+  private async findForeignKeys(mode: 'write' | 'delete'): Promise<readonly string[]> {
     if (this.config.broker.url === undefined) return []
-    return findForeignKeys(await this.queues.predictions.getBackend().client, mode)
+    const found = queueNames.map(async (name) =>
+      findForeignKeys(await this.queues[name].getBackend().client, name, mode),
+    )
+    return (await Promise.all(found)).flat()
+  }
+
+  /**
+   * Removes what a version before this one has left in Redis; returns how many keys. A cluster was not supported then.
+   * @throws MemoryGuardError BROKER_UNAVAILABLE
+   */
+  async removeOlderKeys(): Promise<number> {
+    const { url } = this.config.broker
+    if (url === undefined || /^rediss?\+cluster:/.test(url)) return 0
+    try {
+      return await removeOlderKeys(await this.inTime(this.queues.predictions.getBackend().client))
+    } catch (cause) {
+      if (cause instanceof MemoryGuardError) throw cause
+      throw new MemoryGuardError('BROKER_UNAVAILABLE', 'Keys of an older version were not removed.', {
+        cause,
+        retryable: true,
+      })
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -7,11 +7,11 @@ export type Queues = Readonly<Record<QueueName, Queue>>
 
 /** Makes the queues, each with a connection of its own. */
 export const createQueues = (config: Config): Queues => {
-  const options = brokerOptions(config, 'producer')
+  const create = (name: QueueName) => new Queue(name, brokerOptions(config, 'producer', name))
   return {
-    predictions: new Queue('predictions', options),
-    batch: new Queue('batch', options),
-    explanations: new Queue('explanations', options),
-    forecasts: new Queue('forecasts', options),
+    predictions: create('predictions'),
+    batch: create('batch'),
+    explanations: create('explanations'),
+    forecasts: create('forecasts'),
   }
 }

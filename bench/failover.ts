@@ -1,0 +1,54 @@
+/**
+ * What a failover costs: the product under a steady load while a server that it needs fails.
+ *
+ *   npm run bench:failover -- redis-cluster [...] [--rate 1000] [--before 10] [--after 30]
+ *
+ * Prints a line of JSON for each scenario: submissions, requests that were refused (and repeated), tasks lost, doubled and
+ * started more than once, the longest time in which no task ended, and the time until tasks took less than a second again.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { startRedisClusterFailover } from './failover/redis-cluster.js'
+import { startRedisRestart } from './failover/redis-restart.js'
+import { startRedisSentinelFailover } from './failover/redis-sentinel.js'
+import type { StartScenario } from './failover/scenario.js'
+import { SteadyLoad } from '../test/support/steady-load.js'
+
+const scenarios: Readonly<Record<string, StartScenario>> = {
+  'redis-restart': startRedisRestart,
+  'redis-cluster': startRedisClusterFailover,
+  'redis-sentinel': startRedisSentinelFailover,
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rate: { type: 'string', default: '1000' },
+    before: { type: 'string', default: '10' },
+    after: { type: 'string', default: '30' },
+  },
+})
+
+const measure = async (name: string, start: StartScenario) => {
+  const scenario = await start()
+  try {
+    const load = new SteadyLoad(scenario.target, Number(values.rate))
+    load.start()
+    await pause(Number(values.before) * 1000)
+    await scenario.fail(() => load.markFault())
+    await pause(Number(values.after) * 1000)
+    const report = await load.stop()
+    const outcome = await load.readOutcome(scenario.databaseUrl)
+    process.stdout.write(`${JSON.stringify({ scenario: name, rate: Number(values.rate), ...report, ...outcome })}\n`)
+  } finally {
+    await scenario.stop()
+  }
+}
+
+const names = Object.keys(scenarios)
+if (positionals.length === 0) throw new Error(`Name a scenario: ${names.join(', ')}.`)
+for (const name of positionals) {
+  const start = scenarios[name]
+  if (!start) throw new Error(`There is no scenario ${name}; there are ${names.join(', ')}.`)
+  await measure(name, start)
+}
