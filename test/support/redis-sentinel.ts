@@ -77,7 +77,8 @@ export const startRedisSentinel = async ({
     sentinels,
     readMaster: async () => {
       const client = clients.find(({ status }) => status === 'ready')
-      const [, port] = (await client?.call('SENTINEL', 'get-master-addr-by-name', 'main')) as [string, string]
+      const reply: unknown = await client?.call('SENTINEL', 'get-master-addr-by-name', 'main')
+      const [, port]: readonly unknown[] = Array.isArray(reply) ? reply : []
       const server = servers.find((each) => each.port === Number(port))
       if (!server) throw new Error(`No server listens on ${port}`)
       return server

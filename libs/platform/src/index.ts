@@ -1,10 +1,5 @@
-export {
-  nameOfHost,
-  parseBrokerUrl,
-  type BrokerAddress,
-  type HostAndPort,
-  type SentinelAddress,
-} from './config/broker-url.js'
+export { nameOfHost, type BrokerAddress, type HostAndPort, type SentinelAddress } from './config/broker-address.js'
+export { parseBrokerUrl } from './config/broker-url.js'
 export { parseCeleryUrl, type CeleryAddress } from './config/celery-url.js'
 export { loadConfig, readEnvironment, type CeleryConfig, type Config, type OidcConfig } from './config/load-config.js'
 export { variables } from './config/variables.js'

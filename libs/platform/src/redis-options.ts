@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { BrokerAddress } from './config/broker-url.js'
+import type { BrokerAddress } from './config/broker-address.js'
 import type { CeleryAddress } from './config/celery-url.js'
 
 /** Where a Redis is; Celery's addresses say how its certificate is checked. */

@@ -1,4 +1,4 @@
-import type { BrokerAddress, HostAndPort } from './broker-url.js'
+import type { BrokerAddress, HostAndPort } from './broker-address.js'
 import { fault, type Parsed } from './parsed.js'
 
 type Kind = BrokerAddress['kind']

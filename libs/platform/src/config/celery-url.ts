@@ -1,4 +1,5 @@
-import { parseBrokerUrl, type BrokerAddress } from './broker-url.js'
+import type { BrokerAddress } from './broker-address.js'
+import { parseBrokerUrl } from './broker-url.js'
 
 /** A Redis of Celery, as its URL names it. */
 export interface CeleryAddress extends BrokerAddress {
