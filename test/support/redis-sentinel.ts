@@ -80,7 +80,7 @@ export const startRedisSentinel = async ({
       const reply: unknown = await client?.call('SENTINEL', 'get-master-addr-by-name', 'main')
       const [, port]: readonly unknown[] = Array.isArray(reply) ? reply : []
       const server = servers.find((each) => each.port === Number(port))
-      if (!server) throw new Error(`No server listens on ${port}`)
+      if (!server) throw new Error(`No server listens on ${String(port)}`)
       return server
     },
     stop,
