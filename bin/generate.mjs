@@ -1,6 +1,6 @@
 /**
  * Writes the files that are made from the code: the OpenAPI document, the pages of the configuration and
- * of the metrics, .env.example, and the schema of the Helm chart's values.
+ * of the metrics, .env.example, the schema of the Helm chart's values, and the notices of what is in the image.
  * With --check it writes nothing and fails if one of them differs. Run it on the compiled build: `npm run generate`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -14,6 +14,7 @@ import { WorkerMetrics } from '../dist/apps/worker/src/health/worker-metrics.js'
 import { format, resolveConfig } from 'prettier'
 import { chartSchema } from './chart-schema.mjs'
 import { metricsPage } from './metrics-page.mjs'
+import { thirdPartyNotices } from './third-party-notices.mjs'
 
 const pathOf = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url))
 
@@ -38,6 +39,7 @@ const files = {
     'deploy/helm/memoryguard/values.schema.json',
     JSON.stringify(chartSchema()),
   ),
+  'THIRD-PARTY-NOTICES.txt': thirdPartyNotices(),
 }
 
 const read = (file) => {

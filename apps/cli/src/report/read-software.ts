@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module'
 import { availableParallelism, release, totalmem, type } from 'node:os'
 import { productVersion } from '#libs/platform'
+// Becomes a part of the bundle, as the package does.
+import bullmq from 'bullmq/package.json' with { type: 'json' }
 
-const require = createRequire(import.meta.url)
-
-/** The version of a package as it is installed. */
+/** The version of a package that stays beside the bundle. */
 const versionOf = (name: string): string => {
   try {
-    return (require(`${name}/package.json`) as { version: string }).version
+    return (createRequire(import.meta.url)(`${name}/package.json`) as { version: string }).version
   } catch {
     return 'not installed'
   }
@@ -17,7 +17,7 @@ const versionOf = (name: string): string => {
 export const readSoftware = () => ({
   memoryguard: productVersion,
   node: process.versions.node,
-  bullmq: versionOf('bullmq'),
+  bullmq: bullmq.version,
   onnxruntime: versionOf('onnxruntime-node'),
   os: `${type()} ${release()} ${process.arch}`,
   cpus: availableParallelism(),

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { DataSource } from 'typeorm'
 import type { Config, Logger } from '#libs/platform'
 import { advisoryLocks } from './advisory-lock.js'
@@ -57,6 +58,8 @@ export const createDataSource = (config: Config, kind: ConnectionKind = {}): Dat
   const connections = connectionOptions(config, kind)
   return new DataSource({
     type: 'postgres',
+    // Otherwise TypeORM loads a second one, which is not in the bundle.
+    driver: pg,
     poolSize: poolSizes(config).other,
     entities: [
       TaskEntity,
