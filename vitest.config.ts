@@ -76,6 +76,15 @@ export default defineConfig({
         fileParallelism: false,
         sequence: { groupOrder: 2 },
       }),
+      // Needs a container engine, and builds the image.
+      project('containers', ['test/containers/*.spec.ts'], {
+        globalSetup: `${root}test/support/containers.ts`,
+        isolate: true,
+        testTimeout: 300_000,
+        hookTimeout: 900_000,
+        fileParallelism: false,
+        sequence: { groupOrder: 4 },
+      }),
     ],
   },
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,8 @@ interface Service {
   readonly volumes?: readonly string[]
   readonly build?: { readonly dockerfile: string }
   readonly entrypoint?: readonly string[]
+  readonly profiles?: readonly string[]
+  readonly ports?: readonly string[]
   readonly read_only?: boolean
   readonly cap_drop?: readonly string[]
   readonly security_opt?: readonly string[]
@@ -28,11 +30,21 @@ interface Compose {
   readonly volumes: Readonly<Record<string, unknown>>
 }
 
+interface Scrapes {
+  readonly scrape_configs: readonly {
+    readonly dns_sd_configs: readonly { readonly names: readonly string[]; readonly port: number }[]
+  }[]
+}
+
+interface DataSources {
+  readonly datasources: readonly { readonly url: string }[]
+}
+
 const pathOf = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const textOf = (name: string) => readFileSync(pathOf(name), 'utf8')
 
 const makeSecrets = (folder: string, env: Readonly<Record<string, string>> = {}) =>
-  spawnSync(process.execPath, [pathOf('bin/compose-secrets.mjs'), folder], { env })
+  spawnSync(process.execPath, [pathOf('bin/compose-secrets.mjs'), folder, folder, join(folder, 'given')], { env })
 
 describe('docker-compose.yml', () => {
   const { services, volumes } = parse(textOf('docker-compose.yml'), { merge: true }) as Compose
@@ -40,7 +52,9 @@ describe('docker-compose.yml', () => {
 
   it('has a database, a broker, one migration, an api and a worker for each queue', () => {
     const workers = queueNames.map((queue) => `worker-${queue}`)
-    expect(Object.keys(services)).toEqual(['secrets', 'postgres', 'redis', 'migrate', 'api', ...workers])
+    const always = Object.entries(services).filter(([, { profiles }]) => profiles === undefined)
+    const names = always.map(([name]) => name)
+    expect(names).toEqual(['secrets', 'postgres', 'redis', 'migrate', 'api', ...workers])
     for (const queue of queueNames) {
       expect(services[`worker-${queue}`]?.command?.slice(0, 3)).toEqual(['worker', '--queues', queue])
     }
@@ -76,16 +90,42 @@ describe('docker-compose.yml', () => {
     const folder = mkdtempSync(join(tmpdir(), 'memoryguard-secrets-'))
     const read = (name: string) => readFileSync(join(folder, name), 'utf8')
     expect(makeSecrets(folder).status).toBe(0)
-    const made = ['postgres-password', 'redis-password'].map(read)
-    expect(new Set(made).size).toBe(2)
+    const names = ['postgres-password', 'redis-password', 'grafana-password']
+    const made = names.map(read)
+    expect(new Set(made).size).toBe(3)
     for (const password of made) expect(password).toMatch(/^[\w-]{32}$/)
     expect(makeSecrets(folder).status).toBe(0)
-    expect(['postgres-password', 'redis-password'].map(read)).toEqual(made)
+    expect(names.map(read)).toEqual(made)
     const given = `p@s/s:w%r#d "x" \\ y`
     expect(makeSecrets(folder, { POSTGRES_PASSWORD: given, REDIS_PASSWORD: given }).status).toBe(0)
     expect(read('postgres-password')).toBe(given)
     expect(read('redis.conf')).toBe('requirepass "p@s/s:w%r#d \\"x\\" \\\\ y"\n')
+    mkdirSync(join(folder, 'given'))
+    writeFileSync(join(folder, 'given/redis-password'), 'of a file\n')
+    expect(makeSecrets(folder).status).toBe(0)
+    expect(['postgres-password', 'redis-password'].map(read)).toEqual([given, 'of a file'])
+    writeFileSync(join(folder, 'given/redis-password'), '\n')
+    const refused = makeSecrets(folder)
+    expect([refused.status, refused.stderr.toString()]).toEqual([
+      1,
+      'deploy/secrets/redis-password is empty. Write the password into it, or remove it.\n',
+    ])
     rmSync(folder, { recursive: true })
+  })
+
+  it('watches with a profile whose files exist, on this machine only', () => {
+    const watching = Object.entries(services).filter(([, { profiles }]) => profiles?.includes('monitoring'))
+    expect(watching.map(([name]) => name)).toEqual(['prometheus', 'grafana'])
+    for (const [name, { ports, volumes: list = [] }] of watching) {
+      expect(ports?.[0], name).toMatch(/^127\.0\.0\.1:/)
+      for (const source of list.map((volume) => volume.split(':')[0] ?? '').filter((path) => path.startsWith('./')))
+        expect(existsSync(pathOf(source)), source).toBe(true)
+    }
+    const { scrape_configs: jobs } = parse(textOf('deploy/prometheus/prometheus.yml')) as Scrapes
+    const scraped = jobs.flatMap((job) => job.dns_sd_configs.flatMap(({ names, port }) => names.map((n) => [n, port])))
+    expect(scraped).toEqual([['api', 3000], ...queueNames.map((queue) => [`worker-${queue}`, 8081])])
+    const { datasources } = parse(textOf('deploy/grafana/provisioning/datasources/prometheus.yml')) as DataSources
+    expect(datasources[0]?.url).toBe('http://prometheus:9090')
   })
 
   it('waits only for what is there, and for health only where it is checked', () => {
@@ -99,7 +139,8 @@ describe('docker-compose.yml', () => {
 
   it('declares each volume it uses', () => {
     const used = Object.values(services).flatMap(({ volumes: list = [] }) => list.map((volume) => volume.split(':')[0]))
-    expect(Object.keys(volumes).toSorted()).toEqual([...new Set(used)].toSorted())
+    const named = used.filter((source) => !source?.startsWith('./'))
+    expect(Object.keys(volumes).toSorted()).toEqual([...new Set(named)].toSorted())
   })
 })
 
@@ -132,7 +173,7 @@ describe('Dockerfile', () => {
   it('skips the GPU download, does not run as root, and checks its health', () => {
     expect(instructions('ENV')).toContain('ENV ONNXRUNTIME_NODE_INSTALL=skip')
     expect(instructions('USER').at(-1)).toBe('USER 1000:1000')
-    expect(textOf('deploy/Dockerfile')).toContain(`image.version="${productVersion}"`)
+    expect(textOf('deploy/Dockerfile')).toContain(`ARG VERSION=${productVersion}\n`)
     expect(textOf('deploy/Dockerfile')).toMatch(/RUN npm ci .*\n/)
     expect(instructions('HEALTHCHECK')).toHaveLength(1)
     for (const line of [...instructions('ENTRYPOINT'), ...instructions('HEALTHCHECK')]) {

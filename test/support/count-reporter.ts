@@ -3,6 +3,12 @@ import type { Reporter, TestModule } from 'vitest/node'
 /** So many of the slowest files are named, for they decide how long a run takes. */
 const slowestCount = 15
 
+/** Projects that `npm test` leaves out, and what to run instead. */
+const leftOutOfAll = [
+  ['chaos-long', 'outages of production length (npm run test:chaos)'],
+  ['containers', 'the image and compose, which need a container engine (npm run test:containers)'],
+] as const
+
 /** Prints the closing line `N passed, N failed` (and `, N skipped`), which CI counts. */
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
@@ -33,8 +39,9 @@ export default class CountReporter implements Reporter {
       )
       process.stdout.write('What they need, and how to install it on Debian, stands in .ci/run.\n')
     }
-    if (!modules.some(({ project }) => project.name === 'chaos-long') && modules.length > 50)
-      process.stdout.write('Left out: outages of production length (npm run test:chaos)\n')
+    for (const [project, words] of leftOutOfAll)
+      if (modules.length > 50 && !modules.some((module) => module.project.name === project))
+        process.stdout.write(`Left out: ${words}\n`)
     process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`)
   }
 }
