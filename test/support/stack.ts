@@ -40,6 +40,10 @@ export interface StackOptions {
   readonly durable?: boolean
   /** Folder of the built product. Default: the repository. */
   readonly root?: string
+  /** Whether `root` holds the build of this repository, so that the database may be a copy of the template. */
+  readonly isThisBuild?: boolean
+  /** Node that runs it. Default: that of the tests. */
+  readonly node?: string
   /** Where the processes' logs go: `keep` for `readLogs()`. Default: nowhere. */
   readonly logs?: 'inherit' | 'ignore' | 'keep'
 }
@@ -116,7 +120,8 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { broker, workers: workerCount = 1, logs = 'ignore', root = repository } = options
   const main = `${root}/dist/bin/memoryguard.js`
-  const isPlain = options.durable !== true && options.root === undefined && options.postgres === undefined
+  const isThisBuild = options.root === undefined || options.isThisBuild === true
+  const isPlain = isThisBuild && options.durable !== true && options.postgres === undefined
   const template = isPlain ? findTemplate(broker) : undefined
   const [postgres, redis] = await Promise.all([
     options.postgres ?? startOwnPostgres(template, options.durable ?? false),
@@ -144,7 +149,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   const kept: string[] = []
   const run = (name: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const target = logs === 'keep' ? 'pipe' : logs
-    const child = spawn(process.execPath, [...serverFlags, main, ...args], {
+    const child = spawn(options.node ?? process.execPath, [...serverFlags, main, ...args], {
       env: { ...env, ...more },
       stdio: ['ignore', target, target],
     })
