@@ -107,7 +107,7 @@ try {
     const startedAt = performance.now()
     const id = await submit()
     const acceptedAt = performance.now()
-    await waitFor(() => isDone(id), { what: 'the batch', timeoutMs: 600_000, intervalMs: 50 })
+    await waitFor(() => isDone(id), { what: 'the batch', timeoutMs: 600_000, intervalMs: 200 })
     const seconds = (performance.now() - startedAt) / 1000
     clearInterval(timer)
     const cpuMicroseconds = cpu().map(([part, total]) => [

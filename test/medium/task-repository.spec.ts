@@ -1,4 +1,4 @@
-import { PredictionRepository, TaskRepository, type ClaimedTask } from '#libs/database'
+import { BatchRepository, PredictionRepository, TaskRepository, type ClaimedTask } from '#libs/database'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newPrediction } from '../support/new-prediction.js'
@@ -263,6 +263,22 @@ describe('task repository', () => {
     const explainedPredictions = new PredictionRepository(database.dataSource, explain, explained)
     await explainedPredictions.storeRisks([{ taskId, attempt: 1, riskScore: 0.5, riskCategory: 'low', outputs: {} }])
     await explainedPredictions.find(1)
+    const chunk = {
+      taskId,
+      attempt: 1,
+      batchId: taskId,
+      chunk: 0,
+      scores: [],
+      categories: [],
+      outputs: [],
+      failures: {},
+    }
+    await new BatchRepository(database.dataSource, explained).storeChunks([chunk])
+    const chunks = plans.pop()
+    expect(chunks?.match(/Scan using batch_chunks_pkey/g)).toHaveLength(3)
+    expect(
+      chunks?.match(/batch_chunks_pkey[^\n]*\n +Index Cond: \(\(batch_id = [^\n]*\) AND \(chunk = /g),
+    ).toHaveLength(3)
     expect(plans).toHaveLength(3)
     const [claim, store, read] = plans
     for (const plan of [claim, store]) {

@@ -60,7 +60,8 @@ const metricsFault = (metrics: unknown): string | undefined => {
   if (typeof metrics !== 'object' || metrics === null || Array.isArray(metrics)) {
     return 'health_metrics must be an object of metric names and their values'
   }
-  for (const [name, value] of Object.entries(metrics)) {
+  for (const name of Object.keys(metrics)) {
+    const value: unknown = Reflect.get(metrics, name)
     if (name.length > 64) return 'a metric has a name of more than 64 characters'
     const isWord = typeof value === 'string' && value.length <= 64
     if (typeof value !== 'number' && !isWord) {

@@ -86,8 +86,10 @@ export const settleChunks = settle(
     SELECT r.id, s.id, r.user_id, b.model, r.metrics, coalesce(c.warnings -> (r.position - 1)::text, '[]'),
       r.score, r.category, r.outputs, s.attempt, s.batch_id, r.line
     FROM settled s
-      JOIN batch_chunks c ON c.batch_id = s.batch_id AND c.chunk = s.chunk
       JOIN batches b ON b.id = s.batch_id,
+      -- Found by its whole key, and its warnings decompressed once instead of for each row.
+      LATERAL (SELECT prediction_ids, user_ids, lines, metrics, warnings || '{}' AS warnings
+        FROM batch_chunks WHERE batch_id = s.batch_id AND chunk = s.chunk OFFSET 0) AS c,
       ROWS FROM (unnest(c.prediction_ids), unnest(c.user_ids), unnest(c.lines),
         jsonb_array_elements(c.metrics::jsonb), unnest(s.scores), unnest(s.categories),
         jsonb_array_elements(s.outputs))

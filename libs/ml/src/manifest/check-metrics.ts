@@ -39,7 +39,7 @@ const isExtrapolated = ({ typical }: ModelInput, value: number): boolean =>
   typical !== undefined && (value < typical.low || value > typical.high)
 
 /** The value as a number, or what is wrong with it. The value itself is never in the message. */
-const checkValue = (input: MetricRange, raw: number | string): number | { readonly message: string } => {
+const checkValue = (input: MetricRange, raw: number | string | undefined): number | { readonly message: string } => {
   const value = typeof raw === 'string' ? numberOfWord(input.words, raw) : raw
   if (value === undefined || !Number.isFinite(value)) return { message: `must be ${rangeOf(input)}` }
   if (value < input.min || value > input.max) {
@@ -57,16 +57,16 @@ const readMetrics = (
   faults: InputFault[],
   inputs?: ReadonlyMap<string, ModelInput>,
 ): Readonly<Record<string, number>> => {
-  const entries = Object.entries(given)
-  if (entries.length > maxMetrics) {
+  const names = Object.keys(given)
+  if (names.length > maxMetrics) {
     throw new MemoryGuardError('MODEL_INPUT_INVALID', 'There are too many health metrics.', {
       faults: [{ pointer: '/health_metrics', message: `must have at most ${maxMetrics} members` }],
     })
   }
   const metrics: Record<string, number> = {}
-  for (const [name, raw] of entries) {
+  for (const name of names) {
     const range = inputs?.get(name) ?? catalogue.findMetric(name)
-    const value = range ? checkValue(range, raw) : { message: unknownMetric }
+    const value = range ? checkValue(range, given[name]) : { message: unknownMetric }
     if (typeof value === 'number') metrics[name] = value
     else faults.push({ pointer: pointerTo(name), message: value.message })
   }
@@ -119,16 +119,27 @@ export const checkMetrics = (
     faults.push({ pointer: '/health_metrics', message: `must hold at least one of ${accepted}` })
   }
   if (faults.length > 0) throw rejection('The health metrics do not fit the model.', faults, catalogue)
-  const warnings = Object.entries(metrics).flatMap(([name, value]) => {
+  return { metrics, warnings: warningsOf(manifest, inputs, metrics) }
+}
+
+const warningsOf = (
+  manifest: RiskManifest,
+  inputs: ReadonlyMap<string, ModelInput>,
+  metrics: Readonly<Record<string, number>>,
+): readonly string[] => {
+  const warnings: string[] = []
+  for (const name of Object.keys(metrics)) {
     const input = inputs.get(name)
-    if (!input) return [`${name} is stored but not used by ${manifest.name}`]
-    if (!input.typical || !isExtrapolated(input, value)) return []
-    const { low, high } = input.typical
-    // In range but out of the ordinary: another unit is the likely reason if the manifest knows one.
-    const hint = unitHint(input, value)
-    return [`${name} lies outside ${low} to ${high}, where the model was trained: it extrapolates.${hint}`]
-  })
-  return { metrics, warnings }
+    const value = metrics[name] ?? NaN
+    if (!input) warnings.push(`${name} is stored but not used by ${manifest.name}`)
+    else if (input.typical && isExtrapolated(input, value)) {
+      const { low, high } = input.typical
+      // In range but out of the ordinary: another unit is the likely reason if the manifest knows one.
+      const hint = unitHint(input, value)
+      warnings.push(`${name} lies outside ${low} to ${high}, where the model was trained: it extrapolates.${hint}`)
+    }
+  }
+  return warnings
 }
 
 const inputIndex = new WeakMap<RiskManifest, ReadonlyMap<string, ModelInput>>()
