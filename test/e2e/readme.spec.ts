@@ -16,7 +16,6 @@ import { waitFor } from '../support/wait-for.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8')
 const readme = textOf('README.md')
-const { scripts } = JSON.parse(textOf('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
 
 /** The commands in the table below "To | Do". */
 const tableCommands = [...readme.matchAll(/^\| [^|`]+ \| (.*`.*) +\|$/gm)].flatMap(([, cell = '']) =>
@@ -145,16 +144,5 @@ describe('E4: the commands of the README, as printed', () => {
     expect(pick('docker compose up')).toBe('docker compose up --build --wait')
     expect(pick('docker compose exec')).toMatch(/^docker compose exec api cat \/data\/admin-key$/)
     expect(services).toHaveProperty('api')
-  })
-
-  it('npm runs only scripts that exist, there and in CONTRIBUTING, and Vitest only projects that exist', () => {
-    const texts = [readme, textOf('CONTRIBUTING.md'), textOf('docs/chaos.md')]
-    const named = texts.flatMap((text) => [...text.matchAll(/`(?:npm run )?(bench:\w+)`|\bnpm (?:run )?([\w:]+)/g)])
-    const names = new Set(named.map(([, bench, script]) => bench ?? script ?? '').filter((name) => name !== 'install'))
-    expect(names).toContain('start')
-    for (const name of names) expect(scripts).toHaveProperty([name])
-    const projects = texts.flatMap((text) => [...text.matchAll(/--project (\w+)/g)].map(([, name]) => name))
-    expect(projects.length).toBeGreaterThan(0)
-    for (const name of projects) expect(textOf('vitest.config.ts')).toContain(`project('${name}'`)
   })
 })
