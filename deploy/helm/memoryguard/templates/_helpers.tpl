@@ -193,6 +193,15 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{/* A process cannot end while it looks up a name: by default that takes half a minute where DNS does not respond. */}}
+{{- define "memoryguard.dns" -}}
+dnsConfig:
+  options:
+    - { name: timeout, value: '1' }
+    - { name: attempts, value: '2' }
+    - { name: ndots, value: '2' }
+{{- end -}}
+
 {{- define "memoryguard.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
