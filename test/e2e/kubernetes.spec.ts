@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -217,6 +217,22 @@ describe('the command lines of the manifests', () => {
     const servers = runs.filter(({ container }) => container.readinessProbe)
     for (const { child } of servers) child.kill('SIGTERM')
     for (const { name, exited } of servers) expect([name, await exited]).toEqual([name, 0])
+  })
+})
+
+describe.skipIf(spawnSync('kubectl', ['kustomize', '--help']).status !== 0)('an overlay as documented', () => {
+  it('wins over the base', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'memoryguard-overlay-'))
+    const [, overlay = ''] = blocksOf(readFileSync(pathOf('docs/kubernetes.md'), 'utf8'), 'yaml')
+    mkdirSync(join(folder, 'mine'))
+    symlinkSync(pathOf(''), join(folder, 'memoryguard'))
+    writeFileSync(join(folder, 'mine/kustomization.yaml'), overlay)
+    writeFileSync(join(folder, 'mine/config.env'), 'BROKER_URL=redis://of-mine:6379/0\n')
+    const { stdout, stderr } = spawnSync('kubectl', ['kustomize', join(folder, 'mine')], { encoding: 'utf8' })
+    rmSync(folder, { recursive: true })
+    expect(stderr).toBe('')
+    expect(stdout).toContain('BROKER_URL: redis://of-mine:6379/0')
+    expect(stdout.match(/image: registry.example.org\/memoryguard:0.1.0$/gm)).toHaveLength(ours.length)
   })
 })
 
