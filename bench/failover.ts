@@ -1,24 +1,22 @@
 /**
  * What a failover costs: the product under a steady load while a server that it needs fails.
  *
- *   npm run bench:failover -- redis-cluster [...] [--rate 1000] [--before 10] [--after 30]
+ *   npm run bench:failover -- redis-cluster [...] [--rate 1000] [--before 10] [--after 30] [--broker redis|postgres] [--older DIR]
  *
  * Prints a line of JSON for each scenario: submissions, requests that were refused (and repeated), tasks lost, doubled and
  * started more than once, the longest time in which no task ended, and the time until tasks took less than a second again.
+ * `--broker` is that of the scenarios of PostgreSQL and of `rolling-update`, which begins with the older build in `--older`, if given.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { startPostgresPartition } from './failover/postgres-partition.js'
+import { startPostgresPromotion } from './failover/postgres-promotion.js'
 import { startRedisClusterFailover } from './failover/redis-cluster.js'
 import { startRedisRestart } from './failover/redis-restart.js'
 import { startRedisSentinelFailover } from './failover/redis-sentinel.js'
+import { startRollingUpdate } from './failover/rolling-update.js'
 import type { StartScenario } from './failover/scenario.js'
 import { SteadyLoad } from '../test/support/steady-load.js'
-
-const scenarios: Readonly<Record<string, StartScenario>> = {
-  'redis-restart': startRedisRestart,
-  'redis-cluster': startRedisClusterFailover,
-  'redis-sentinel': startRedisSentinelFailover,
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,8 +24,23 @@ const { values, positionals } = parseArgs({
     rate: { type: 'string', default: '1000' },
     before: { type: 'string', default: '10' },
     after: { type: 'string', default: '30' },
+    broker: { type: 'string', default: 'redis' },
+    older: { type: 'string' },
   },
 })
+
+const broker = values.broker === 'postgres' ? 'postgres' : 'redis'
+
+const scenarios: Readonly<Record<string, StartScenario>> = {
+  'redis-restart': startRedisRestart,
+  'redis-cluster': startRedisClusterFailover,
+  'redis-sentinel': startRedisSentinelFailover,
+  'postgres-promotion': startPostgresPromotion(broker, true),
+  'postgres-promotion-asynchronous': startPostgresPromotion(broker, false),
+  'postgres-partition-api': startPostgresPartition(broker, 'api'),
+  'postgres-partition-workers': startPostgresPartition(broker, 'workers'),
+  'rolling-update': startRollingUpdate(broker, values.older),
+}
 
 const measure = async (name: string, start: StartScenario) => {
   const scenario = await start()

@@ -70,6 +70,8 @@ export interface Stack {
   readonly redis: RedisServer | undefined
   api: Program
   readonly workers: WorkerProgram[]
+  /** Folder of the built product that processes are started from. */
+  root: string
   /** Environment of api and workers. */
   readonly env: NodeJS.ProcessEnv
   /** Runs a command of the program. */
@@ -109,7 +111,9 @@ export type WorkerProgram = Program & { readonly healthUrl: string }
 /** Settings with which the work of a killed process is soon taken up by another. */
 export const quickRecovery = { TASK_LOCK_SECONDS: '2', RECONCILE_INTERVAL_SECONDS: '0.5' } as const
 
-/** Longest time that a process may take to stop when asked to. */
+/** Longest time that a process may take to start, on a machine that has much else to do. */
+const startMs = 60_000
+/** And to stop when asked to. */
 const stopMs = 20_000
 
 const key = 'mg_test-key-of-the-stack-0123456789'
@@ -118,8 +122,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 
 /** Starts everything on free ports of 127.0.0.1, on a new database that is migrated or a copy of one that was. */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
-  const { broker, workers: workerCount = 1, logs = 'ignore', root = repository } = options
-  const main = `${root}/dist/bin/memoryguard.js`
+  const { broker, workers: workerCount = 1, logs = 'ignore' } = options
   const isThisBuild = options.root === undefined || options.isThisBuild === true
   const isPlain = isThisBuild && options.durable !== true && options.postgres === undefined
   const template = isPlain ? findTemplate(broker) : undefined
@@ -147,8 +150,10 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   }
   const programs: Program[] = []
   const kept: string[] = []
+  let { root = repository } = options
   const run = (name: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const target = logs === 'keep' ? 'pipe' : logs
+    const main = `${root}/dist/bin/memoryguard.js`
     const child = spawn(options.node ?? process.execPath, [...serverFlags, main, ...args], {
       env: { ...env, ...more },
       stdio: ['ignore', target, target],
@@ -171,13 +176,19 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     },
     postgres,
     redis,
+    get root() {
+      return root
+    },
+    set root(folder) {
+      root = folder
+    },
     env,
     api: run('api', ['api']),
     workers: [],
     run: (name, more) => run(name, [name], more),
     startApi: async () => {
       stack.api = run('api', ['api'])
-      await waitFor(() => isReady(url), { what: 'the api' })
+      await waitFor(() => isReady(url), { what: 'the api', timeoutMs: startMs })
       return stack.api
     },
     startWorker: async (more = {}) => {
@@ -190,7 +201,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         { healthUrl },
       )
       stack.workers.push(worker)
-      await waitFor(() => isReady(healthUrl), { what: name })
+      await waitFor(() => isReady(healthUrl), { what: name, timeoutMs: startMs })
       return worker
     },
     request: async (method, path, body, headers = {}) => {
@@ -237,7 +248,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   }
   try {
     await Promise.all([
-      waitFor(() => isReady(url), { what: 'the api' }),
+      waitFor(() => isReady(url), { what: 'the api', timeoutMs: startMs }),
       ...Array.from({ length: workerCount }, () => stack.startWorker()),
     ])
   } catch (error) {

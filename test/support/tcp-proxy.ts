@@ -7,6 +7,8 @@ export interface TcpProxy {
   silence(): void
   /** From now on nothing passes on any connection, old or new, and neither side is notified. */
   silenceAll(): void
+  /** Ends that: what was sent meanwhile arrives, as when a network comes back. */
+  passAgain(): void
   /** From now on new connections lead to another port; those there are stay as they are. */
   redirect(port: number): void
   close(): Promise<void>
@@ -15,15 +17,21 @@ export interface TcpProxy {
 /** Opens a way to a port on a free port. */
 export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
   const sockets = new Set<Socket>()
+  const peers = new WeakMap<Socket, Socket>()
   let isDead = false
   let port = target
   const mute = (socket: Socket) => {
     socket.unpipe()
     socket.pause()
   }
+  const pass = (socket: Socket) => {
+    const peer = peers.get(socket)
+    if (peer) socket.pipe(peer)
+  }
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1')
     const pair = [near, far]
+    peers.set(near, far).set(far, near)
     for (const socket of pair) {
       sockets.add(socket)
       socket.setNoDelay(true)
@@ -33,8 +41,7 @@ export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
       socket.once('close', () => sockets.delete(socket))
     }
     if (isDead) return pair.forEach(mute)
-    near.pipe(far)
-    far.pipe(near)
+    pair.forEach(pass)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -43,6 +50,10 @@ export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
     silenceAll: () => {
       isDead = true
       sockets.forEach(mute)
+    },
+    passAgain: () => {
+      isDead = false
+      sockets.forEach(pass)
     },
     redirect: (next) => {
       port = next
