@@ -4,6 +4,7 @@ import { productVersion, queueNames } from '#libs/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeComposition, type Composition } from '../support/compose.js'
 import { imageName, missingForContainers, runEngine, sizeOf } from '../support/containers.js'
+import { commandsOf, documentText } from '../support/document-commands.js'
 import { waitFor } from '../support/wait-for.js'
 
 const services = ['api', 'postgres', 'redis', ...queueNames.map((queue) => `worker-${queue}`)].toSorted()
@@ -101,6 +102,19 @@ describe.runIf(missingForContainers === undefined)('docker-compose.yml', () => {
     await idOf(await composition.request(`/v1/predictions/${id}/explanation`, {}))
     await idOf(await composition.request('/v1/users/1/forecasts', {}))
     await idOf(await composition.request('/v1/batches', 'user_id,mmse_score,age\n1,24,72\n2,28,66\n'))
+  })
+
+  it('runs the commands of its document', async () => {
+    const commands = commandsOf(documentText('docs/containers.md'))
+    const executed = commands.filter((command) => command.startsWith('docker compose exec api '))
+    const outputs = await Promise.all(
+      executed.map((command) => composition.composed('exec', '-T', ...command.split(' ').slice(3))),
+    )
+    expect(outputs).toEqual([expect.stringMatching(/^mg_/), expect.stringMatching(/^http:.*#start=/)])
+    const shown = commands.filter((command) => command.startsWith('docker run '))
+    for (const command of shown)
+      expect(await runEngine(...command.replace(' memoryguard ', ` ${imageName} `).split(' ').slice(1))).not.toBe('')
+    expect(shown).toHaveLength(2)
   })
 
   it('gives api and workers the settings of .env, and secrets from files', async () => {

@@ -157,6 +157,8 @@ describe('metrics', () => {
         const { status, stdout, stderr } = promtool([kind, 'rules', pathOf(`deploy/prometheus/${file}`)])
         expect(status, stdout + stderr).toBe(0)
       }
+      const { status, stdout, stderr } = promtool(['check', 'config', pathOf('deploy/prometheus/prometheus.yml')])
+      expect(status, stdout + stderr).toBe(0)
     })
 
     it('every expression of the dashboard can be evaluated', () => {

@@ -19,6 +19,7 @@ const longFiles = [
   'faults',
   'development',
   'database-states',
+  'node-versions',
   'start',
   'adding-a-task',
   'access',
