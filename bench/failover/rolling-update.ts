@@ -39,6 +39,7 @@ export const startRollingUpdate =
         await fleet.replaceWorkers()
       },
       stop: async () => {
+        for (const reason of new Set(fleet.balancer.errors)) process.stderr.write(`The balancer failed: ${reason}\n`)
         await fleet.balancer.stop()
         await stack.stop()
       },
