@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { startPostgresPartition } from './failover/postgres-partition.js'
 import { startPostgresPromotion } from './failover/postgres-promotion.js'
 import { startRedisClusterFailover } from './failover/redis-cluster.js'
+import { startRedisPartition } from './failover/redis-partition.js'
 import { startRedisRestart } from './failover/redis-restart.js'
 import { startRedisSentinelFailover } from './failover/redis-sentinel.js'
 import { startRollingUpdate } from './failover/rolling-update.js'
@@ -35,6 +36,8 @@ const scenarios: Readonly<Record<string, StartScenario>> = {
   'redis-restart': startRedisRestart,
   'redis-cluster': startRedisClusterFailover,
   'redis-sentinel': startRedisSentinelFailover,
+  'redis-partition-api': () => startRedisPartition('api'),
+  'redis-partition-workers': () => startRedisPartition('workers'),
   'postgres-promotion': startPostgresPromotion(broker, true),
   'postgres-promotion-asynchronous': startPostgresPromotion(broker, false),
   'postgres-partition-api': startPostgresPartition(broker, 'api'),

@@ -1,10 +1,13 @@
-import { MemoryGuardError } from '#libs/platform'
+import { CeleryConnections } from '#libs/celery'
+import { createLogger, loadConfig, MemoryGuardError } from '#libs/platform'
 import { probeRedis } from '#libs/tasks/broker-probe'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createBroker } from '../support/create-broker.js'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.js'
 import { startRedisSentinel, type SentinelRedis } from '../support/redis-sentinel.js'
 import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
+import { enqueueable } from '../support/test-broker.js'
 
 /** The code and the sentence with which a probe fails. */
 const failureOf = async (url: string): Promise<readonly [string, string]> => {
@@ -49,6 +52,49 @@ describe.runIf(hasRedis())('a broker of several servers', () => {
     expect(await probeRedis(withPassword('known'))).toMatchObject({ redis: { role: 'master' }, warnings: [] })
     const gone = sentinel.url.replace('//', '//127.0.0.1:1,')
     expect(await probeRedis(`${gone}/3?sentinel_password=known`)).toBeDefined()
+  })
+
+  it('may be found by sentinels for Celery, too', async () => {
+    const brokerUrl = withPassword('known').replace('/main', '/main/2')
+    const connections = new CeleryConnections({ brokerUrl, resultBackend: brokerUrl })
+    try {
+      await connections.connect()
+      await connections.broker.lpush('celery', 'message')
+      const admin = new Redis({ port: (await sentinel.readMaster()).port, db: 2 })
+      expect(await admin.lrange('celery', 0, -1)).toEqual(['message'])
+      await admin.quit()
+    } finally {
+      connections.close()
+    }
+  })
+
+  it('works for a user of a cluster with the documented rights, and names those that are missing', async () => {
+    const rights = ['on', '>pw', '~{memoryguard*', '+@all', '-@dangerous', '+info']
+    const forCluster = ['+cluster|slots', '+cluster|info', '+cluster|keyslot']
+    const setUser = async (words: readonly string[]) => {
+      for (const { port } of cluster.nodes) {
+        const admin = new Redis({ port })
+        await admin.call('ACL', 'SETUSER', 'app', 'reset', ...words)
+        await admin.quit()
+      }
+    }
+    const url = cluster.url.replace('//', '//app:pw@')
+    await setUser([...rights, '-cluster'])
+    expect(await failureOf(url)).toEqual([
+      'CONFIG_INVALID',
+      expect.stringMatching(/lacks a permission \(NOPERM .*Allow it: .*\+cluster\|slots \+cluster\|info/),
+    ])
+    await setUser([...rights, ...forCluster])
+    expect(await probeRedis(url)).toBeDefined()
+    const broker = createBroker(loadConfig({ BROKER_URL: url }), createLogger('test', 'fatal'))
+    try {
+      await broker.assertWritable()
+      await broker.addTogether([enqueueable(), enqueueable({ queue: 'batch' }), enqueueable({ queue: 'forecasts' })])
+      expect(await broker.depth('batch')).toMatchObject({ waiting: 1 })
+      await broker.drain('batch')
+    } finally {
+      await broker.onApplicationShutdown()
+    }
   })
 
   it.each<[what: string, url: () => string, code: string, words: RegExp]>([

@@ -17,23 +17,34 @@ export interface RedisCluster {
   stop(): Promise<void>
 }
 
-/** Starts a cluster whose members notice within `timeoutMs` that one has vanished. */
-export const startRedisCluster = async (timeoutMs = 1_000, more: readonly string[] = []): Promise<RedisCluster> => {
+/** Further ports of a member. */
+interface Member {
+  readonly busPort: number
+  readonly tlsPort: number
+}
+
+/** Starts a cluster whose members notice within `timeoutMs` that one has vanished; `tls` has the options of its TLS. */
+export const startRedisCluster = async (timeoutMs = 1_000, tls?: readonly string[]): Promise<RedisCluster> => {
   const nodes: RedisServer[] = []
+  const members: Member[] = []
   const clients: Redis[] = []
   const stop = async () => {
     for (const client of clients) client.disconnect()
     await Promise.all(nodes.map((node) => node.stop()))
   }
   try {
-    const busPorts: number[] = []
-    for (let index = 0; index < 2 * masterCount; index += 1) busPorts.push(await findFreePort('127.0.0.1'))
+    for (let index = 0; index < 2 * masterCount; index += 1) {
+      members.push({ busPort: await findFreePort('127.0.0.1'), tlsPort: await findFreePort('127.0.0.1') })
+    }
     const mode = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(timeoutMs)]
-    nodes.push(
-      ...(await Promise.all(busPorts.map((port) => startRedis([...mode, '--cluster-port', String(port), ...more])))),
-    )
+    const start = ({ busPort, tlsPort }: Member) => {
+      const secure = tls ? ['--tls-port', String(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'] : []
+      return startRedis([...mode, '--cluster-port', String(busPort), ...secure, ...(tls ?? [])])
+    }
+    nodes.push(...(await Promise.all(members.map(start))))
     clients.push(...nodes.map(({ port }) => new Redis({ port, host: '127.0.0.1' }).on('error', () => undefined)))
-    await form(nodes, clients, busPorts)
+    const ports = nodes.map(({ port }, index) => (tls ? (members[index]?.tlsPort ?? 0) : port))
+    await form(ports, clients, members)
   } catch (error) {
     await stop()
     throw error
@@ -47,9 +58,8 @@ export const startRedisCluster = async (timeoutMs = 1_000, more: readonly string
     return port
   }
   return {
-    url: `redis+cluster://${nodes
-      .slice(1, 3)
-      .map(({ port }) => `127.0.0.1:${port}`)
+    url: `redis${tls ? 's' : ''}+cluster://${[1, 2]
+      .map((index) => `127.0.0.1:${(tls ? members[index]?.tlsPort : nodes[index]?.port) ?? 0}`)
       .join(',')}`,
     nodes,
     masterOf: async (key) => {
@@ -63,15 +73,11 @@ export const startRedisCluster = async (timeoutMs = 1_000, more: readonly string
 }
 
 /** Has the servers become a cluster: the first half are masters, each of the others a replica of one. */
-const form = async (
-  nodes: readonly RedisServer[],
-  clients: readonly Redis[],
-  busPorts: readonly number[],
-): Promise<void> => {
+const form = async (ports: readonly number[], clients: readonly Redis[], members: readonly Member[]): Promise<void> => {
   // Each meets each: by hearsay it takes seconds.
-  for (const [index, { port }] of nodes.entries()) {
+  for (const [index, port] of ports.entries()) {
     for (const client of clients) {
-      await client.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPorts[index]))
+      await client.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(members[index]?.busPort))
     }
   }
   const share = Math.ceil(slotCount / masterCount)
@@ -83,7 +89,7 @@ const form = async (
     const texts = await Promise.all(clients.map((client) => client.call('CLUSTER', 'INFO')))
     return texts.every((text) => words.test(String(text)))
   }
-  await waitFor(() => everywhere(new RegExp(`cluster_known_nodes:${nodes.length}\\b`)), { what: 'the members to meet' })
+  await waitFor(() => everywhere(new RegExp(`cluster_known_nodes:${ports.length}\\b`)), { what: 'the members to meet' })
   for (const [index, replica] of clients.slice(masterCount).entries()) {
     const id = String(await clients[index]?.call('CLUSTER', 'MYID'))
     await waitFor(async () => (await replica.call('CLUSTER', 'REPLICATE', id)) === 'OK', { what: 'a replica' })

@@ -9,6 +9,8 @@ export interface TcpProxy {
   silenceAll(): void
   /** Ends that: what was sent meanwhile arrives, as when a network comes back. */
   passAgain(): void
+  /** New connections work again. Those that were silenced stay dead, as behind a firewall that has forgotten them. */
+  heal(): void
   /** From now on new connections lead to another port; those there are stay as they are. */
   redirect(port: number): void
   close(): Promise<void>
@@ -54,6 +56,9 @@ export const startTcpProxy = async (target: number): Promise<TcpProxy> => {
     passAgain: () => {
       isDead = false
       sockets.forEach(pass)
+    },
+    heal: () => {
+      isDead = false
     },
     redirect: (next) => {
       port = next
