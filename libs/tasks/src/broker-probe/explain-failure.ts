@@ -18,7 +18,7 @@ export interface NamedRedis {
 
 /** Errors that pass by themselves: the server loads, is full, is a replica now, or cannot write to its disk. */
 const passing =
-  /LOADING|MASTERDOWN|READONLY|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|MOVED|ASK|max number of clients/
+  /LOADING|MASTERDOWN|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|MOVED|ASK|max number of clients/
 
 /** What does not pass by itself. */
 export const configInvalid = (message: string, cause?: unknown): MemoryGuardError =>
@@ -82,6 +82,10 @@ const explainReply = (error: RedisReplyError, redis: NamedRedis): MemoryGuardErr
   const words = error.message.replace(/\.$/, '')
   const sentence = replySentences[error.kind]?.(words, redis)
   if (sentence !== undefined) return configInvalid(sentence, error)
+  if (error.kind === 'READONLY') {
+    const advice = `Let ${redis.variable} lead to the master, or name its sentinels there`
+    return unavailable(`${redis.name} is a replica (${words}). ${advice}.`, error)
+  }
   const message = `${redis.name} cannot be used: ${words}.`
   return passing.test(words) ? unavailable(message, error) : configInvalid(message, error)
 }

@@ -7,9 +7,11 @@ const connectMs = 5_000
 const longestRetryMs = 2_000
 /**
  * A connection is made anew if a command has no response for this long, in milliseconds: the other end may have vanished
- * without a word. A consumer's commands wait up to ten seconds for a job.
+ * without a word.
  */
-const silenceMs = { producer: 5_000, consumer: 15_000 } as const
+const silenceMs = 5_000
+/** The same for a connection over which a consumer waits for a job, up to ten seconds each time. */
+const waitingSilenceMs = 12_000
 /** How often the masters of a cluster are asked for, in milliseconds: one that has vanished does not redirect anyone. */
 const slotsMs = 5_000
 /** Longest time until a member of a cluster, or a sentinel, tells who the masters are, in milliseconds. */
@@ -35,7 +37,6 @@ export const redisConnection = (url: string, side: BrokerSide): BrokerConnection
     ...redisOptions(address),
     ...(address.kind === 'cluster' && { members: address.hosts }),
     connectTimeout: connectMs,
-    socketTimeout: silenceMs[side],
     enableOfflineQueue: side === 'consumer',
     maxRetriesPerRequest: side === 'consumer' ? null : 1,
     retryStrategy,
@@ -47,8 +48,11 @@ export const redisConnection = (url: string, side: BrokerSide): BrokerConnection
 }
 
 /** Makes a client as BullMQ uses it. Every connection of the queues to Redis is made here. */
-export const createBrokerClient = ({ members, ...options }: BrokerConnection): IRedisClient =>
-  createIORedisClient(members === undefined ? createSingle(options) : createCluster(members, options))
+export const createBrokerClient = ({ members, ...rest }: BrokerConnection): IRedisClient => {
+  // BullMQ names the connections that wait, and no others.
+  const options = { ...rest, socketTimeout: rest.connectionName === undefined ? silenceMs : waitingSilenceMs }
+  return createIORedisClient(members === undefined ? createSingle(options) : createCluster(members, options))
+}
 
 const createSingle = (options: RedisOptions): Redis => {
   const client = new Redis(options)
