@@ -17,8 +17,7 @@ export interface NamedRedis {
 }
 
 /** Errors that pass by themselves: the server loads, is full, is a replica now, or cannot write to its disk. */
-const passing =
-  /LOADING|MASTERDOWN|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|MOVED|ASK|max number of clients/
+const passing = /LOADING|MASTERDOWN|OOM|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|MOVED|ASK|max number of clients/
 
 /** What does not pass by itself. */
 export const configInvalid = (message: string, cause?: unknown): MemoryGuardError =>
