@@ -102,10 +102,12 @@ export class SteadyLoad {
     )
     const rows = await query<{ id: string; state: string; attempt: number; successes: number; predictions: number }>(
       databaseUrl,
-      `SELECT id, state, attempt,
-         (SELECT count(*)::int FROM task_attempts WHERE task_id = tasks.id AND outcome = 'succeeded') AS successes,
-         (SELECT count(*)::int FROM predictions WHERE task_id = tasks.id) AS predictions
-       FROM tasks WHERE ${ofRun}`,
+      `SELECT id, state, attempt, coalesce(successes, 0) AS successes, coalesce(predictions, 0) AS predictions
+       FROM tasks
+       LEFT JOIN (SELECT task_id AS id, count(*)::int AS successes FROM task_attempts WHERE outcome = 'succeeded'
+                  GROUP BY task_id) AS a USING (id)
+       LEFT JOIN (SELECT task_id AS id, count(*)::int AS predictions FROM predictions GROUP BY task_id) AS p USING (id)
+       WHERE ${ofRun}`,
     )
     const succeeded = new Set(rows.filter(({ state }) => state === 'succeeded').map(({ id }) => id))
     const beyondOne = (count: number): number => Math.max(0, count - 1)
