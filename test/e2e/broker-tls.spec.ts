@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort } from '#libs/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createAuthority, type CertificateAuthority } from '../support/certificate-authority.js'
+import { createAuthority, hasOpenssl, type CertificateAuthority } from '../support/certificate-authority.js'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.js'
 import { hasRedis, startRedis, startServer, type RedisServer } from '../support/redis-server.js'
 import { example, waiting } from '../support/requests.js'
 import { startStack, type Stack } from '../support/stack.js'
 
-describe.runIf(hasRedis())('a broker with a certificate of a private authority', () => {
+describe.runIf(hasRedis() && hasOpenssl())('a broker with a certificate of a private authority', () => {
   let authority: CertificateAuthority
   let cluster: RedisCluster
   let single: RedisServer

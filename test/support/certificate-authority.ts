@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,9 @@ export interface CertificateAuthority {
   readonly keyFile: string
   remove(): void
 }
+
+/** Whether `openssl` is installed here. */
+export const hasOpenssl = (): boolean => spawnSync('openssl', ['version']).status === 0
 
 /** Makes one, with `openssl`. */
 export const createAuthority = (): CertificateAuthority => {
