@@ -21,8 +21,8 @@ const project = (name: string, include: string[], more: object = {}) => ({
     name,
     include,
     setupFiles: [`${root}test/support/clean-environment.ts`],
-    // Much of a test is waiting: three files share two cores well.
-    maxWorkers: 3,
+    // Much of a test is waiting: four files share two cores well.
+    maxWorkers: 4,
     // Tests clean up after themselves, so that files can share what they import.
     isolate: false,
     ...more,
