@@ -1,5 +1,6 @@
 /**
- * How long every list, filter, count and statistic takes on a long history, and what a prediction costs before and after.
+ * How long every list, filter, count and statistic takes on a long history, and what a prediction costs there and, in turns
+ * with it, in an empty database.
  *
  *   npm run bench:growth -- [--predictions 10000000] [--tasks 1000000] [--rounds 20] [--lists REGEX]
  *
@@ -9,7 +10,7 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { fillHistory } from '../test/support/history.js'
-import { startStack } from '../test/support/stack.js'
+import { startStack, type Stack } from '../test/support/stack.js'
 import { measureChores, measureErasure } from './growth/chores.js'
 import { collectRoutes } from './growth/routes.js'
 import { measure, measureTogether, printTable, type Figure } from './growth/measure.js'
@@ -25,17 +26,18 @@ const { values } = parseArgs({
   },
 })
 const rounds = Number(values.rounds)
+/** How often the cost of a prediction is measured in each database. */
+const turns = 3
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-const stack = await startStack({ broker: 'redis', workers: 1, logs: 'ignore', env: { RESULT_TTL_SECONDS: '0' } })
+const start = (workers: number) =>
+  startStack({ broker: 'redis', workers, logs: 'ignore', env: { RESULT_TTL_SECONDS: '0' } })
+const stack = await start(0)
+let empty: Stack | undefined
 const client = new pg.Client(stack.databaseUrl)
 await client.connect()
 const figures: Figure[] = []
 try {
-  const before = await measureWrites(stack, Number(values.requests))
-  say(`predictions, empty: ${JSON.stringify(before)}`)
-  for (const worker of stack.workers) await worker.kill('SIGTERM')
-  await client.query('TRUNCATE tasks, task_attempts, predictions')
   // A list with a parameter that has no values here shows before the long part.
   await collectRoutes(stack, client)
   await fillHistory(client, { predictions: Number(values.predictions), tasks: Number(values.tasks) }, say)
@@ -51,11 +53,14 @@ try {
   figures.push(await measureTogether(stack.url, lists, 40))
   figures.push(...(await measureChores(stack.databaseUrl)))
   await stack.startWorker()
-  const after = await measureWrites(stack, Number(values.requests))
-  say(`predictions, filled: ${JSON.stringify(after)}`)
+  empty = await start(1)
+  const [filled, fresh] = await measureWrites([stack, empty], Number(values.requests), turns)
+  say(`predictions, empty: ${JSON.stringify(fresh)}`)
+  say(`predictions, filled: ${JSON.stringify(filled)}`)
   figures.push(...(await measureErasure(stack)))
 } finally {
   await client.end()
   await stack.stop()
+  await empty?.stop()
 }
 process.exitCode = printTable(figures, say) ? 0 : 1

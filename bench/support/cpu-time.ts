@@ -25,13 +25,19 @@ const readProcess = (pid: number): ProcessTime | undefined => {
   }
 }
 
-/** CPU seconds that a process and all below it have used. */
-export const cpuSecondsOf = (root: number): number => {
-  const all = readdirSync('/proc')
+const readAll = (): readonly ProcessTime[] =>
+  readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? [])
-  const sum = (pid: number): number =>
-    all.filter(({ parent }) => parent === pid).reduce((total, child) => total + sum(child.pid), 0) +
-    (all.find((process) => process.pid === pid)?.seconds ?? 0)
-  return sum(root)
-}
+
+const treeOf = (root: number, all: readonly ProcessTime[]): readonly ProcessTime[] => [
+  ...all.filter(({ pid }) => pid === root),
+  ...all.filter(({ parent }) => parent === root).flatMap(({ pid }) => treeOf(pid, all)),
+]
+
+/** A process and all below it. */
+export const processesFrom = (root: number): readonly number[] => treeOf(root, readAll()).map(({ pid }) => pid)
+
+/** CPU seconds that a process and all below it have used. */
+export const cpuSecondsOf = (root: number): number =>
+  treeOf(root, readAll()).reduce((total, { seconds }) => total + seconds, 0)
