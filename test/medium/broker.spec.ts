@@ -47,7 +47,7 @@ describeOnBothBrokers('the broker', (kind) => {
   })
 
   it('has short tasks travel together in few jobs, in order, and long, urgent and delayed ones alone', async () => {
-    const plain = Array.from({ length: 40 }, () => enqueueable())
+    const plain = Array.from({ length: 150 }, () => enqueueable())
     const others = [
       enqueueable({ priority: 1 }),
       enqueueable({ delayMs: 60_000 }),

@@ -11,6 +11,8 @@ export interface QueueSettings {
    * a task costs the database, so short tasks travel together; long ones travel alone, so that free workers share them.
    */
   readonly tasksPerJob: number
+  /** Jobs in progress at once for each batch that may be under way: when little comes, each carries a task or two. */
+  readonly jobsPerBatch: number
   /** Batches under way at once, beyond one for each compute child: they talk to the database while children compute. */
   readonly extraBatches: number
   /** Most redeliveries after a lost lock, by the broker's count. The database decides, so it is only a safety net. */
@@ -18,8 +20,29 @@ export interface QueueSettings {
 }
 
 export const queueSettings: Readonly<Record<QueueName, QueueSettings>> = {
-  predictions: { batchSize: 64, batchWaitMs: 2, tasksPerJob: 16, extraBatches: 1, maxStalledCount: 1_000 },
-  batch: { batchSize: 1, batchWaitMs: 0, tasksPerJob: 1, extraBatches: 0, maxStalledCount: 1_000 },
-  explanations: { batchSize: 16, batchWaitMs: 2, tasksPerJob: 1, extraBatches: 0, maxStalledCount: 1_000 },
-  forecasts: { batchSize: 16, batchWaitMs: 2, tasksPerJob: 1, extraBatches: 1, maxStalledCount: 1_000 },
+  predictions: {
+    batchSize: 64,
+    batchWaitMs: 2,
+    tasksPerJob: 64,
+    jobsPerBatch: 4,
+    extraBatches: 1,
+    maxStalledCount: 1_000,
+  },
+  batch: { batchSize: 1, batchWaitMs: 0, tasksPerJob: 1, jobsPerBatch: 1, extraBatches: 0, maxStalledCount: 1_000 },
+  explanations: {
+    batchSize: 16,
+    batchWaitMs: 2,
+    tasksPerJob: 1,
+    jobsPerBatch: 16,
+    extraBatches: 0,
+    maxStalledCount: 1_000,
+  },
+  forecasts: {
+    batchSize: 16,
+    batchWaitMs: 2,
+    tasksPerJob: 1,
+    jobsPerBatch: 16,
+    extraBatches: 1,
+    maxStalledCount: 1_000,
+  },
 }

@@ -10,8 +10,8 @@ const retryMs = 1_000
 
 /** The number of jobs of a queue that are in progress at once. */
 export const jobsAtOnce = (queue: QueueName, children: number): number => {
-  const { batchSize, extraBatches, tasksPerJob } = queueSettings[queue]
-  return Math.ceil((batchSize * (children + extraBatches)) / tasksPerJob)
+  const { jobsPerBatch, extraBatches } = queueSettings[queue]
+  return jobsPerBatch * (children + extraBatches)
 }
 
 /** Returns the options of a queue's consumer, without its connection. The consumer takes no job before its `run` is called. */
