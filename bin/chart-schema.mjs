@@ -31,6 +31,7 @@ const scheduling = {
 }
 const peers = { ...objects, description: 'Peers of a NetworkPolicy' }
 const port = count(1, 65_535)
+const ports = { type: 'array', items: port }
 
 const worker = strict({
   enabled: flag,
@@ -141,7 +142,11 @@ export const chartSchema = () => ({
       metricsFrom: peers,
       databaseTo: peers,
       brokerTo: peers,
-      webhookPorts: { type: 'array', items: port },
+      celeryTo: peers,
+      databasePorts: ports,
+      brokerPorts: ports,
+      celeryPorts: ports,
+      webhookPorts: ports,
       extraEgress: objects,
     }),
     monitoring: strict({
