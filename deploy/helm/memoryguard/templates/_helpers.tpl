@@ -71,7 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- define "memoryguard.secretsOf" -}}
 {{- $secrets := include "memoryguard.secrets" (index . 0) | fromYaml -}}
 {{- if ne (index . 1) "api" -}}{{- $secrets = omit $secrets "ADMIN_API_KEY" "OIDC_CLIENT_SECRET" -}}{{- end -}}
-{{- if eq (index . 1) "migration" -}}{{- $secrets = pick $secrets "DATABASE_URL" "DATABASE_DIRECT_URL" "DATABASE_PASSWORD" "BROKER_URL" "BROKER_PASSWORD" -}}{{- end -}}
+{{- if eq (index . 1) "migration" -}}{{- $secrets = pick $secrets "DATABASE_URL" "DATABASE_DIRECT_URL" "DATABASE_PASSWORD" "BROKER_URL" "BROKER_PASSWORD" "BROKER_SENTINEL_PASSWORD" -}}{{- end -}}
 {{- toYaml $secrets -}}
 {{- end -}}
 
