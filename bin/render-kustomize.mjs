@@ -52,6 +52,8 @@ const withoutHelm = (object) => {
     delete part?.metadata?.annotations?.['checksum/config']
     if (Object.keys(part?.metadata?.annotations ?? { none: 0 }).length === 0) delete part.metadata.annotations
   }
+  // A new Job has a new name in the chart; here it is deleted before one applies it again.
+  if (object.kind === 'Job') object.metadata.name = object.metadata.name.replace(/-[0-9a-f]{8}$/, '')
   return object
 }
 
