@@ -45,7 +45,7 @@ const worker = strict({
 
 const server = strict({
   bundled: flag,
-  image: { type: 'string', minLength: 1 },
+  image: { type: 'string', pattern: '^[^\\s]+$' },
   storage: quantity,
   storageClass: nameOrEmpty,
   resources,
@@ -64,21 +64,33 @@ const ownSettings = [
   'WORKER_CONCURRENCY',
 ]
 
-const isUrl = (variable) => /_URL$|_BACKEND$/.test(variable)
+const isUrl = (variable) => /_(URL|BACKEND|ISSUER|ENDPOINT)$/.test(variable)
+
+/** How URLs begin, by their settings. */
+const urlPatterns = {
+  DATABASE: '^(postgres(ql)?://|\\s*\\w+\\s*=)',
+  BROKER: '^rediss?(\\+cluster|\\+sentinel)?://',
+  CELERY: '^rediss?(\\+sentinel)?://',
+  PUBLIC: '^https?://',
+  OIDC: '^https?://',
+  OTEL: '^https?://',
+}
 
 /** What may stand in `config` for a variable: a number as such, a list as the text that the variable holds. */
-const settingSchema = ({ schema, description }) => {
+const settingSchema = (variable, { schema, description }) => {
   const { type, enum: values, minimum, maximum } = z.toJSONSchema(schema, { unrepresentable: 'any', io: 'output' })
   if (type === 'integer' || type === 'number') return { description, type, minimum, maximum }
   if (values?.join() === 'true,false') return { description, enum: [...values, true, false] }
-  return values ? { description, enum: values } : { description, type: 'string', minLength: 1 }
+  if (values) return { description, enum: values }
+  const pattern = isUrl(variable) ? urlPatterns[variable.split('_')[0]] : undefined
+  return { description, type: 'string', minLength: 1, ...(pattern && { pattern }) }
 }
 
 const settingSchemas = () =>
   Object.fromEntries(
     Object.entries(variables)
       .filter(([variable, { secret }]) => !ownSettings.includes(variable) && (!secret || isUrl(variable)))
-      .map(([variable, setting]) => [variable, settingSchema(setting)]),
+      .map(([variable, setting]) => [variable, settingSchema(variable, setting)]),
   )
 
 const secretSchemas = () =>
@@ -95,9 +107,9 @@ export const chartSchema = () => ({
   ...strict({
     global: { type: 'object' },
     nameOverride: nameOrEmpty,
-    fullnameOverride: nameOrEmpty,
+    fullnameOverride: { type: 'string', pattern: '^([a-z]([-a-z0-9]{0,38}[a-z0-9])?)?$' },
     image: strict({
-      repository: { type: 'string', minLength: 1 },
+      repository: { type: 'string', pattern: '^([\\w.-]+(:[0-9]+)?/)?[a-z0-9._-]+(/[a-z0-9._-]+)*$' },
       tag: { type: 'string', pattern: '^[\\w.-]{0,128}$' },
       digest: { type: 'string', pattern: '^(sha256:[a-f0-9]{64})?$' },
       pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] },

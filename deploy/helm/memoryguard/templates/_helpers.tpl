@@ -16,8 +16,8 @@
 {{/* Labels that find the pods of one part: list root "component". */}}
 {{- define "memoryguard.selector" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "memoryguard.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ include "memoryguard.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
@@ -49,9 +49,9 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- $_ := set $implied "BROKER_URL" (printf "redis://%s-redis:6379/0" (include "memoryguard.fullname" .)) -}}
 {{- end -}}
 {{- if .Values.ingress.enabled -}}
-{{- $_ := set $implied "PUBLIC_URL" (printf "%s://%s" (ternary "https" "http" (ne .Values.ingress.tlsSecret "")) .Values.ingress.host) -}}
+{{- $_ := set $implied "PUBLIC_URL" (printf "%s://%s" (ternary "https" "http" (not (empty .Values.ingress.tlsSecret))) (default "" .Values.ingress.host)) -}}
 {{- end -}}
-{{- merge (deepCopy .Values.config) $implied | toYaml -}}
+{{- merge (deepCopy (.Values.config | default dict)) $implied | toYaml -}}
 {{- end -}}
 
 {{/* Secrets by the setting that each is for, as YAML: those given and those that the chart makes. */}}
@@ -64,7 +64,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- if .Values.redis.bundled -}}
 {{- $_ := set $made "BROKER_PASSWORD" (dict "name" (printf "%s-redis" $name) "key" "password") -}}
 {{- end -}}
-{{- merge (deepCopy .Values.secrets) $made | toYaml -}}
+{{- merge (deepCopy (.Values.secrets | default dict)) $made | toYaml -}}
 {{- end -}}
 
 {{/* The secrets that one part needs: list root "component". Only the api signs people in. */}}
@@ -137,22 +137,22 @@ securityContext:
 - { name: tmp, emptyDir: { sizeLimit: 1Gi } }
 {{- if $root.Values.models.persistentVolumeClaim }}
 - name: models
-  persistentVolumeClaim: { claimName: {{ $root.Values.models.persistentVolumeClaim }}, readOnly: true }
+  persistentVolumeClaim: { claimName: {{ $root.Values.models.persistentVolumeClaim | quote }}, readOnly: true }
 {{- end }}
 {{- with $root.Values.certificates }}
 {{- if .configMap }}
 - name: certificates
   configMap:
-    name: {{ .configMap }}
-    items: [{ key: {{ .key }}, path: ca.crt }]
+    name: {{ .configMap | quote }}
+    items: [{ key: {{ .key | quote }}, path: ca.crt }]
 {{- end }}
 {{- end }}
 {{- range $variable, $secret := include "memoryguard.secretsOf" . | fromYaml }}
 - name: {{ include "memoryguard.volumeName" $variable }}
   secret:
-    secretName: {{ $secret.name }}
+    secretName: {{ $secret.name | quote }}
     defaultMode: 288 # 0440
-    items: [{ key: {{ $secret.key }}, path: {{ $secret.key }} }]
+    items: [{ key: {{ $secret.key | quote }}, path: {{ $secret.key | quote }} }]
 {{- end }}
 {{- end -}}
 
@@ -206,7 +206,7 @@ dnsConfig:
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -15,6 +15,7 @@ cluster each other, on the default port. Hosts in keywords or in options of libp
 {{- $ports = append $ports (regexFind ":[0-9]+$" (regexReplaceAll `^\[.*\]` $host "") | trimPrefix ":" | default $default | int) -}}
 {{- end -}}
 {{- if not $isClear -}}
+{{- include "memoryguard.checkUrl" (list (index . 0) $url) -}}
 {{- fail (printf "config.%s names its hosts in a form from which no ports can be read for the network policy: write it as a URL with host:port, or set %s." (index . 0) (index . 2)) -}}
 {{- end -}}
 {{- toYaml $ports -}}

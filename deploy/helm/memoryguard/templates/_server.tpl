@@ -7,20 +7,20 @@
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   labels: {{- include "memoryguard.labels" (list $root $server) | nindent 4 }}
   annotations: { helm.sh/resource-policy: keep }
 spec:
   accessModes: [ReadWriteOnce]
   {{- with $values.storageClass }}
-  storageClassName: {{ . }}
+  storageClassName: {{ . | quote }}
   {{- end }}
-  resources: { requests: { storage: {{ $values.storage }} } }
+  resources: { requests: { storage: {{ $values.storage | quote }} } }
 ---
 apiVersion: v1
 kind: Service
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   labels: {{- include "memoryguard.labels" (list $root $server) | nindent 4 }}
 spec:
   selector: {{- include "memoryguard.selector" (list $root $server) | nindent 4 }}
