@@ -14,6 +14,7 @@ const texts = { type: 'object', additionalProperties: text }
 const objects = { type: 'array', items: { type: 'object' } }
 const name = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$' }
 const nameOrEmpty = { type: 'string', pattern: '^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$' }
+const tag = { type: 'string', pattern: '^[\\w.-]{0,128}$' }
 const key = { type: 'string', pattern: '^[-._a-zA-Z0-9]{1,253}$' }
 const quantity = {
   type: ['string', 'number'],
@@ -110,7 +111,7 @@ export const chartSchema = () => ({
     fullnameOverride: { type: 'string', pattern: '^([a-z]([-a-z0-9]{0,38}[a-z0-9])?)?$' },
     image: strict({
       repository: { type: 'string', pattern: '^([\\w.-]+(:[0-9]+)?/)?[a-z0-9._-]+(/[a-z0-9._-]+)*$' },
-      tag: { type: 'string', pattern: '^[\\w.-]{0,128}$' },
+      tag,
       digest: { type: 'string', pattern: '^(sha256:[a-f0-9]{64})?$' },
       pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] },
       pullSecrets: { type: 'array', items: name },
@@ -121,6 +122,7 @@ export const chartSchema = () => ({
     models: strict({ persistentVolumeClaim: nameOrEmpty }),
     api: strict({
       replicas: count(1, 1_000),
+      imageTag: tag,
       shutdownDelaySeconds: count(0, 3_600),
       resources,
       service: strict({

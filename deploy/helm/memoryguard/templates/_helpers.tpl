@@ -39,6 +39,15 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* The api's image: that of all, or an older one while the workers are replaced first. */}}
+{{- define "memoryguard.apiImage" -}}
+{{- with .Values.api.imageTag -}}
+{{- printf "%s:%s" $.Values.image.repository . -}}
+{{- else -}}
+{{- include "memoryguard.image" . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Settings of all processes, as YAML: those of config and those that other values imply. */}}
 {{- define "memoryguard.config" -}}
 {{- $implied := dict -}}
