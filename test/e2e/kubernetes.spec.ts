@@ -221,67 +221,31 @@ describe('the command lines of the manifests', () => {
 })
 
 describe.skipIf(spawnSync('kubectl', ['kustomize', '--help']).status !== 0)('an overlay as documented', () => {
-  it('wins over the base', () => {
+  const build = (...replaced: readonly (readonly [string, string])[]) => {
     const folder = mkdtempSync(join(tmpdir(), 'memoryguard-overlay-'))
-    const [, overlay = ''] = blocksOf(readFileSync(pathOf('docs/kubernetes.md'), 'utf8'), 'yaml')
+    const [, overlay = '', patches = ''] = blocksOf(readFileSync(pathOf('docs/kubernetes.md'), 'utf8'), 'yaml')
     mkdirSync(join(folder, 'mine'))
     symlinkSync(pathOf(''), join(folder, 'memoryguard'))
-    writeFileSync(join(folder, 'mine/kustomization.yaml'), overlay)
+    const text = replaced.reduce((before, [from, to]) => before.replace(from, to), `${overlay}\n${patches}\n`)
+    writeFileSync(join(folder, 'mine/kustomization.yaml'), text)
     writeFileSync(join(folder, 'mine/config.env'), 'BROKER_URL=redis://of-mine:6379/0\n')
     const { stdout, stderr } = spawnSync('kubectl', ['kustomize', join(folder, 'mine')], { encoding: 'utf8' })
     rmSync(folder, { recursive: true })
     expect(stderr).toBe('')
-    expect(stdout).toContain('BROKER_URL: redis://of-mine:6379/0')
-    expect(stdout.match(/image: registry.example.org\/memoryguard:0.1.0$/gm)).toHaveLength(ours.length)
-  })
-})
-
-const helm = process.env['HELM'] ?? 'helm'
-const hasHelm = spawnSync(helm, ['version']).status === 0
-
-describe.skipIf(!hasHelm)('the chart', () => {
-  const chart = pathOf('deploy/helm/memoryguard')
-  const templateArgs = ['template', 'x', chart, '--kube-version', '1.37.0']
-  const template = (...values: readonly string[]) => {
-    const set = values.flatMap((value) => ['--set', value])
-    return spawnSync(helm, [...templateArgs, ...set], { encoding: 'utf8' })
+    return stdout
   }
 
-  it('has no faults, and makes the manifests', () => {
-    const lint = spawnSync(helm, ['lint', '--strict', chart, '--set', 'postgresql.bundled=true'], { encoding: 'utf8' })
-    expect([lint.status, lint.stdout]).toEqual([0, expect.stringContaining('0 chart(s) failed')])
-    const render = spawnSync(process.execPath, [pathOf('bin/render-kustomize.mjs'), '--check'], { encoding: 'utf8' })
-    expect([render.status, render.stderr]).toEqual([0, ''])
+  it('wins over the base', () => {
+    const text = build()
+    expect(text).toContain('BROKER_URL: redis://of-mine:6379/0')
+    expect(text.match(/image: registry.example.org\/memoryguard:0.1.0$/gm)).toHaveLength(ours.length)
+    expect(text.match(/port: (6432|26379)$/gm)).toHaveLength(2)
+    expect(text.match(/terminationGracePeriodSeconds: 150$/gm)).toHaveLength(queueNames.length)
   })
 
-  it('takes the values of the documentation', () => {
-    const page = readFileSync(pathOf('docs/kubernetes.md'), 'utf8')
-    const [values = ''] = blocksOf(page, 'yaml')
-    const input = { input: values, encoding: 'utf8' } as const
-    const { status, stderr } = spawnSync(helm, [...templateArgs, '--values', '-'], input)
-    expect(status, stderr).toBe(0)
-  })
-
-  it.each([
-    ['no database', [], 'The database is missing: set config.DATABASE_URL'],
-    ['no Secret', ['config.DATABASE_URL=postgres://a@b/c'], 'secrets.DATABASE_PASSWORD is missing: make a Secret'],
-    ['a password in a URL', ['config.DATABASE_URL=postgres://a:b@c/d'], 'config.DATABASE_URL must hold no password'],
-    ['two databases', ['postgresql.bundled=true', 'config.DATABASE_URL=postgres://a@c/d'], 'remove one of them'],
-    ['KEDA without a key', ['postgresql.bundled=true', 'keda.enabled=true'], 'keda.secret.name is missing'],
-    [
-      'KEDA that stops every worker',
-      ['postgresql.bundled=true', 'keda.enabled=true', 'keda.secret.name=a', 'workers.predictions.minReplicas=0'],
-      'would stop the last worker',
-    ],
-    ['limits that cross', ['postgresql.bundled=true', 'workers.batch.minReplicas=11'], 'must be at most its maxRepl'],
-    ['no host', ['postgresql.bundled=true', 'ingress.enabled=true'], 'ingress.host is missing'],
-    ['a wrong value', ['postgresql.bundled=true', 'config.LOG_LEVEL=loud'], "must be one of 'fatal', 'error'"],
-    ['a number out of range', ['postgresql.bundled=true', 'api.replicas=0'], '/api/replicas'],
-    ['an unknown setting', ['postgresql.bundled=true', 'config.LOGLEVEL=info'], "'LOGLEVEL' not allowed"],
-    ['an unknown queue', ['postgresql.bundled=true', 'workers.urgent.enabled=true'], "'urgent' not allowed"],
-  ])('rejects %s in one sentence', (_, values, words) => {
-    const { status, stderr } = template(...values)
-    expect(status).toBe(1)
-    expect(stderr).toContain(words)
+  it('leads KEDA to the api of its own namespace', () => {
+    const text = build(['overlays/redis', 'overlays/production'], ['namespace: memoryguard', 'namespace: mine'])
+    expect(text.match(/url: http:\/\/memoryguard-api\.mine\.svc:80\//g)).toHaveLength(queueNames.length)
+    expect(text).not.toContain('namespace: memoryguard')
   })
 })

@@ -43,6 +43,7 @@ export interface Manifest {
     readonly scaleTargetRef?: { readonly name: string }
     readonly triggers?: readonly { readonly metadata: { readonly url: string; readonly valueLocation: string } }[]
     readonly selector?: object
+    readonly egress?: readonly { readonly ports: readonly { readonly port: number }[] }[]
   }
 }
 
