@@ -68,6 +68,7 @@ export class RetryPolicy {
 
   private delayMs({ limits }: ClaimedTask): number {
     const seconds = limits?.retry_delay_seconds ?? this.limits.retryDelaySeconds
-    return seconds * 1000 * (1 + jitter * (2 * this.random() - 1))
+    // Whole: a broker in PostgreSQL refuses fractions.
+    return Math.round(seconds * 1000 * (1 + jitter * (2 * this.random() - 1)))
   }
 }
