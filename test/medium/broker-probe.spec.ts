@@ -181,8 +181,10 @@ describe.runIf(hasRedis())('B2, B5, B6: a Redis that cannot be used as it is', (
   })
 
   it('one without TLS where TLS is expected, and a certificate of nobody', async () => {
-    const [, plain] = await failureOf(redis.url.replace('redis:', 'rediss:'))
-    expect(plain).toMatch(/^The broker at .* does not (speak TLS|respond)/)
+    expect(await failureOf(redis.url.replace('redis:', 'rediss:'))).toEqual([
+      'CONFIG_INVALID',
+      expect.stringMatching(/^The broker at .* does not speak TLS \(.*Write redis:/),
+    ])
     const server = createTlsServer(certificate)
     server.on('tlsClientError', () => undefined)
     await once(server.listen(0, '127.0.0.1'), 'listening')

@@ -30,6 +30,9 @@ export const unavailable = (message: string, cause: unknown): MemoryGuardError =
 /** The code of an error of Node.js. */
 export const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
+/** Whether a server has said nothing for as long as it may. */
+export const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'
+
 const isCertificateRefused = (code: string): boolean => /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)
 
 /** Why a probe failed, in one sentence with the server's own words. */
@@ -50,13 +53,9 @@ export const explainBrokerFailure = (
     )
   }
   if (/^(ERR_SSL|EPROTO)/.test(code)) {
-    return configInvalid(
-      `${name} at ${where} does not speak TLS (${code}). Write redis:// in ${variable} if it is not to.`,
-      error,
-    )
+    return explainPlain(where, redis, code, error)
   }
-  const reason =
-    error instanceof Error && error.name === 'TimeoutError' ? `no response within ${probeMs / 1000} s` : reasonOf(error)
+  const reason = isTimeout(error) ? `no response within ${probeMs / 1000} s` : reasonOf(error)
   return unavailable(
     `${name} at ${where} does not respond (${reason}). Is it running${isSecure ? ', does it speak TLS' : ''}, is ${variable} right?`,
     error,
@@ -92,6 +91,18 @@ const explainReply = (error: RedisReplyError, redis: NamedRedis): MemoryGuardErr
 /** The server expects TLS, and none is spoken. */
 export const explainTls = (where: string, { name, variable }: NamedRedis, cause: unknown): MemoryGuardError =>
   configInvalid(`${name} at ${where} speaks TLS. Write rediss:// in ${variable}.`, cause)
+
+/** The server speaks no TLS, and is asked for it. */
+export const explainPlain = (
+  where: string,
+  { name, variable }: NamedRedis,
+  proof: string,
+  cause: unknown,
+): MemoryGuardError =>
+  configInvalid(
+    `${name} at ${where} does not speak TLS (${proof}). Write redis:// in ${variable} if it is not to.`,
+    cause,
+  )
 
 /** Whether a code is that of a server that speaks TLS, but not with us. */
 export const isTlsRefusal = (code: string): boolean => isCertificateRefused(code) || /^ERR_SSL.*ALERT/.test(code)

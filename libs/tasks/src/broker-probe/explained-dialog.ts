@@ -3,7 +3,9 @@ import {
   codeOf,
   configInvalid,
   explainBrokerFailure,
+  explainPlain,
   explainTls,
+  isTimeout,
   isTlsRefusal,
   probeMs,
   unavailable,
@@ -36,6 +38,9 @@ export const withDialog = async <Result>(
     }
   } catch (error) {
     if (error instanceof MemoryGuardError) throw error
+    const isSilent = isCut(error) || isTimeout(error)
+    if (target.isSecure && isSilent && (await speaksPlain(target)))
+      throw explainPlain(where, redis, 'it responds without', error)
     if (isCut(error)) throw await explainCut(target, where, redis, error)
     throw explainBrokerFailure(error, where, redis, target.isSecure)
   }
@@ -77,6 +82,12 @@ const explainCut = async (
     `${redis.name} at ${where} does not respond (${reasonOf(cut)}). Is it a Redis, does it speak TLS?`,
     cut,
   )
+}
+
+/** Redis waits for the end of a line, which a greeting of TLS need not have: it does not say that it is not spoken. */
+const speaksPlain = async (target: RedisTarget): Promise<boolean> => {
+  const outcome = await inDialog({ ...target, isSecure: false }, (dialog) => dialog.ask('PING'))
+  return outcome === 'PONG' || outcome instanceof RedisReplyError
 }
 
 const speaksTls = async (target: RedisTarget): Promise<boolean> => {
