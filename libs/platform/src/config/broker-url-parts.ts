@@ -61,10 +61,8 @@ export const readQuery = (query: string, kind: Kind): Parsed<UrlOptions> => {
   const known: readonly string[] = knownOptions[kind]
   const family = families[options.get('family') ?? '0']
   if (family === undefined || [...options.keys()].some((name) => !known.includes(name))) {
-    const more = kind === 'sentinel' ? ', sentinel_username and sentinel_password are' : ' is'
-    return fault(
-      `has an option after ? that is not known; ${kind === 'sentinel' ? '' : 'only '}family=0, 4 or 6${more}`,
-    )
+    const more = kind === 'sentinel' ? ', sentinel_username=NAME and sentinel_password=PASSWORD' : ''
+    return fault(`has an option after ? that is not known; there may be family=4 or family=6${more}`)
   }
   return {
     family,

@@ -85,7 +85,7 @@ describe('B5: the URL of the broker', () => {
     ['redis+cluster://', /must name a host, such as redis\+cluster:/],
     ['redis+cluster://one,,two', /such as redis\+cluster:.*each port/],
     ['redis+cluster://one,two:0', /each port from 1/],
-    ['redis+cluster://one,two/3', /a Redis Cluster has the one database 0/],
+    ['redis+cluster://one,two/3', /nothing after the last port, for a Redis Cluster has no databases but 0/],
     ['redis+cluster://one?sentinel_password=canary', /option after \?/],
     ['redis+sentinel://one,two', /must name the master that the sentinels know/],
     ['redis+sentinel://one,two/', /must name the master/],

@@ -68,7 +68,7 @@ const readPath = (
     case 'cluster':
       return /^\/?0?$/.test(path)
         ? { database: 0 }
-        : fault('must end with the last port: a Redis Cluster has the one database 0')
+        : fault('must have nothing after the last port, for a Redis Cluster has no databases but 0')
     case 'sentinel': {
       const [, masterName, database = '0'] = /^\/([\w.-]+)(?:\/(\d*))?\/?$/.exec(path) ?? []
       return masterName === undefined

@@ -164,6 +164,24 @@ describe('configuration', () => {
     )
   })
 
+  it.each([
+    [{ DATABASE_URL: 'mysql://x', DATABASE_PASSWORD: 'p', DATABASE_DIRECT_URL: 'postgresql://h/d' }, 'DATABASE_URL'],
+    [{ BROKER_URL: 'http://x', BROKER_PASSWORD: 'p', BROKER_SENTINEL_PASSWORD: 'p' }, 'BROKER_URL'],
+    [{ CELERY_BROKER_URL: 'http://x', CELERY_RESULT_BACKEND: 'redis://h' }, 'CELERY_BROKER_URL'],
+    [{ DATABASE_URL_FILE: '/absent', DATABASE_PASSWORD: 'p' }, 'DATABASE_URL_FILE'],
+    [{ OIDC_ISSUER: 'x', OIDC_AUDIENCE: 'a', OIDC_ROLE_MAP: 'a=operator' }, 'OIDC_ISSUER'],
+  ])('E5: %j has one fault, for what depends on a wrong variable is not missing', (env, pointer) => {
+    expect(faultOf(env).faults.map((each) => each.pointer)).toEqual([pointer])
+  })
+
+  it('E5: has no user and password in the URL of a collector, where they would be shown', () => {
+    const { message } = faultOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://u:canary@collector' })
+    expect(message).toMatch(/OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL without a user and a password/)
+    expect(message).not.toContain('canary')
+    const endpoint = 'https://collector/?token=canary'
+    expect(JSON.stringify(printableConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }))).not.toContain('canary')
+  })
+
   it('is frozen, in every section', () => {
     const config = loadConfig({})
     expect(Object.isFrozen(config)).toBe(true)

@@ -112,7 +112,13 @@ export const adminKey = z
 /** The base URL of a collector, without an ending slash. */
 export const otlpEndpoint = z
   .string()
-  .refine((text) => URL.canParse(text) && /^https?:/i.test(text), { error: 'must be a URL with http or https' })
+  .refine((text) => URL.canParse(text) && /^https?:/i.test(text), {
+    error: 'must be a URL with http or https',
+    abort: true,
+  })
+  .refine((text) => new URL(text).username === '' && new URL(text).password === '', {
+    error: 'must be a URL without a user and a password: write them into OTEL_EXPORTER_OTLP_HEADERS',
+  })
   .transform(withoutEndingSlashes)
 
 const decode = (text: string): string | null => {

@@ -22,11 +22,13 @@ export const parseVariables = (env: NodeJS.ProcessEnv): Values => {
     if (parsed.success) values[name] = parsed.data
     else for (const issue of parsed.error.issues) faults.push({ pointer: name, message: issue.message })
   }
-  faults.push(...addPasswords(values))
-  faults.push(...oidcFaults(values))
-  if (values['DATABASE_DIRECT_URL'] !== undefined && values['DATABASE_URL'] === undefined)
+  const faulty = new Set(faults.map(({ pointer }) => pointer.replace(/_FILE$/, '')))
+  faults.push(...addPasswords(values, faulty))
+  if (![...faulty].some((name) => /^OIDC_|^PUBLIC_URL$/.test(name))) faults.push(...oidcFaults(values))
+  const isGiven = (name: VariableName) => values[name] !== undefined || faulty.has(name)
+  if (values['DATABASE_DIRECT_URL'] !== undefined && !isGiven('DATABASE_URL'))
     faults.push({ pointer: 'DATABASE_DIRECT_URL', message: 'needs DATABASE_URL, which it is the direct way to' })
-  if (values['CELERY_RESULT_BACKEND'] !== undefined && values['CELERY_BROKER_URL'] === undefined)
+  if (values['CELERY_RESULT_BACKEND'] !== undefined && !isGiven('CELERY_BROKER_URL'))
     faults.push({ pointer: 'CELERY_RESULT_BACKEND', message: 'needs CELERY_BROKER_URL, where the calls come from' })
   const { TASK_SOFT_TIME_LIMIT_SECONDS: soft, TASK_TIME_LIMIT_SECONDS: hard } = values as Partial<Values>
   // Of its own accord the soft limit's default may be above a hard one that was chosen; then only the hard one counts.

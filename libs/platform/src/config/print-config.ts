@@ -15,7 +15,7 @@ const printable = (name: string, value: ReturnType<typeof parseVariables>[Variab
   if (value === undefined) return ''
   if (typeof value === 'object' && 'get' in value)
     return [...value].map(([text, { role, isBound }]) => `${text}=${role}${isBound ? ':bound' : ''}`).join(',')
-  if (!variables[name as VariableName].secret) return String(value)
+  if (!variables[name as VariableName].secret) return maskUrl(String(value))
   return name.endsWith('_URL') ? maskUrl(String(value)) : mask
 }
 

@@ -38,12 +38,12 @@ export const urlWithPassword = (url: string, password: string): string | undefin
     : undefined
 }
 
-/** Puts passwords that stand alone into their URLs; returns what is wrong with them. */
-export const addPasswords = (values: Record<string, unknown>): readonly InputFault[] => {
+/** Puts passwords that stand alone into their URLs; returns what is wrong with them. `faulty` variables have their faults. */
+export const addPasswords = (values: Record<string, unknown>, faulty: ReadonlySet<string>): readonly InputFault[] => {
   const textOf = (name: string) => values[name] as string | undefined
   const faults: InputFault[] = (['DATABASE', 'BROKER'] as const).flatMap((service): InputFault[] => {
     const [url, password] = [textOf(`${service}_URL`), textOf(`${service}_PASSWORD`)]
-    if (password === undefined) return []
+    if (password === undefined || faulty.has(`${service}_URL`)) return []
     const pointer = `${service}_PASSWORD`
     if (url === undefined) return [{ pointer, message: `needs ${service}_URL, which names the server and the user` }]
     const complete = urlWithPassword(url, password)
@@ -51,7 +51,7 @@ export const addPasswords = (values: Record<string, unknown>): readonly InputFau
     values[`${service}_URL`] = complete
     return []
   })
-  faults.push(...addSentinelPassword(values))
+  if (!faulty.has('BROKER_URL')) faults.push(...addSentinelPassword(values))
   const [directUrl, password] = [textOf('DATABASE_DIRECT_URL'), textOf('DATABASE_PASSWORD')]
   // Who signs in to a pooler may have another password there: one in the direct URL stays.
   if (directUrl !== undefined && password !== undefined)
