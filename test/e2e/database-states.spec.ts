@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { findFreePort } from '#libs/platform'
 import { query, queryNumber } from '../support/query.js'
 import { example } from '../support/requests.js'
+import { runCommand } from '../support/run-command.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -84,7 +86,6 @@ describe('the state of the database', () => {
     const port = await findFreePort('127.0.0.1')
     const env = { DATABASE_DIRECT_URL: 'postgresql://app@127.0.0.1:1/x' }
     const words = /Is it running, is DATABASE_DIRECT_URL right\?/
-    await expectLastWords('migrate', env, words)
     for (const command of ['api', 'worker']) {
       const before = stack.readLogs().length
       const program = stack.run(command, { ...env, PORT: String(port), WORKER_HEALTH_PORT: '0' })
@@ -92,6 +93,27 @@ describe('the state of the database', () => {
       expect(await program.kill('SIGTERM')).toBe(0)
       expect(stack.readLogs().slice(before)).not.toMatch(/\n\s+at |\\n\s+at /)
     }
+  })
+
+  it('C4: migrate waits for a database that is not there yet, says so once, and does its work when it is', async () => {
+    const proxy = await startTcpProxy(1)
+    const url = Object.assign(new URL(stack.databaseUrl), { port: String(proxy.port) }).href
+    const before = stack.readLogs().length
+    const said = () => stack.readLogs().slice(before)
+    const migrate = stack.run('migrate', { DATABASE_URL: url })
+    await waitFor(() => said().includes('Trying for up to 60 s.'), { what: 'the sentence' })
+    proxy.redirect(Number(new URL(stack.databaseUrl).port))
+    expect(await migrate.exited).toBe(0)
+    await proxy.close()
+    await waitFor(() => said().includes('The database is up to date.'), { what: 'the last words' })
+    expect(said().match(/does not respond \(.*Is it running/g)).toHaveLength(1)
+  })
+
+  it('C4: migrate ends with one sentence when its time is over', async () => {
+    const env = { ...stack.env, DATABASE_URL: 'postgresql://app@127.0.0.1:1/x' }
+    const { code, out, err } = await runCommand(['migrate', '--wait', '0.1'], env)
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toMatch(/^The database does not respond \(connect ECONNREFUSED .*is DATABASE_URL right\?\n$/)
   })
 
   it('C4: tables of another program end migrate, api and worker with one sentence', async () => {

@@ -1,6 +1,7 @@
 export { withAdvisoryLock } from './connection/advisory-lock.js'
 export { explainFailure, isDatabaseFailure, withExplainedFailures } from './connection/connection-failure.js'
 export { assertConnectionsFit, connectionOptions } from './connection/connections.js'
+export { connectWithin } from './connection/connect-within.js'
 export { connectWhenMigrated, createDataSource, runMigrations } from './connection/data-source.js'
 export { ownTables, readMigrations } from './connection/migration-state.js'
 export type { Database } from './connection/database.js'

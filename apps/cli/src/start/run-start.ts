@@ -228,7 +228,7 @@ const reservePort = async ({ http: { host, port, isPortChosen } }: Config, isAft
 
 /** Updates the schema in a process of its own, so that the database library does not stay in the memory of this one. */
 const migrate = async (env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> => {
-  const child = spawn(process.execPath, [program, 'migrate'], {
+  const child = spawn(process.execPath, [program, 'migrate', '--wait', '0'], {
     env,
     signal,
     stdio: ['ignore', 'ignore', 'pipe'],
