@@ -21,23 +21,42 @@ const replace = (path, text) => {
   writeFileSync(path, text, { mode: 0o444 })
 }
 
+const read = (path, name) => {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    const advice = error.code === 'EISDIR' ? 'It must be a file.' : 'Let the user 1000 read it.'
+    return fail(`deploy/secrets/${name} cannot be read (${error.code}). ${advice}`)
+  }
+}
+
 /** The password in a file of the host; undefined without such a file. */
 const readGiven = (name) => {
   const path = join(givenFolder, name)
   if (!existsSync(path)) return undefined
-  try {
-    const password = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
-    return password || fail(`deploy/secrets/${name} is empty. Write the password into it, or remove it.`)
-  } catch (error) {
-    return fail(`deploy/secrets/${name} cannot be read (${error.code}). Let the user 1000 read it.`)
-  }
+  const password = read(path, name)
+  if (password.trim() === '') fail(`deploy/secrets/${name} is empty. Write the password into it, or remove it.`)
+  if (/[\0\r\n]/.test(password))
+    fail(`deploy/secrets/${name} has more than one line. Write the password alone into it.`)
+  return password
+}
+
+/** The password of a variable or of a file: of two different ones nobody could say which counts. */
+const findGiven = (name, variable) => {
+  const password = process.env[variable] || undefined
+  if (password !== undefined && (password.trim() === '' || /[\0\r\n]/.test(password)))
+    fail(`${variable} is no password: it is blank or has a line break.`)
+  const inFile = readGiven(name)
+  if (password !== undefined && inFile !== undefined && password !== inFile)
+    fail(`${variable} and deploy/secrets/${name} differ. Remove one of them.`)
+  return password ?? inFile
 }
 
 const keep = (target, name, variable) => {
   const path = join(target, name)
-  const given = process.env[variable] || readGiven(name)
-  const password = given || (existsSync(path) ? readFileSync(path, 'utf8') : randomBytes(24).toString('base64url'))
-  if (given || !existsSync(path)) replace(path, password)
+  const given = findGiven(name, variable)
+  const password = given ?? (existsSync(path) ? readFileSync(path, 'utf8') : randomBytes(24).toString('base64url'))
+  if (given !== undefined || !existsSync(path)) replace(path, password)
   return password
 }
 

@@ -104,13 +104,40 @@ describe('docker-compose.yml', () => {
     writeFileSync(join(folder, 'given/redis-password'), 'of a file\n')
     expect(makeSecrets(folder).status).toBe(0)
     expect(['postgres-password', 'redis-password'].map(read)).toEqual([given, 'of a file'])
-    writeFileSync(join(folder, 'given/redis-password'), '\n')
-    const refused = makeSecrets(folder)
-    expect([refused.status, refused.stderr.toString()]).toEqual([
-      1,
-      'deploy/secrets/redis-password is empty. Write the password into it, or remove it.\n',
-    ])
     rmSync(folder, { recursive: true })
+  })
+
+  it.each([
+    ['\n', {}, 'deploy/secrets/redis-password is empty. Write the password into it, or remove it.'],
+    ['  \n', {}, 'deploy/secrets/redis-password is empty. Write the password into it, or remove it.'],
+    ['a\nb\n', {}, 'deploy/secrets/redis-password has more than one line. Write the password alone into it.'],
+    [undefined, {}, 'deploy/secrets/redis-password cannot be read (EISDIR). It must be a file.'],
+    [
+      'one\n',
+      { REDIS_PASSWORD: 'other' },
+      'REDIS_PASSWORD and deploy/secrets/redis-password differ. Remove one of them.',
+    ],
+    ['one\n', { REDIS_PASSWORD: 'a\nb' }, 'REDIS_PASSWORD is no password: it is blank or has a line break.'],
+  ])('E7: a secret of %j with %j ends it with one sentence', (text, env, sentence) => {
+    const folder = mkdtempSync(join(tmpdir(), 'memoryguard-secrets-'))
+    mkdirSync(join(folder, 'given'))
+    const path = join(folder, 'given/redis-password')
+    if (text === undefined) mkdirSync(path)
+    else writeFileSync(path, text)
+    const refused = makeSecrets(folder, env)
+    expect([refused.status, refused.stderr.toString()]).toEqual([1, `${sentence}\n`])
+    expect(existsSync(join(folder, 'redis.conf'))).toBe(false)
+    rmSync(folder, { recursive: true })
+  })
+
+  it('E7: shows the passwords of .env to the service that writes them into files, and to no other', () => {
+    const names = [...textOf('bin/compose-secrets.mjs').matchAll(/'(\w+_PASSWORD)'/g)].map(([, name = '']) => name)
+    expect(names).toHaveLength(3)
+    const { secrets, ...others } = services
+    expect(secrets?.env_file).toEqual([])
+    for (const [service, { environment, env_file: files = [] }] of Object.entries(others))
+      for (const name of names)
+        expect(environment?.[name], `${name} of ${service}`).toBe(files.length > 0 ? '' : undefined)
   })
 
   it('watches with a profile whose files exist, on this machine only', () => {
