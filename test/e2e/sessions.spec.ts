@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Browser } from '../support/browser.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { bearer, example, uuid } from '../support/requests.js'
-import { runAsAdmin } from '../support/run-command.js'
+import { runAsAdmin, runCommand } from '../support/run-command.js'
 import { startStack, type Stack } from '../support/stack.js'
 import { waitFor } from '../support/wait-for.js'
 
@@ -336,6 +336,10 @@ describe('sessions of browsers', () => {
       const [, token] = /^http:\/\/127\.0\.0\.1:\d+\/#start=([\w-]{43})\n/.exec(out) ?? []
       const attempt = await new Browser(stack.url).request('POST', '/v1/session', { body: { link_token: token } })
       expect(attempt.status).toBe(201)
+      const PUBLIC_URL = 'https://mg.example.org/clinic/'
+      const env = { ...stack.env, MEMORYGUARD_HOME: '/nowhere', PUBLIC_URL }
+      const shown = await runCommand(['console-link', '--api-key', stack.key], env)
+      expect(shown.out).toMatch(/^https:\/\/mg\.example\.org\/clinic\/#start=[\w-]{43}\n/)
     })
   })
 

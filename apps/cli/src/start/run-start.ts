@@ -127,7 +127,7 @@ const run = async (start: Start): Promise<void> => {
     const seconds = (performance.now() - startedAt) / 1000
     const isKept = config.adminApiKey === undefined
     const adminKeySource = isKept ? `kept in ${shown(join(home, 'admin-key'))}` : 'ADMIN_API_KEY'
-    const consoleLink = await linkOfStart(client, signal)
+    const consoleLink = await linkOfStart(client, { publicUrl: config.http.publicUrl, signal })
     const facts = { url, adminKey, adminKeySource, logFolder: shown(logFolder(home)), seconds, consoleLink }
     for (const line of summaryOf(prediction, facts)) print(line)
   }
@@ -182,11 +182,14 @@ const showExample = async (client: RestClient, isEmbedded: boolean, signal: Abor
 }
 
 /** The link for a browser; a start without it is none the worse. */
-const linkOfStart = async (client: RestClient, signal: AbortSignal): Promise<string | undefined> => {
+const linkOfStart = async (
+  client: RestClient,
+  options: { readonly publicUrl: string | undefined; readonly signal: AbortSignal },
+): Promise<string | undefined> => {
   try {
-    return (await hasConsole(client)) ? (await makeConsoleLink(client, signal)).url : undefined
+    return (await hasConsole(client)) ? (await makeConsoleLink(client, options)).url : undefined
   } catch (error) {
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     warn(`No link for the console was made. ${reasonOf(error)}`)
     return undefined
   }
