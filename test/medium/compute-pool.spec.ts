@@ -136,8 +136,14 @@ describe.each([
     const pool = create()
     const registry = new ModelRegistry(pool, log)
     const models = new RiskModels(registry, pool)
-    await registry.loadAll([wrong, good])
-    expect(registry.readyReferences).toEqual(['impairment-screen@1'])
+    await registry.loadAll([wrong, await readModelFolder(join(screen, '../../mmse-forecast/1'))])
+    expect([registry.findFault(true), registry.findFault(false)]).toEqual([
+      'none that computes risks is ready',
+      undefined,
+    ])
+    await registry.loadAll([good])
+    expect(registry.findFault(true)).toBeUndefined()
+    expect(registry.readyReferences).toEqual(['impairment-screen@1', 'mmse-forecast@1'])
     expect(registry.models).toContainEqual({
       reference: 'slow@1',
       state: 'broken',

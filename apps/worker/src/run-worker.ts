@@ -60,7 +60,7 @@ export const runWorker = async (env: NodeJS.ProcessEnv = readEnvironment()): Pro
       {
         lifecycle: async () => (lifecycle.state === 'ready' ? undefined : lifecycle.state),
         consumers: async () => get(Watchdog).fault,
-        models: async () => (registry.readyReferences.length > 0 ? undefined : 'none is ready'),
+        models: async () => registry.findFault(config.worker.queues.some((queue) => queue !== 'forecasts')),
         database: () => get(DatabaseReadiness).findFault(),
       },
       { needsBroker: true, notes: celerySteps?.notes() },

@@ -43,6 +43,12 @@ export class ModelRegistry {
     return [...this.ready.keys(), ...this.forecasts.readyReferences]
   }
 
+  /** Why this process cannot compute; `needsRisks`: models that forecast are not enough. */
+  findFault(needsRisks: boolean): string | undefined {
+    if (needsRisks) return this.ready.size > 0 ? undefined : 'none that computes risks is ready'
+    return this.readyReferences.length > 0 ? undefined : 'none is ready'
+  }
+
   /** Loads the models below a folder and scans it for new ones from then on. Resolves after the first scan. */
   async watch(root: string): Promise<void> {
     this.scanner = new FolderScanner(root)
