@@ -18,8 +18,8 @@ const leftOut: readonly (readonly [RegExp, RegExp, string])[] = [
   [/adding-a-task/, /./, 'test/e2e/adding-a-task.spec.ts'],
   [/migrating-from-celery/, /./, 'test/e2e/migrating-from-celery.spec.ts'],
   [/upgrading/, /^(pg_dump|createdb|pg_restore|psql) /, 'test/e2e/restore.spec.ts'],
-  [/kubernetes/, /^(helm|kubectl) /, 'needs a cluster'],
-  [/containers|kubernetes|releases/, /^docker /, 'needs a container engine; test/containers does the same'],
+  [/kubernetes|upgrading/, /^(helm|kubectl) /, 'needs a cluster'],
+  [/containers|kubernetes|releases|upgrading/, /^docker /, 'needs a container engine; test/containers does the same'],
   [/releases/, /^git tag /, 'makes a release'],
 ]
 const reasonOf = (path: string, command: string) =>
