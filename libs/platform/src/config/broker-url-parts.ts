@@ -35,8 +35,11 @@ const needsEncoding = 'in a password write @ as %40, / as %2F, ? as %3F, # as %2
 
 /** Splits a URL that may name several hosts. `{example}` in a fault stands for a URL of its kind. */
 export const splitUrl = (text: string, kind: Kind): Parsed<UrlParts> => {
-  const [, userInfo = '', list = '', path = '', query = '', hash] =
-    /^[a-z+]+:\/\/(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?$/s.exec(text) ?? []
+  const [, authority = '', path = '', query = '', hash] =
+    /^[a-z+]+:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(#.*)?$/s.exec(text) ?? []
+  const at = authority.lastIndexOf('@')
+  const userInfo = authority.slice(0, Math.max(0, at))
+  const list = authority.slice(at + 1)
   const [username, password] = userInfo.split(/:(.*)/s, 2).map(decode)
   if (username === undefined || (userInfo.includes(':') && password === undefined)) {
     return fault('has a % in its user or password that is not followed by two hexadecimal digits; write it as %25')
