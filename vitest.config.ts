@@ -29,6 +29,9 @@ const project = (name: string, include: string[], more: object = {}) => ({
   },
 })
 
+/** Files at a time that run the built product, which keeps the cores busy. */
+const stackWorkers = 3
+
 /** Global set-up of the projects whose tests run the built product. */
 const stacks = `${root}test/support/stack-templates.ts`
 
@@ -53,6 +56,7 @@ export default defineConfig({
       project('e2e', ['test/e2e/**/*.spec.ts'], {
         globalSetup: stacks,
         isolate: true,
+        maxWorkers: stackWorkers,
         testTimeout: 120_000,
         hookTimeout: 120_000,
         retry,
@@ -61,6 +65,7 @@ export default defineConfig({
       project('chaos', ['test/chaos/*.spec.ts'], {
         globalSetup: stacks,
         isolate: true,
+        maxWorkers: stackWorkers,
         testTimeout: 180_000,
         hookTimeout: 120_000,
         retry,

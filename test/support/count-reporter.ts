@@ -5,7 +5,7 @@ const slowestCount = 15
 
 /** Projects that `npm test` leaves out, and what to run instead. */
 const leftOutOfAll = [
-  ['chaos-long', 'outages of production length (npm run test:chaos)'],
+  ['chaos-long', 'outages of production length, partitions, and the control of blocked-compute (npm run test:chaos)'],
   ['containers', 'the image and compose, which need a container engine (npm run test:containers)'],
 ] as const
 

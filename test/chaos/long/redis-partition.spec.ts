@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
-import { example, waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
-import { SteadyLoad } from '../support/steady-load.js'
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
+import { hasRedis, startRedis, type RedisServer } from '../../support/redis-server.js'
+import { example, waiting } from '../../support/requests.js'
+import { startStack, type Stack } from '../../support/stack.js'
+import { SteadyLoad } from '../../support/steady-load.js'
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js'
 
 const perSecond = 100
 /** Longer than a call to the broker may take. */
