@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { describeOnBothBrokers } from '../support/brokers.js'
 import { readResults } from '../support/csv-batches.js'
 import { query, queryNumber } from '../support/query.js'
-import { second, slowly } from '../support/requests.js'
+import { second } from '../support/requests.js'
 import { quickRecovery } from '../support/stack.js'
 import { useStack } from '../support/use-stack.js'
 import { waitFor } from '../support/wait-for.js'
-import { runningWorkers, workerOf } from '../support/workers.js'
+import { workerOf } from '../support/workers.js'
 
 describeOnBothBrokers('chaos', (broker) => {
   const stack = useStack({
@@ -74,62 +73,5 @@ describeOnBothBrokers('chaos', (broker) => {
     ])
     const stored = 'SELECT count(*)::int AS number FROM predictions WHERE batch_id = $1'
     expect(await queryNumber(stack.databaseUrl, stored, [id])).toBe(930)
-  })
-
-  it('rolling restart under load: no failure, no duplicate, no retry used', async () => {
-    const [last] = await query<{ id: string }>(stack.databaseUrl, 'SELECT max(id::text) AS id FROM tasks')
-    const accepted: string[] = []
-    const over = new AbortController()
-    /** A client that tries again with the same key while the api is replaced. */
-    const send = async () => {
-      while (!over.signal.aborted) {
-        const key = { 'idempotency-key': randomUUID() }
-        const body = await waitFor(
-          async () => {
-            const response = await stack.post('/v1/predictions', slowly(0.1), key)
-            return response.status < 300 && response.body
-          },
-          { what: 'a submission to be accepted', timeoutMs: 60_000 },
-        )
-        accepted.push(String(body['task_id']))
-        // No more than the workers can do.
-        await waitFor(
-          async () => (await stack.readTask(accepted.at(-1)))['state'] === 'succeeded' || over.signal.aborted,
-          {
-            what: 'its result',
-            timeoutMs: 60_000,
-            intervalMs: 200,
-          },
-        )
-      }
-    }
-    const restart = async () => {
-      try {
-        for (const worker of runningWorkers(stack)) {
-          await stack.startWorker()
-          expect(await worker.kill('SIGTERM')).toBe(0)
-        }
-        expect(await stack.api.kill('SIGTERM')).toBe(0)
-        await stack.startApi()
-        await waitFor(() => accepted.length >= 100, { what: 'a load worth the name', timeoutMs: 60_000 })
-      } finally {
-        over.abort()
-      }
-    }
-    await Promise.all([restart(), ...Array.from({ length: 8 }, send)])
-    const since = `FROM tasks WHERE id::text > '${last?.id ?? ''}'`
-    const countWhere = (condition: string) =>
-      queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number ${since} AND ${condition}`)
-    await waitFor(async () => (await countWhere('finished_at IS NULL')) === 0, { what: 'the rest', timeoutMs: 60_000 })
-    expect(await countWhere('true')).toBe(accepted.length)
-    expect(await countWhere(`state = 'succeeded' AND retries = 0 AND crashes = 0`)).toBe(accepted.length)
-    const outcomes = await query<{ outcome: string }>(
-      stack.databaseUrl,
-      `SELECT DISTINCT outcome FROM task_attempts WHERE task_id IN (SELECT id ${since}) AND outcome <> 'released'`,
-    )
-    expect(outcomes).toEqual([{ outcome: 'succeeded' }])
-    const results = `SELECT count(*)::int AS number FROM task_attempts
-      WHERE outcome = 'succeeded' AND task_id IN (SELECT id ${since})`
-    expect(await queryNumber(stack.databaseUrl, results)).toBe(accepted.length)
   })
 })
