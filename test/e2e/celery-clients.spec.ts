@@ -14,7 +14,7 @@ import { hasRedis, startRedis } from '../support/redis-server.js'
 const pythons = hasRedis() ? await prepareCelery() : undefined
 
 /** Every case with both kinds of worker side by side. */
-const timeoutMs = 240_000
+const timeoutMs = 400_000
 
 /** Commands that the guide of the replaced system gives. */
 const guideCommands = [['inspect', 'active'], ['inspect', 'registered'], ['inspect', 'stats'], ['status']]

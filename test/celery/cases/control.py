@@ -170,7 +170,7 @@ def pool(session: Session):
 
     # Those that earlier cases have ended are being replaced.
     before = session.processes
-    until(lambda: size() == before, "the pool to have its size")
+    until(lambda: size() == before, f"the pool of {size()} to have its {before} processes")
     grow = session.command("pool_grow", 1)
     until(lambda: size() == before + 1, "the pool to grow")
     shrink = session.command("pool_shrink", 1)

@@ -33,7 +33,7 @@ CONNECTIONS = 100
 #: Longest wait for the reply to a command.
 REPLY_SECONDS = 5
 #: Longest wait for what should take no time, on a machine that is busy.
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 40
 
 
 def until(check: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS, pause: float = 0.03) -> Any:

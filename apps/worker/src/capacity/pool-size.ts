@@ -25,7 +25,18 @@ export class PoolSize {
   /** @throws MemoryGuardError REQUEST_INVALID for less than one child, and for a solo pool. */
   async set(children: number): Promise<void> {
     if (children < 1) throw new MemoryGuardError('REQUEST_INVALID', 'At least one child must stay.')
-    await this.pool.resize(children)
+    const before = this.children
+    // At once: the next change counts from it, even while children of this one start.
+    this.use(children)
+    try {
+      await this.pool.resize(children)
+    } catch (error) {
+      this.use(before)
+      throw error
+    }
+  }
+
+  private use(children: number): void {
     this.runner.concurrency = children
     this.consumers.setConcurrency(children)
   }
