@@ -7,6 +7,7 @@ import { formatTick, formatTime } from '../format/times.ts'
 import { useZone } from '../format/zone.tsx'
 import { BottomAxis, secondsBetween, ValueAxis } from './axes.tsx'
 import { ChartFrame } from './chart-frame.tsx'
+import { Drawing } from './drawing.tsx'
 import { useReading } from './use-reading.ts'
 import classes from './chart.module.css'
 
@@ -137,115 +138,105 @@ export const TimeChart = ({
           {shown === undefined ? 'last known' : timeOf(shown)}
         </span>
       </div>
-      <div ref={ref} style={{ height }}>
-        {width > 0 && (
-          <svg
-            width={width}
-            height={height}
-            className={classes.chart}
-            role="img"
-            aria-label={`${title}. ${summary} The arrow keys read single points.`}
-            {...keys}
-            onPointerMove={(event) => setAt(point(event))}
-            onPointerLeave={() => setAt(undefined)}
-            onPointerDown={onZoom && ((event) => setDragFrom(point(event)))}
-            onPointerUp={onZoom && release}
+      <Drawing
+        frame={ref}
+        width={width}
+        height={height}
+        label={`${title}. ${summary} The arrow keys read single points.`}
+        {...keys}
+        onPointerMove={(event) => setAt(point(event))}
+        onPointerLeave={() => setAt(undefined)}
+        onPointerDown={onZoom && ((event) => setDragFrom(point(event)))}
+        onPointerUp={onZoom && release}
+      >
+        <ValueAxis scale={y} left={margin.left} right={width - margin.right} format={format} />
+        <BottomAxis
+          scale={x}
+          ticks={ticks}
+          y={height - 5}
+          format={(tick) => formatTick(tick, secondsBetween(ticks, stepSeconds), zone)}
+        />
+        {partialX !== undefined && partialX < width - margin.right && (
+          <rect
+            className={classes.partial}
+            x={partialX}
+            y={margin.top}
+            width={width - margin.right - partialX}
+            height={height - margin.top - margin.bottom}
           >
-            <ValueAxis scale={y} left={margin.left} right={width - margin.right} format={format} />
-            <BottomAxis
-              scale={x}
-              ticks={ticks}
-              y={height - 5}
-              format={(tick) => formatTick(tick, secondsBetween(ticks, stepSeconds), zone)}
-            />
-            {partialX !== undefined && partialX < width - margin.right && (
-              <rect
-                className={classes.partial}
-                x={partialX}
-                y={margin.top}
-                width={width - margin.right - partialX}
-                height={height - margin.top - margin.bottom}
-              >
-                <title>Not complete yet</title>
-              </rect>
-            )}
-            {isStacked &&
-              layers.map((layer, index) => (
-                <path
-                  key={layer.key}
-                  d={
-                    area<SeriesPoint<number>>()
-                      .defined((_, at) => series[index]?.values[at] !== null)
-                      .x((_, at) => middle(at))
-                      .y0(([low]) => y(low))
-                      .y1(([, high]) => y(high))(layer) ?? ''
-                  }
-                  fill={color(index)}
-                  fillOpacity={0.75}
-                />
-              ))}
-            {!isStacked &&
-              series.flatMap(({ name, values, isFaint }, index) =>
-                strokesOf(values, isFaint).map(({ faint, values: part }) => (
-                  <path
-                    key={name + String(faint)}
-                    className={classes.line}
-                    d={
-                      line<number | null>()
-                        .defined((value) => value !== null)
-                        .x((_, at) => middle(at))
-                        .y((value) => y(value ?? 0))(part) ?? ''
-                    }
-                    stroke={color(index)}
-                    opacity={faint ? 0.35 : 1}
-                  />
-                )),
-              )}
-            {!isStacked &&
-              series.flatMap(({ name, values }, index) =>
-                values.map((value, at) =>
-                  // A point without neighbours has no line.
-                  value !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null ? (
-                    <circle key={name + String(at)} cx={middle(at)} cy={y(value)} r={2} fill={color(index)} />
-                  ) : undefined,
-                ),
-              )}
-            {marks
-              .filter((mark) => new Date(mark.at).getTime() <= end && new Date(mark.at) >= (dates[0] ?? 0))
-              .map((mark) => (
-                <g key={mark.at + mark.label} className={classes.mark}>
-                  <line
-                    x1={x(new Date(mark.at))}
-                    x2={x(new Date(mark.at))}
-                    y1={margin.top}
-                    y2={height - margin.bottom}
-                  />
-                  <text x={x(new Date(mark.at)) + 4} y={margin.top + 10}>
-                    {mark.label}
-                  </text>
-                </g>
-              ))}
-            {dragFrom !== undefined && shown !== undefined && (
-              <rect
-                className={classes.drag}
-                x={Math.min(middle(dragFrom), middle(shown))}
-                y={margin.top}
-                width={Math.abs(middle(shown) - middle(dragFrom))}
-                height={height - margin.top - margin.bottom}
-              />
-            )}
-            {shown !== undefined && (
-              <line
-                className={classes.cursor}
-                x1={middle(shown)}
-                x2={middle(shown)}
-                y1={margin.top}
-                y2={height - margin.bottom}
-              />
-            )}
-          </svg>
+            <title>Not complete yet</title>
+          </rect>
         )}
-      </div>
+        {isStacked &&
+          layers.map((layer, index) => (
+            <path
+              key={layer.key}
+              d={
+                area<SeriesPoint<number>>()
+                  .defined((_, at) => series[index]?.values[at] !== null)
+                  .x((_, at) => middle(at))
+                  .y0(([low]) => y(low))
+                  .y1(([, high]) => y(high))(layer) ?? ''
+              }
+              fill={color(index)}
+              fillOpacity={0.75}
+            />
+          ))}
+        {!isStacked &&
+          series.flatMap(({ name, values, isFaint }, index) =>
+            strokesOf(values, isFaint).map(({ faint, values: part }) => (
+              <path
+                key={name + String(faint)}
+                className={classes.line}
+                d={
+                  line<number | null>()
+                    .defined((value) => value !== null)
+                    .x((_, at) => middle(at))
+                    .y((value) => y(value ?? 0))(part) ?? ''
+                }
+                stroke={color(index)}
+                opacity={faint ? 0.35 : 1}
+              />
+            )),
+          )}
+        {!isStacked &&
+          series.flatMap(({ name, values }, index) =>
+            values.map((value, at) =>
+              // A point without neighbours has no line.
+              value !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null ? (
+                <circle key={name + String(at)} cx={middle(at)} cy={y(value)} r={2} fill={color(index)} />
+              ) : undefined,
+            ),
+          )}
+        {marks
+          .filter((mark) => new Date(mark.at).getTime() <= end && new Date(mark.at) >= (dates[0] ?? 0))
+          .map((mark) => (
+            <g key={mark.at + mark.label} className={classes.mark}>
+              <line x1={x(new Date(mark.at))} x2={x(new Date(mark.at))} y1={margin.top} y2={height - margin.bottom} />
+              <text x={x(new Date(mark.at)) + 4} y={margin.top + 10}>
+                {mark.label}
+              </text>
+            </g>
+          ))}
+        {dragFrom !== undefined && shown !== undefined && (
+          <rect
+            className={classes.drag}
+            x={Math.min(middle(dragFrom), middle(shown))}
+            y={margin.top}
+            width={Math.abs(middle(shown) - middle(dragFrom))}
+            height={height - margin.top - margin.bottom}
+          />
+        )}
+        {shown !== undefined && (
+          <line
+            className={classes.cursor}
+            x1={middle(shown)}
+            x2={middle(shown)}
+            y1={margin.top}
+            y2={height - margin.bottom}
+          />
+        )}
+      </Drawing>
     </ChartFrame>
   )
 }

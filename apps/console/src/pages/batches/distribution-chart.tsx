@@ -2,7 +2,7 @@ import { useElementSize } from '@mantine/hooks'
 import { scaleLinear } from 'd3-scale'
 import { BottomAxis, ValueAxis } from '../../charts/axes.tsx'
 import { ChartFrame } from '../../charts/chart-frame.tsx'
-import chart from '../../charts/chart.module.css'
+import { Drawing } from '../../charts/drawing.tsx'
 import { formatCount, formatNumber, formatPercent } from '../../format/numbers.ts'
 import classes from './batches.module.css'
 import { plainWords } from '../../format/words.ts'
@@ -46,50 +46,40 @@ export const DistributionChart = ({ bars: { width: barWidth, series }, summary }
           </span>
         ))}
       </div>
-      <div ref={ref} style={{ height }}>
-        {width > 0 && (
-          <svg
-            width={width}
-            height={height}
-            className={chart.chart}
-            role="img"
-            aria-label={`Risks by category. ${summary}`}
-          >
-            <ValueAxis
-              scale={y}
-              left={margin.left}
-              right={width - margin.right}
-              ticks={y.ticks(4).filter(Number.isInteger)}
-              format={formatCount}
-            />
-            <BottomAxis
-              scale={x}
-              ticks={x.ticks(Math.max(2, Math.floor(width / 90)))}
-              y={height - margin.bottom + 16}
-              format={percent}
-            />
-            <text className={classes.axis} x={(margin.left + width) / 2} y={height - 4} textAnchor="middle">
-              Risk, against rows (upwards)
-            </text>
-            {series.map(({ category, bars }, index) =>
-              bars.map((count, bar) =>
-                count === 0 ? undefined : (
-                  <rect
-                    key={`${category} ${bar}`}
-                    x={x(bar * barWidth) + 1}
-                    width={Math.max(x(barWidth) - x(0) - 2, 1)}
-                    y={y(below(index, bar) + count)}
-                    height={y(below(index, bar)) - y(below(index, bar) + count)}
-                    fill={colorOf(index, series.length)}
-                  >
-                    <title>{`${rangeOf(bar)}, ${plainWords(category)}: ${formatCount(count)}`}</title>
-                  </rect>
-                ),
-              ),
-            )}
-          </svg>
+      <Drawing frame={ref} width={width} height={height} label={`Risks by category. ${summary}`}>
+        <ValueAxis
+          scale={y}
+          left={margin.left}
+          right={width - margin.right}
+          ticks={y.ticks(4).filter(Number.isInteger)}
+          format={formatCount}
+        />
+        <BottomAxis
+          scale={x}
+          ticks={x.ticks(Math.max(2, Math.floor(width / 90)))}
+          y={height - margin.bottom + 16}
+          format={percent}
+        />
+        <text className={classes.axis} x={(margin.left + width) / 2} y={height - 4} textAnchor="middle">
+          Risk, against rows (upwards)
+        </text>
+        {series.map(({ category, bars }, index) =>
+          bars.map((count, bar) =>
+            count === 0 ? undefined : (
+              <rect
+                key={`${category} ${bar}`}
+                x={x(bar * barWidth) + 1}
+                width={Math.max(x(barWidth) - x(0) - 2, 1)}
+                y={y(below(index, bar) + count)}
+                height={y(below(index, bar)) - y(below(index, bar) + count)}
+                fill={colorOf(index, series.length)}
+              >
+                <title>{`${rangeOf(bar)}, ${plainWords(category)}: ${formatCount(count)}`}</title>
+              </rect>
+            ),
+          ),
         )}
-      </div>
+      </Drawing>
     </ChartFrame>
   )
 }

@@ -4,7 +4,7 @@ import { scaleLinear, scaleSqrt } from 'd3-scale'
 import type { Schemas } from '../../api/client.ts'
 import { BottomAxis, ValueAxis } from '../../charts/axes.tsx'
 import { ChartFrame } from '../../charts/chart-frame.tsx'
-import chart from '../../charts/chart.module.css'
+import { Drawing } from '../../charts/drawing.tsx'
 import { formatCount, formatNumber } from '../../format/numbers.ts'
 import classes from './models.module.css'
 
@@ -37,29 +37,19 @@ export const CalibrationPlot = ({ title, points }: Pick<Calibration, 'title' | '
   }
   return (
     <ChartFrame title={title} summary={summaryOf(points)} table={table}>
-      <div ref={ref} style={{ height }}>
-        {width > 0 && (
-          <svg
-            width={width}
-            height={height}
-            className={chart.chart}
-            role="img"
-            aria-label={`${title}. ${summaryOf(points)}`}
-          >
-            <ValueAxis scale={y} left={margin.left} right={width - margin.right} format={percent} />
-            <BottomAxis scale={x} ticks={x.ticks(4)} y={height - margin.bottom + 16} format={percent} />
-            <text className={classes.axis} x={(margin.left + width) / 2} y={height - 4} textAnchor="middle">
-              Predicted, against observed (upwards)
-            </text>
-            <line className={classes.diagonal} x1={x(from)} y1={y(from)} x2={x(to)} y2={y(to)} />
-            {points.map(({ predicted, observed, count }) => (
-              <circle key={predicted} className={classes.point} cx={x(predicted)} cy={y(observed)} r={radius(count)}>
-                <title>{`${percent(predicted)} predicted, ${percent(observed)} observed, ${formatCount(count)} people`}</title>
-              </circle>
-            ))}
-          </svg>
-        )}
-      </div>
+      <Drawing frame={ref} width={width} height={height} label={`${title}. ${summaryOf(points)}`}>
+        <ValueAxis scale={y} left={margin.left} right={width - margin.right} format={percent} />
+        <BottomAxis scale={x} ticks={x.ticks(4)} y={height - margin.bottom + 16} format={percent} />
+        <text className={classes.axis} x={(margin.left + width) / 2} y={height - 4} textAnchor="middle">
+          Predicted, against observed (upwards)
+        </text>
+        <line className={classes.diagonal} x1={x(from)} y1={y(from)} x2={x(to)} y2={y(to)} />
+        {points.map(({ predicted, observed, count }) => (
+          <circle key={predicted} className={classes.point} cx={x(predicted)} cy={y(observed)} r={radius(count)}>
+            <title>{`${percent(predicted)} predicted, ${percent(observed)} observed, ${formatCount(count)} people`}</title>
+          </circle>
+        ))}
+      </Drawing>
     </ChartFrame>
   )
 }

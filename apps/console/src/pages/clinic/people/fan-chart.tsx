@@ -3,6 +3,7 @@ import { scaleLinear, scaleUtc } from 'd3-scale'
 import { area, line } from 'd3-shape'
 import { BottomAxis, secondsBetween } from '../../../charts/axes.tsx'
 import { ChartFrame } from '../../../charts/chart-frame.tsx'
+import { Drawing } from '../../../charts/drawing.tsx'
 import type { ChartTable } from '../../../charts/save.ts'
 import chart from '../../../charts/chart.module.css'
 import { useReading } from '../../../charts/use-reading.ts'
@@ -71,35 +72,24 @@ export const FanChart = (props: FanChartProps) => {
       <div className={chart.legend} aria-live="polite">
         {shown ? `${formatDay(shown.at, zone)}: ${shown.words}` : 'Points are measured, the dashed line is expected.'}
       </div>
-      <div ref={ref} style={{ height }}>
-        {width > 0 && (
-          <svg
-            width={width}
-            height={height}
-            className={chart.chart}
-            role="img"
-            aria-label={`${title}. ${summary} The arrow keys read single points.`}
-            {...keys}
-            onPointerMove={(event) => {
-              const pointer = event.clientX - event.currentTarget.getBoundingClientRect().left
-              setAt(nearest(readings.map(place.xOf), pointer))
-            }}
-            onPointerLeave={() => setAt(undefined)}
-          >
-            <Axes place={place} zone={zone} />
-            <Fan {...props} place={place} />
-            {shown && (
-              <line
-                className={classes.read}
-                x1={place.xOf(shown)}
-                x2={place.xOf(shown)}
-                y1={top}
-                y2={height - bottom}
-              />
-            )}
-          </svg>
+      <Drawing
+        frame={ref}
+        width={width}
+        height={height}
+        label={`${title}. ${summary} The arrow keys read single points.`}
+        {...keys}
+        onPointerMove={(event) => {
+          const pointer = event.clientX - event.currentTarget.getBoundingClientRect().left
+          setAt(nearest(readings.map(place.xOf), pointer))
+        }}
+        onPointerLeave={() => setAt(undefined)}
+      >
+        <Axes place={place} zone={zone} />
+        <Fan {...props} place={place} />
+        {shown && (
+          <line className={classes.read} x1={place.xOf(shown)} x2={place.xOf(shown)} y1={top} y2={height - bottom} />
         )}
-      </div>
+      </Drawing>
       <ul className={classes.key}>
         <li>
           <i className={classes.keyInner} /> darker: {bandWords.inner} {peopleWords(basis)}

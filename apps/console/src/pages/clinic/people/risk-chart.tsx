@@ -3,6 +3,7 @@ import { extent } from 'd3-array'
 import { scaleLinear, scaleUtc } from 'd3-scale'
 import { BottomAxis, secondsBetween, ValueAxis } from '../../../charts/axes.tsx'
 import { ChartFrame } from '../../../charts/chart-frame.tsx'
+import { Drawing } from '../../../charts/drawing.tsx'
 import chart from '../../../charts/chart.module.css'
 import { useReading } from '../../../charts/use-reading.ts'
 import { formatTick, formatTime } from '../../../format/times.ts'
@@ -63,55 +64,46 @@ export const RiskChart = ({ title, points }: RiskChartProps) => {
       <div className={chart.legend}>
         <span aria-live="polite">{shown && `${formatTime(shown.at, zone)}: ${wordsOf(shown)}`}</span>
       </div>
-      <div ref={ref} style={{ height }}>
-        {width > 0 && (
-          <svg
-            width={width}
-            height={height}
-            className={chart.chart}
-            role="img"
-            aria-label={`${title}. ${summary} The arrow keys read single points.`}
-            {...keys}
-          >
-            <ValueAxis
-              scale={y}
-              left={margin.left}
-              right={width - margin.right}
-              format={(risk) => `${Math.round(risk * 100)} %`}
+      <Drawing
+        frame={ref}
+        width={width}
+        height={height}
+        label={`${title}. ${summary} The arrow keys read single points.`}
+        {...keys}
+      >
+        <ValueAxis
+          scale={y}
+          left={margin.left}
+          right={width - margin.right}
+          format={(risk) => `${Math.round(risk * 100)} %`}
+        />
+        <BottomAxis
+          scale={x}
+          ticks={ticks}
+          y={height - 5}
+          format={(tick) => formatTick(tick, secondsBetween(ticks, 86_400), zone)}
+        />
+        {points.map((point, index) => (
+          <g key={point.at + String(index)} onPointerEnter={() => setAt(index)} onPointerLeave={() => setAt(undefined)}>
+            {point.interval && (
+              <line
+                className={classes.whisker}
+                x1={x(new Date(point.at))}
+                x2={x(new Date(point.at))}
+                y1={y(point.interval.lower)}
+                y2={y(point.interval.upper)}
+              />
+            )}
+            <circle
+              className={classes.point}
+              data-read={index === at}
+              cx={x(new Date(point.at))}
+              cy={y(point.risk)}
+              r={index === at ? 7 : 4.5}
             />
-            <BottomAxis
-              scale={x}
-              ticks={ticks}
-              y={height - 5}
-              format={(tick) => formatTick(tick, secondsBetween(ticks, 86_400), zone)}
-            />
-            {points.map((point, index) => (
-              <g
-                key={point.at + String(index)}
-                onPointerEnter={() => setAt(index)}
-                onPointerLeave={() => setAt(undefined)}
-              >
-                {point.interval && (
-                  <line
-                    className={classes.whisker}
-                    x1={x(new Date(point.at))}
-                    x2={x(new Date(point.at))}
-                    y1={y(point.interval.lower)}
-                    y2={y(point.interval.upper)}
-                  />
-                )}
-                <circle
-                  className={classes.point}
-                  data-read={index === at}
-                  cx={x(new Date(point.at))}
-                  cy={y(point.risk)}
-                  r={index === at ? 7 : 4.5}
-                />
-              </g>
-            ))}
-          </svg>
-        )}
-      </div>
+          </g>
+        ))}
+      </Drawing>
     </ChartFrame>
   )
 }
