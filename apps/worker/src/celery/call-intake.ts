@@ -14,6 +14,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidv7 } from 'uuid'
 import { callOf, CallPlanner, exceptionOf, failedCall, type BatchCallPlan } from './call-planner.js'
 import { CallStore } from './call-store.js'
+import { togetherOrEach } from './together-or-each.js'
 
 /** Keeps the idempotency keys of Celery callers, which are Celery's ids, apart from those of others. */
 const scope = 'celery'
@@ -35,15 +36,11 @@ export class CallIntake {
 
   /** @throws while the database is unavailable: then nothing may be acknowledged. */
   async take(decoded: readonly TakenMessage[], queues: readonly QueueName[]): Promise<void> {
-    try {
-      await this.takeTogether(decoded, queues)
-    } catch (error) {
-      if (isDatabaseUnavailable(error)) throw error
-      // One with which something goes wrong must not hold up the others, for it would do so whenever it is taken again.
-      const [message] = decoded
-      if (decoded.length > 1) for (const each of decoded) await this.take([each], queues)
-      else if (message) await this.keepUnused(message, error)
-    }
+    await togetherOrEach(
+      decoded,
+      (messages) => this.takeTogether(messages, queues),
+      (message, error) => this.keepUnused(message, error),
+    )
   }
 
   private async keepUnused({ raw, tag, heading }: TakenMessage, error: unknown): Promise<void> {

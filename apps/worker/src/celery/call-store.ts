@@ -1,5 +1,5 @@
 import { readRequest, type CallRequest } from '#libs/celery'
-import { CeleryCallRepository, isDatabaseUnavailable, type NewCeleryCall, type StoredCall } from '#libs/database'
+import { CeleryCallRepository, type NewCeleryCall, type StoredCall } from '#libs/database'
 import { LOGGER, SampledLines, type Logger } from '#libs/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { WORKER_NAME } from '../control/worker-name.js'
@@ -7,6 +7,7 @@ import { foreignPrediction } from './call-planner.js'
 import { DirectStarts } from './direct-starts.js'
 import { ResultDelivery } from './result-delivery.js'
 import { TakenCalls } from './taken-calls.js'
+import { togetherOrEach } from './together-or-each.js'
 
 const personGone = { type: 'ValueError', module: 'builtins', args: ['The prediction was erased'] } as const
 const notStored = {
@@ -50,26 +51,24 @@ export class CallStore {
   /** Stores calls, each once however often it comes. @throws while the database is unavailable. */
   async store(calls: readonly NewCeleryCall[]): Promise<void> {
     if (calls.length === 0) return
-    try {
-      await this.storeTogether(calls)
-    } catch (error) {
-      if (isDatabaseUnavailable(error)) throw error
-      // One that PostgreSQL refuses must not keep the others from being stored.
-      if (calls.length > 1) {
-        for (const call of calls) await this.store([call])
-        return
-      }
-      const [call] = calls
-      if (!call || call.failure === notStored) throw error
-      this.log.error({ err: error, call: call.celeryId, name: call.name }, 'Celery call not stored')
-      await this.store([{ ...call, task: undefined, failure: notStored }])
-    }
+    await togetherOrEach(
+      calls,
+      (some) => this.storeTogether(some),
+      (call, error) => this.storeFailed(call, error),
+    )
   }
 
   /** Links a call to its batch, which is stored and enqueued. */
   async storeBatch(call: NewCeleryCall, request: CallRequest, { taskId, eta }: BatchOfCall): Promise<void> {
     await this.calls.storeBatch(call, { taskId, gateway: this.worker, eta })
     this.taken.add(taskId, { request, isScheduled: eta !== undefined })
+  }
+
+  /** Keeps a call that PostgreSQL refuses as one that has failed. */
+  private async storeFailed(call: NewCeleryCall, error: unknown): Promise<void> {
+    if (call.failure === notStored) throw error
+    this.log.error({ err: error, call: call.celeryId, name: call.name }, 'Celery call not stored')
+    await this.store([{ ...call, task: undefined, failure: notStored }])
   }
 
   private async storeTogether(calls: readonly NewCeleryCall[]): Promise<void> {
