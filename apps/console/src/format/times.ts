@@ -1,29 +1,36 @@
 /** Which clock times are shown in. */
 export type Zone = 'local' | 'utc'
 
-const zoneOptions = (zone: Zone): Intl.DateTimeFormatOptions => (zone === 'utc' ? { timeZone: 'UTC' } : {})
-
 /** Making a format takes longer than formatting a hundred times. */
 const formats = new Map<string, Intl.DateTimeFormat>()
 
-const dateTime = (zone: Zone, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat => {
-  const key = zone + JSON.stringify(options)
-  const known = formats.get(key) ?? new Intl.DateTimeFormat('en-GB', { ...options, ...zoneOptions(zone) })
+const formatOf = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat => {
+  const key = JSON.stringify(options)
+  const known = formats.get(key) ?? new Intl.DateTimeFormat('en-GB', options)
   formats.set(key, known)
   return known
 }
 
+const dateTime = (zone: Zone, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat =>
+  formatOf(zone === 'utc' ? { ...options, timeZone: 'UTC' } : options)
+
+const toTheSecond = {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  timeZoneName: 'short',
+} as const
+
 /** `30 Nov 2026, 14:05:09 GMT+1`. */
 export const formatTime = (at: Date | string | number, zone: Zone): string =>
-  dateTime(zone, {
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    timeZoneName: 'short',
-  }).format(new Date(at))
+  dateTime(zone, toTheSecond).format(new Date(at))
+
+/** A time in a zone by its name: `Mon, 30 Nov 2026, 02:30:00 CET`. */
+export const formatIn = (at: string | Date, timeZone: string): string =>
+  formatOf({ ...toTheSecond, weekday: 'short', timeZone }).format(new Date(at))
 
 /** `30 Nov 2026`. */
 export const formatDay = (at: Date | string | number, zone: Zone): string =>

@@ -16,20 +16,6 @@ export const ScheduleStatus = ({ is_paused: isPaused, next_run_at: next }: Sched
   return next === null ? <Status tone="bad">has no next time</Status> : <Status tone="ok">on</Status>
 }
 
-/** A time in a zone by its name: `Mon, 30 Nov 2026, 02:30 CET`. */
-export const formatIn = (at: string | Date, timeZone: string): string =>
-  new Intl.DateTimeFormat('en-GB', {
-    timeZone,
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    timeZoneName: 'short',
-  }).format(new Date(at))
-
 /** Whether times are shown in this zone anyway. */
 export const isShownZone = (timeZone: string, zone: Zone): boolean =>
   timeZone === (zone === 'utc' ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone)

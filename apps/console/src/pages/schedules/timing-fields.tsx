@@ -1,12 +1,12 @@
 import { NumberInput, SegmentedControl, Select, Stack, TextInput } from '@mantine/core'
 import { useMemo } from 'react'
-import { formatDuration, formatTime } from '../../format/times.ts'
+import { formatDuration, formatIn, formatTime } from '../../format/times.ts'
 import { useZone } from '../../format/zone.tsx'
 import { useClock } from '../../ui/clock.ts'
 import { describeCron } from './cron-words.ts'
 import { nextRuns } from './next-runs.ts'
 import type { ScheduleFields } from './schedule-fields.ts'
-import { formatIn, isShownZone } from './schedule-words.tsx'
+import { isShownZone } from './schedule-words.tsx'
 import classes from './schedules.module.css'
 
 interface TimingFieldsProps {
