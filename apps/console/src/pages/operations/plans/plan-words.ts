@@ -20,7 +20,7 @@ export const effectOf = ({ action, terminate }: Pick<Plan, 'action' | 'terminate
   if (action === 'retry') return 'Makes a new task of each; the ended ones stay as they are. A task is done again once.'
   if (action === 'purge') return 'Cancels those that have not started; they do not come back. Running tasks go on.'
   return terminate
-    ? 'Cancels those that wait. Those that run are asked to end, and killed if they do not within the grace period; other tasks of the same process are killed with them and done again.'
+    ? 'Cancels waiting tasks. Running tasks get a signal to stop, and are killed if they have not stopped within the grace period; other tasks of the same process are killed with them and done again.'
     : 'Cancels those that wait, and asks those that run to end.'
 }
 

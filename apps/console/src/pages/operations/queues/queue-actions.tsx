@@ -10,7 +10,7 @@ import { PlanDialog } from '../plans/plan-dialog.tsx'
 type QueueNow = Schemas['QueueNow']
 type Change = 'pause' | 'resume' | 'purge'
 
-/** A change of a queue that somebody was asked about: the queue is as it was then. */
+/** A change of a queue that awaits confirmation; `queue` is its state when the dialog was opened. */
 interface Asked {
   readonly queue: QueueNow
   readonly change: Change

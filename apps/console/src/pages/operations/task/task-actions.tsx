@@ -83,8 +83,8 @@ export const Revoke = ({ task, onClose, onDone }: RevokeProps) => {
     >
       <Stack gap="sm">
         <div>
-          If it waits, it is not started. If it runs, it is asked to end. If it has ended by the time you confirm,
-          nothing is changed, and you are told.
+          A waiting task is not started. A running task gets a signal to stop. If it has ended by the time you confirm,
+          nothing is changed, and a message says so.
         </div>
         <Switch
           label="Kill it if it does not end by itself"

@@ -136,7 +136,7 @@ const TaskNotices = ({ task, reason }: { readonly task: Task; readonly reason: s
       />
     )}
     {task.revoke_requested_at !== null && !isEnded(task.state) && (
-      <Notice kind="warn" title="It was asked to end">
+      <Notice kind="warn" title="A stop was requested">
         <Time at={task.revoke_requested_at} isAge />. It is not started again.
       </Notice>
     )}

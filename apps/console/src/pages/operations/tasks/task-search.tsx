@@ -13,7 +13,7 @@ interface TaskSearchProps {
   readonly onSearch: (q: string) => void
 }
 
-/** How long typing must pause before suggestions are asked for, in milliseconds. */
+/** Suggestions are requested after typing has paused for this long, in milliseconds. */
 const pauseMs = 120
 
 /** The search as one box: parts that are set are chips, the part that is being written is completed. */

@@ -23,8 +23,8 @@ interface TaskRows {
 }
 
 /**
- * One page of a search that stands still: its rows are those of the moment in which it was opened, what changes of them
- * is written over in place, and tasks that came since are only counted until they are asked for.
+ * One page of search results that does not move: it keeps the rows it had when it was opened and updates them in place.
+ * Newer tasks are only counted until the user shows them.
  */
 export const useTaskRows = (q: string, cursor: string | undefined): TaskRows => {
   const search = q === '' ? {} : { q }
