@@ -1,30 +1,20 @@
 import { deflateSync } from 'node:zlib'
 import type { CallRequest } from '#libs/celery'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   callsOf,
   celeryReleases,
-  CeleryRedis,
   chordIdsOf,
   failed,
   plainCall,
   recordedCanvas,
   succeeded,
 } from '../support/celery-redis.js'
-import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
+import { hasRedis } from '../support/redis-server.js'
+import { useCeleryRedis } from '../support/use-celery-redis.js'
 
 describe.runIf(hasRedis()).each(celeryReleases)('a chord that a client of Celery %s has started', (release) => {
-  let server: RedisServer
-  let redis: CeleryRedis
-  beforeAll(async () => {
-    server = await startRedis()
-    redis = new CeleryRedis(server)
-  })
-  beforeEach(() => redis.empty())
-  afterAll(async () => {
-    redis.close()
-    await server.stop()
-  })
+  const redis = useCeleryRedis()
 
   /** The parts of the recorded chord, its group and its keys. */
   const start = async (name: 'chord' | 'generatorChord' | 'nested' = 'chord') => {

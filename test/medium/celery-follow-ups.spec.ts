@@ -1,6 +1,6 @@
 import { CeleryResults, type CeleryConnections, type EndedCall, type Signature } from '#libs/celery'
 import type { ChainableCommander, Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   callsOf,
   celeryReleases,
@@ -11,20 +11,11 @@ import {
   recordedCanvas,
   succeeded,
 } from '../support/celery-redis.js'
-import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
+import { hasRedis } from '../support/redis-server.js'
+import { useCeleryRedis } from '../support/use-celery-redis.js'
 
 describe.runIf(hasRedis())('what follows a call of Celery', () => {
-  let server: RedisServer
-  let redis: CeleryRedis
-  beforeAll(async () => {
-    server = await startRedis()
-    redis = new CeleryRedis(server)
-  })
-  beforeEach(() => redis.empty())
-  afterAll(async () => {
-    redis.close()
-    await server.stop()
-  })
+  const redis = useCeleryRedis()
 
   const finish = async (...ended: readonly EndedCall[]) => {
     expect((await redis.results().finish(ended)).filter(Boolean)).toEqual([])

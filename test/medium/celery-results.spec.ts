@@ -1,25 +1,16 @@
 import { deflateSync } from 'node:zlib'
 import { CeleryConnections, CeleryResults, celeryError, storedException } from '#libs/celery'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CeleryRedis, failed, plainCall, succeeded } from '../support/celery-redis.js'
-import { hasRedis, startRedis, type RedisServer } from '../support/redis-server.js'
+import { hasRedis, startRedis } from '../support/redis-server.js'
+import { useCeleryRedis } from '../support/use-celery-redis.js'
 import { waitFor } from '../support/wait-for.js'
 
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$/
 const key = 'celery-task-meta-my-own-id'
 
 describe.runIf(hasRedis())('results of Celery', () => {
-  let server: RedisServer
-  let redis: CeleryRedis
-  beforeAll(async () => {
-    server = await startRedis()
-    redis = new CeleryRedis(server)
-  })
-  beforeEach(() => redis.empty())
-  afterAll(async () => {
-    redis.close()
-    await server.stop()
-  })
+  const redis = useCeleryRedis()
 
   const call = plainCall('my-own-id')
   const done = [undefined]
@@ -126,7 +117,7 @@ describe.runIf(hasRedis())('results of Celery', () => {
   })
 
   it('stand under the prefix of keys, and are published there', async () => {
-    const prefixed = new CeleryRedis(server, '?global_keyprefix=clinic_')
+    const prefixed = new CeleryRedis(redis.server, '?global_keyprefix=clinic_')
     await prefixed.results().finish([succeeded({ ...call, callbacks: [{ task: 'reports.send' }] }, 1)])
     expect(await redis.backend.keys('*')).toEqual([`clinic_${key}`])
     expect((await redis.broker.keys('*')).sort()).toEqual([
@@ -138,7 +129,10 @@ describe.runIf(hasRedis())('results of Celery', () => {
 
   it('that cannot be stored are named, and are stored when they are finished again', async () => {
     const other = await startRedis()
-    const urls = { brokerUrl: `redis://127.0.0.1:${server.port}/1`, resultBackend: `redis://127.0.0.1:${other.port}/2` }
+    const urls = {
+      brokerUrl: `redis://127.0.0.1:${redis.server.port}/1`,
+      resultBackend: `redis://127.0.0.1:${other.port}/2`,
+    }
     const connections = new CeleryConnections(urls)
     const results = new CeleryResults(connections, { expiresSeconds: 60 })
     await results.storeState(call, 'STARTED', {})

@@ -76,7 +76,10 @@ export class CeleryRedis {
   readonly broker: Redis
   readonly backend: Redis
 
-  constructor(server: RedisServer, query = '') {
+  constructor(
+    readonly server: RedisServer,
+    query = '',
+  ) {
     const url = (database: number) => `redis://127.0.0.1:${server.port}/${database}`
     this.connections = new CeleryConnections({ brokerUrl: url(1) + query, resultBackend: url(2) + query })
     this.broker = new Redis(url(1))
