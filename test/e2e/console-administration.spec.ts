@@ -1,19 +1,12 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  checkedWindows,
-  hasChromium,
-  openConsole,
-  startChromium,
-  violationsOf,
-  type ConsoleWindow,
-} from '../support/console-browser.js'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkedWindows, hasChromium, violationsOf } from '../support/console-browser.js'
 import { withKeyboard, withPointer } from '../support/console-hands.js'
 import { insertKey } from '../support/query.js'
 import { waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 import { waitFor } from '../support/wait-for.js'
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
@@ -32,39 +25,23 @@ const addVersion = (folder: string): void => {
 }
 
 describe.runIf(hasChromium())('administration in the console', () => {
-  let stack: Stack
-  let browser: Browser
+  const { stack, open } = useConsole({
+    broker: 'postgres',
+    testModels: addVersion,
+    env: {
+      WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
+      WEBHOOK_RETRY_SECONDS: '0.2',
+      RECONCILE_INTERVAL_SECONDS: '0.5',
+    },
+  })
   let receiver: WebhookReceiver
-  const windows: ConsoleWindow[] = []
 
   beforeAll(async () => {
-    ;[stack, browser, receiver] = await Promise.all([
-      startStack({
-        broker: 'postgres',
-        testModels: addVersion,
-        env: {
-          WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
-          WEBHOOK_RETRY_SECONDS: '0.2',
-          RECONCILE_INTERVAL_SECONDS: '0.5',
-        },
-      }),
-      startChromium(),
-      startReceiver(),
-    ])
+    receiver = await startReceiver()
     await stack.request('POST', '/v1/models/impairment-screen/1/activate')
   })
-  afterEach(() => Promise.all(windows.splice(0).map((window) => window.close())))
-  afterAll(async () => {
-    await browser.close()
-    await receiver.close()
-    await stack.stop()
-  })
+  afterAll(() => receiver.close())
 
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
-    return window
-  }
   const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name, exact: true })
   const roleOf = (key: string) => stack.get('/v1/me', { authorization: `Bearer ${key}` })
 

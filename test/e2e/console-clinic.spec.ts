@@ -1,9 +1,9 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { addClinicModels } from '../support/clinic-models.js'
-import { hasChromium, openConsole, startChromium, type ConsoleWindow } from '../support/console-browser.js'
+import { hasChromium } from '../support/console-browser.js'
 import { insertKey } from '../support/query.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 
 /** Pages of a PDF. */
 const pagesOf = (pdf: Buffer): number => [...pdf.toString('latin1').matchAll(/\/Type\s*\/Page\b(?!s)/g)].length
@@ -23,28 +23,9 @@ const tabTo = async (page: Page, name: RegExp): Promise<void> => {
 }
 
 describe.runIf(hasChromium())('predictions in the console', () => {
-  let stack: Stack
-  let browser: Browser
-  const windows: ConsoleWindow[] = []
+  const { stack, open } = useConsole({ broker: 'postgres', testModels: addClinicModels })
   let lastPerson = 500
 
-  beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([
-      startStack({ broker: 'postgres', testModels: addClinicModels }),
-      startChromium(),
-    ])
-  })
-  afterEach(() => Promise.all(windows.splice(0).map((window) => window.close())))
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-  })
-
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
-    return window
-  }
   const newPerson = () => (lastPerson += 1)
   const predictionsOf = async (person: number) => {
     const { body } = await stack.get(`/v1/predictions?user_id=${person}`)

@@ -2,46 +2,26 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  checkedWindows,
-  hasChromium,
-  openConsole,
-  startChromium,
-  violationsOf,
-  type ConsoleWindow,
-} from '../support/console-browser.js'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkedWindows, hasChromium, violationsOf } from '../support/console-browser.js'
 import { withKeyboard, withPointer, type Hands } from '../support/console-hands.js'
 import { csvOf, goodRow, uploadCsv, batchIdOf } from '../support/csv-batches.js'
 import { insertKey, queryNumber } from '../support/query.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 
 const people = 'user_id,mmse_score,age\n1,24,72\n2,NA,80.0\n3,99,70\n4,20,x\n'
 const screen = /^Impairment screen/
 
 describe.runIf(hasChromium())('batches in the console', () => {
-  let stack: Stack
-  let browser: Browser
+  const { stack, open } = useConsole({ broker: 'postgres' })
   let folder: string
-  const windows: ConsoleWindow[] = []
 
-  beforeAll(async () => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'memoryguard-console-data-'))
-    ;[stack, browser] = await Promise.all([startStack({ broker: 'postgres' }), startChromium()])
   })
-  afterEach(() => Promise.all(windows.splice(0).map((window) => window.close())))
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-    rmSync(folder, { recursive: true })
-  })
+  afterAll(() => rmSync(folder, { recursive: true }))
 
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
-    return window
-  }
   const fileOf = (name: string, text: string) => ({ name, mimeType: '', buffer: Buffer.from(text) })
   const choose = (page: Page, name: string, text: string) =>
     page.getByLabel('File with people').setInputFiles(fileOf(name, text))

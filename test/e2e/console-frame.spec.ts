@@ -1,41 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import type { Browser } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  checkedWindows,
-  hasChromium,
-  openConsole,
-  startChromium,
-  violationsOf,
-  type ConsoleWindow,
-} from '../support/console-browser.js'
+import { describe, expect, it } from 'vitest'
+import { checkedWindows, hasChromium, violationsOf } from '../support/console-browser.js'
 import { insertKey } from '../support/query.js'
 import { waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 
 const built = fileURLToPath(new URL('../../dist/apps/console/', import.meta.url))
 
 describe.runIf(hasChromium())('the frame of the console', () => {
-  let stack: Stack
-  let browser: Browser
-  const windows: ConsoleWindow[] = []
-
-  beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ broker: 'postgres' }), startChromium()])
-  })
-  afterEach(() => Promise.all(windows.splice(0).map((window) => window.close())))
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-  })
-
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
-    return window
-  }
+  const { stack, open } = useConsole({ broker: 'postgres' })
 
   it('signs in with a key, after saying what is wrong with another', async () => {
     const { page, faults } = await open({ key: null, path: '/overview' })

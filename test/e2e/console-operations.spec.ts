@@ -1,16 +1,9 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  checkedWindows,
-  hasChromium,
-  openConsole,
-  startChromium,
-  violationsOf,
-  type ConsoleWindow,
-} from '../support/console-browser.js'
+import type { Page } from 'playwright-core'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { checkedWindows, hasChromium, violationsOf } from '../support/console-browser.js'
 import { insertKey, query, queryNumber } from '../support/query.js'
 import { example, itemsOf, slowTask, waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 import { waitFor } from '../support/wait-for.js'
 
 const check = { name: 'ml.health_check', args: {} }
@@ -31,37 +24,18 @@ const tabTo = async (page: Page, name: string | RegExp) => {
 }
 
 describe.runIf(hasChromium())('operations in the console', () => {
-  let stack: Stack
-  let browser: Browser
+  const { stack, windows, open } = useConsole({
+    broker: 'postgres',
+    testModels: true,
+    env: { WORKER_QUEUES: 'predictions,explanations', RECONCILE_INTERVAL_SECONDS: '0.5' },
+  })
   let prediction: unknown
-  const windows: ConsoleWindow[] = []
 
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([
-      startStack({
-        broker: 'postgres',
-        testModels: true,
-        env: { WORKER_QUEUES: 'predictions,explanations', RECONCILE_INTERVAL_SECONDS: '0.5' },
-      }),
-      startChromium(),
-    ])
     prediction = (await stack.post('/v1/predictions', example, waiting)).body['id']
   })
-  afterEach(async () => {
-    const faults = windows.flatMap((window) => window.faults)
-    await Promise.all(windows.splice(0).map((window) => window.close()))
-    expect(faults).toEqual([])
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-  })
-
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
-    return window
-  }
+  // Before the windows are closed.
+  afterEach(() => expect(windows.flatMap((window) => window.faults)).toEqual([]))
   const send = async (body: object): Promise<string> => String((await stack.post('/v1/tasks', body)).body['id'])
   let outputs = 0
   /** A task that fails for good: the model has no such output. */

@@ -1,22 +1,14 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { hasChromium, openConsole, startChromium, type ConsoleWindow } from '../support/console-browser.js'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { hasChromium } from '../support/console-browser.js'
 import { insertKey } from '../support/query.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 import { waitFor } from '../support/wait-for.js'
 
 const predictions = 40
 
 describe.runIf(hasChromium())('the overview', () => {
-  let stack: Stack
-  let browser: Browser
-  const windows: ConsoleWindow[] = []
-
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
-    return window
-  }
+  const { stack, open } = useConsole({ broker: 'postgres' })
 
   /** The rows of a chart's table, but for the last ones, which are not complete. */
   const numbersOf = async (page: Page, title: string, until: string): Promise<readonly string[]> => {
@@ -45,15 +37,7 @@ describe.runIf(hasChromium())('the overview', () => {
     return (series?.points ?? []).filter(({ partial, tasks }) => !partial && (tasks ?? 0) > 0).map(({ at }) => at)
   }
 
-  beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ broker: 'postgres' }), startChromium()])
-    await submit()
-  })
-  afterEach(() => Promise.all(windows.splice(0).map((window) => window.close())))
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-  })
+  beforeAll(submit)
 
   it('shows the same numbers after a restart of the api and a kill of the worker', async () => {
     await waitFor(async () => (await closedPoints()).length > 0, { what: 'a complete minute', timeoutMs: 100_000 })

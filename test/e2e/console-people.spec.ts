@@ -1,41 +1,23 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { addClinicModels } from '../support/clinic-models.js'
-import {
-  checkedWindows,
-  hasChromium,
-  openConsole,
-  startChromium,
-  violationsOf,
-  type ConsoleWindow,
-} from '../support/console-browser.js'
+import { checkedWindows, hasChromium, violationsOf, type ConsoleOptions } from '../support/console-browser.js'
 import { insertKey } from '../support/query.js'
 import { bearer, waiting } from '../support/requests.js'
-import { startStack, type Stack } from '../support/stack.js'
+import { useConsole } from '../support/use-console.js'
 
 /** Pages of a PDF. */
 const pagesOf = (pdf: Buffer): number => [...pdf.toString('latin1').matchAll(/\/Type\s*\/Page\b(?!s)/g)].length
 
 describe.runIf(hasChromium())('results and people in the console', () => {
-  let stack: Stack
-  let browser: Browser
-  const windows: ConsoleWindow[] = []
-
-  beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([
-      startStack({ broker: 'postgres', testModels: addClinicModels, env: { TASK_MAX_RETRIES: '0' } }),
-      startChromium(),
-    ])
-  })
-  afterEach(() => Promise.all(windows.splice(0).map((window) => window.close())))
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
+  const { stack, open: openWindow } = useConsole({
+    broker: 'postgres',
+    testModels: addClinicModels,
+    env: { TASK_MAX_RETRIES: '0' },
   })
 
-  const open = async (options: Parameters<typeof openConsole>[2]) => {
-    const window = await openConsole(browser, stack, options)
-    windows.push(window)
+  const open = async (options: ConsoleOptions) => {
+    const window = await openWindow(options)
     return { ...window, go: (path: string) => window.open(path) }
   }
   const predict = async (
