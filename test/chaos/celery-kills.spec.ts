@@ -33,7 +33,16 @@ describe(`Celery callers, with workers and Redis killed at random (seed ${seed})
 
   const countEnded = () =>
     queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks WHERE finished_at IS NOT NULL')
+  /** A task that three killed workers held ends as poison, by contract: those that have lost two end before another dies. */
   const killWorker = async () => {
+    await waitFor(
+      async () =>
+        (await queryNumber(
+          stack.databaseUrl,
+          'SELECT count(*)::int AS number FROM tasks WHERE crashes >= 2 AND finished_at IS NULL',
+        )) === 0,
+      { what: 'tasks that have lost two workers', timeoutMs: 90_000 },
+    )
     const running = stack.workers.filter(({ isRunning }) => isRunning)
     await running[Math.floor(random() * running.length)]?.kill('SIGKILL')
     await stack.startWorker()
@@ -69,7 +78,7 @@ describe(`Celery callers, with workers and Redis killed at random (seed ${seed})
     await Promise.all([disturb(), sendAll()])
 
     const results = await Promise.all(indexes.map((index) => caller.result(`call-${index}`, 90_000)))
-    expect(results.map(({ status }) => status)).toEqual(indexes.map(() => 'SUCCESS'))
+    expect(results.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
     expect(results.map(({ result }) => result['prediction_id'])).toEqual(indexes.map((index) => index + 1))
 
     const [stored] = await query<{ calls: number; tasks: number; predictions: number; successes: number }>(
