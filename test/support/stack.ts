@@ -143,7 +143,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     ...(brokerUrl !== undefined && { BROKER_URL: brokerUrl }),
     PORT: String(port),
     ADMIN_API_KEY: key,
-    MODELS_DIR: models ?? `${repository}/models`,
+    MODELS_DIR: models ?? `${options.root ?? repository}/models`,
     WORKER_CONCURRENCY: '2',
     LOG_LEVEL: 'warn',
     ...options.env,
