@@ -1,5 +1,6 @@
 import type { Config, QueueName } from '#libs/platform'
 import { brokerOptions, queueSettings } from '#libs/tasks'
+import { jobsAtOnce } from './jobs-in-hand.js'
 import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq'
 
 /** Pauses after one failure and after many in a row, in milliseconds. */
@@ -7,12 +8,6 @@ const firstPauseMs = 100
 const longestPauseMs = 2_000
 /** Pause before a lost connection is used again, in milliseconds. */
 const retryMs = 1_000
-
-/** The number of jobs of a queue that are in progress at once. */
-export const jobsAtOnce = (queue: QueueName, children: number): number => {
-  const { jobsPerBatch, extraBatches } = queueSettings[queue]
-  return jobsPerBatch * (children + extraBatches)
-}
 
 /** Returns the options of a queue's consumer, without its connection. The consumer takes no job before its `run` is called. */
 const consumerOptions = (queue: QueueName, { worker, task }: Config) => {

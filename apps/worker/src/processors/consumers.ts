@@ -1,23 +1,29 @@
-import { LOGGER, type Logger, type QueueName } from '#libs/platform'
+import { CONFIG, LOGGER, type Config, type Logger, type QueueName } from '#libs/platform'
 import { Broker, type BrokerOutage } from '#libs/tasks'
 import type { WorkerHost } from '@nestjs/bullmq'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Worker } from 'bullmq'
 import { ConsumerFactory } from './consumer-factory.js'
-import { jobsAtOnce } from './consumer.js'
 import { DeliveredJobs } from './delivered-jobs.js'
+import { JobsInHand } from './jobs-in-hand.js'
 
 /** The consumers of this process, started and stopped together, or one by one at an operator's wish. */
 @Injectable()
 export class Consumers {
   private readonly workers = new Map<QueueName, Worker>()
+  private readonly inHand = new Map<QueueName, JobsInHand>()
+  /** Compute children there are. */
+  private children: number
 
   constructor(
     @Inject(ConsumerFactory) private readonly factory: Pick<ConsumerFactory, 'create'>,
     @Inject(DeliveredJobs) private readonly delivered: Pick<DeliveredJobs, 'start'>,
     @Inject(LOGGER) private readonly log: Logger,
     @Inject(Broker) private readonly broker: { readonly outage: Pick<BrokerOutage, 'failed'> },
-  ) {}
+    @Inject(CONFIG) config: { readonly worker: Pick<Config['worker'], 'concurrency'> },
+  ) {
+    this.children = config.worker.concurrency
+  }
 
   /** The queues that are consumed now. */
   get queues(): readonly QueueName[] {
@@ -51,7 +57,8 @@ export class Consumers {
 
   /** Takes as many jobs at once as so many compute children need. */
   setConcurrency(children: number): void {
-    for (const [queue, worker] of this.workers) worker.concurrency = jobsAtOnce(queue, children)
+    this.children = children
+    for (const jobs of this.inHand.values()) jobs.setChildren(children)
   }
 
   /** Takes no further jobs; resolves when those under way are finished. */
@@ -60,8 +67,10 @@ export class Consumers {
   }
 
   private run(queue: QueueName, worker: Worker): void {
+    const inHand = new JobsInHand(queue, worker, this.children)
     this.workers.set(queue, worker)
-    worker.on('active', (job) => this.delivered.start(job))
+    this.inHand.set(queue, inHand)
+    worker.on('active', (job) => inHand.add(job, this.delivered.start(job)))
     worker.on('error', (error) => {
       if (isOfJob(error)) this.log.debug({ err: error, queue }, 'job taken by another worker')
       else this.broker.outage.failed(error)

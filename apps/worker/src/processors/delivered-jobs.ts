@@ -17,11 +17,12 @@ export class DeliveredJobs {
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  /** Starts a job. Its failure is reported by `outcomeOf`. */
-  start(job: Job): void {
+  /** Starts a job; resolves or rejects when it has ended. Its failure is reported by `outcomeOf`, too. */
+  start(job: Job): Promise<JobOutcome> {
     const outcome = this.run(job)
     outcome.catch((error: unknown) => this.log.debug({ err: error, queue: job.queueName, job: job.id }, 'job failed'))
     this.outcomes.set(job, outcome)
+    return outcome
   }
 
   /** The outcome of a job; starts it if no event has. @throws the first error that kept a result from being stored. */
