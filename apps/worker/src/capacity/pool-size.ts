@@ -8,9 +8,9 @@ import { TaskRunner } from '../execution/task-runner.js'
 @Injectable()
 export class PoolSize {
   constructor(
-    private readonly runner: TaskRunner,
-    private readonly consumers: Consumers,
-    @Inject(COMPUTE_POOL) private readonly pool: ComputePool,
+    @Inject(TaskRunner) private readonly runner: Pick<TaskRunner, 'concurrency'>,
+    @Inject(Consumers) private readonly consumers: Pick<Consumers, 'setConcurrency'>,
+    @Inject(COMPUTE_POOL) private readonly pool: Pick<ComputePool, 'resize' | 'countWaiting'>,
   ) {}
 
   get children(): number {
@@ -31,7 +31,8 @@ export class PoolSize {
     try {
       await this.pool.resize(children)
     } catch (error) {
-      this.use(before)
+      // A later change has decided otherwise.
+      if (this.children === children) this.use(before)
       throw error
     }
   }
