@@ -1,9 +1,10 @@
 /**
  * MemoryGuard beside two queues that have nothing around them, BullMQ on Redis and pg-boss on PostgreSQL: the same model and
  * the same people, one job for each, in turns on one machine. The queues neither take HTTP nor check inputs nor keep a
- * history, and one who dies under a computation takes the others with him; they compute in the worker's process.
+ * history, and one who dies under a computation takes the others with him; they compute in the worker's process. BullMQ's
+ * worker runs as its guide has it, one job at once, and with 64, as many tasks as ours computes at once.
  *
- *   npm run bench:alternatives -- [--predictions 10000] [--rounds 3] [--without-pg-boss]
+ *   npm run bench:alternatives -- [--predictions 20000] [--rounds 3] [--without-pg-boss]
  *
  * pg-boss is installed in a temporary folder, in the last version for Node.js 20.
  */
@@ -23,7 +24,7 @@ import { makePostgresHome, startPostgres } from '../test/support/stack-postgres.
 
 const { values } = parseArgs({
   options: {
-    predictions: { type: 'string', default: '10000' },
+    predictions: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '3' },
     'without-pg-boss': { type: 'boolean', default: false },
   },
@@ -56,7 +57,10 @@ const startOurs = async (broker: BrokerKind): Promise<System> => {
   }
 }
 
-/** A worker of a queue, and a producer for each round; `server` is the process that holds the jobs. */
+/**
+ * A worker of a queue, and a producer for each round; `server` is the process that holds the jobs. The worker is stopped
+ * between its rounds: one that asks again and again would take the processor from the others.
+ */
 const startQueue = async (name: string, program: string, args: readonly string[], server: number): Promise<System> => {
   const file = fileURLToPath(new URL(`./alternatives/${program}.js`, import.meta.url))
   const worker = fork(file, args)
@@ -64,31 +68,39 @@ const startQueue = async (name: string, program: string, args: readonly string[]
   worker.on('message', (jobs) => (completed = Number(jobs)))
   // Its first message says that it is ready.
   await once(worker, 'message')
+  worker.kill('SIGSTOP')
   return {
     name,
     measure: async (count) => {
       const expected = completed + count
+      worker.kill('SIGCONT')
+      const child = fork(file, [...args, String(count)])
+      await once(child, 'message')
       const readCpu = () => cpuSecondsOf(worker.pid ?? 0) + cpuSecondsOf(server)
       const before = readCpu()
       const startedAt = performance.now()
-      const producer = once(fork(file, [...args, String(count)]), 'message')
+      const producer = once(child, 'message')
+      child.send('begin')
       await waitFor(() => completed >= expected, { what: 'every job', timeoutMs: 300_000, intervalMs: 5 })
       const seconds = (performance.now() - startedAt) / 1000
       const [cpuOfProducer] = await producer
       const used = readCpu() - before + Number(cpuOfProducer)
+      worker.kill('SIGSTOP')
       return { perSecond: Math.round(count / seconds), cpuMicroseconds: Math.round((used * 1e6) / count) }
     },
     stop: async () => {
       const exited = once(worker, 'exit')
+      worker.kill('SIGCONT')
       worker.disconnect()
       await exited
     },
   }
 }
 
-const startBullmq = async (): Promise<System> => {
+const startBullmq = async (concurrency: number): Promise<System> => {
   const redis = await startRedis()
-  const queue = await startQueue('BullMQ alone', 'bullmq', [redis.url], redis.pid)
+  const name = `BullMQ alone, ${concurrency} at once`
+  const queue = await startQueue(name, 'bullmq', [redis.url, String(concurrency)], redis.pid)
   return { ...queue, stop: () => queue.stop().then(() => redis.stop()) }
 }
 
@@ -114,7 +126,7 @@ const median = (numbers: readonly number[]): number =>
 
 const systems: System[] = []
 try {
-  systems.push(await startOurs('redis'), await startOurs('postgres'), await startBullmq())
+  systems.push(await startOurs('redis'), await startOurs('postgres'), await startBullmq(1), await startBullmq(64))
   if (!values['without-pg-boss']) systems.push(await startPgBoss())
   const measured = systems.map((): Round[] => [])
   // The first round of each is not counted.

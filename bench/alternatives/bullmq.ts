@@ -1,13 +1,11 @@
-/** BullMQ without anything around it: a job for each person, whose result is the job's. `node bullmq.js REDIS_URL [JOBS]` */
+/** BullMQ without anything around it: a job for each person, whose result is the job's. `node bullmq.js REDIS_URL CONCURRENCY [JOBS]` */
 import { Queue, Worker } from 'bullmq'
 import { loadModel, personOf } from './model.js'
 import { runRole } from './role.js'
 
-const [url = '', jobs] = process.argv.slice(2)
+const [url = '', concurrency = '', jobs] = process.argv.slice(2)
 const connection = { url, maxRetriesPerRequest: null }
 const name = 'predictions'
-/** Jobs under way at once in the worker: as many tasks as ours computes at once. */
-const concurrency = 64
 
 await runRole(
   {
@@ -25,7 +23,7 @@ await runRole(
       const worker = new Worker<{ readonly health_metrics: Readonly<Record<string, number>> }>(
         name,
         async ({ data }) => ({ risk_score: await predict(data.health_metrics) }),
-        { connection, concurrency },
+        { connection, concurrency: Number(concurrency) },
       )
       worker.on('completed', () => onCompleted(1))
       await worker.waitUntilReady()

@@ -15,8 +15,9 @@ export interface QueuePrograms {
 }
 
 /**
- * Runs as a producer of so many jobs or, without a number, as a worker; the process is a child that was forked. A worker
- * sends how many jobs it has completed, first when it is ready, and a producer the seconds of CPU that it took.
+ * Runs as a producer of so many jobs or, without a number, as a worker; the process is a child that was forked. Both send
+ * that they are ready, with a 0. Then a worker sends how many jobs it has completed, and a producer, when it is told to
+ * begin and has added its jobs, the seconds of CPU that this took.
  */
 export const runRole = async ({ produce, work }: QueuePrograms, jobs: string | undefined): Promise<void> => {
   if (jobs === undefined) {
@@ -31,12 +32,15 @@ export const runRole = async ({ produce, work }: QueuePrograms, jobs: string | u
     process.exit(0)
   }
   const { add, close } = await produce()
+  process.send?.(0)
+  await once(process, 'message')
+  const before = process.cpuUsage()
   let next = 0
   const lane = async () => {
     while (next < Number(jobs)) await add(next++)
   }
   await Promise.all(Array.from({ length: atOnce }, lane))
   await close()
-  const { user, system } = process.cpuUsage()
+  const { user, system } = process.cpuUsage(before)
   process.send?.((user + system) / 1e6, () => process.exit(0))
 }
