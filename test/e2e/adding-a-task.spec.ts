@@ -34,7 +34,7 @@ describe('the guide to adding a task', () => {
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'memoryguard-task-'))
     const filter = (path: string) => !/\.spec\.ts$|node_modules|apps\/console/.test(path)
-    for (const path of ['apps', 'libs', 'bin', 'package.json', 'tsconfig.json']) {
+    for (const path of ['apps', 'libs', 'bin', 'models', 'package.json', 'tsconfig.json']) {
       cpSync(fileOf(path), join(root, path), { recursive: true, filter })
     }
     // The compiler then checks again only what the guide changes.

@@ -1,10 +1,10 @@
 import { commitSoon, finishedChannel } from './task-sql.js'
 
 /**
- * The one statement that ends attempts. `$1` is a JSON array of outcomes. A row is changed only if it is running and
- * still holds the same attempt (fencing), so that a late, duplicate or zombie worker changes nothing. The attempt is
- * recorded and listeners are notified of finished tasks. What belongs to the outcome is written in the same transaction:
- * `writes` reads further `columns` of the outcomes from `settled`.
+ * The one statement that ends attempts. `$1` is a JSON array of outcomes; one without a state is a success. A row is changed
+ * only if it is running and still holds the same attempt (fencing), so that a late, duplicate or zombie worker changes
+ * nothing. The attempt is recorded and listeners are notified of finished tasks. What belongs to the outcome is written in the
+ * same transaction: `writes` reads further `columns` of the outcomes from `settled`.
  */
 const settle = (columns = '', writes = ''): string => `
   WITH input AS MATERIALIZED (
@@ -13,8 +13,8 @@ const settle = (columns = '', writes = ''): string => `
       retried integer, crashed integer, result jsonb, error_code text, error_message text${columns && `, ${columns}`})
   ), settled AS (
     UPDATE tasks t SET
-      state = i.state,
-      finished_at = CASE WHEN i.terminal THEN now() END,
+      state = coalesce(i.state, 'succeeded'),
+      finished_at = CASE WHEN coalesce(i.terminal, true) THEN now() END,
       lease_expires_at = NULL,
       available_at = coalesce(now() + make_interval(secs => i.retry_in_ms / 1000), t.available_at),
       retries = t.retries + coalesce(i.retried, 0),
@@ -27,9 +27,10 @@ const settle = (columns = '', writes = ''): string => `
     RETURNING t.worker, t.started_at, t.prediction_id, i.*
   ), attempts AS (
     INSERT INTO task_attempts (task_id, attempt, worker, outcome, error_code, error_message, started_at)
-    SELECT id, attempt, worker, outcome, error_code, error_message, started_at FROM settled
+    SELECT id, attempt, worker, coalesce(outcome, 'succeeded'), error_code, error_message, started_at FROM settled
   ), notified AS (
-    SELECT pg_notify('${finishedChannel}', string_agg(id::text, ',')) FROM settled WHERE terminal HAVING count(*) > 0
+    SELECT pg_notify('${finishedChannel}', string_agg(id::text, ',')) FROM settled
+    WHERE coalesce(terminal, true) HAVING count(*) > 0
   )${writes && `, ${writes}`}
   SELECT id, (SELECT count(*) FROM notified), ${commitSoon} FROM settled`
 

@@ -44,11 +44,10 @@ const readOutputs = (manifest: RiskManifest, tensors: OutputTensors, row: number
   const outputs: Record<string, RiskOutput> = {}
   for (const { name, value: valueAt, lower, upper } of manifest.outputs) {
     const value = readColumn(tensors, valueAt, row)
-    outputs[name] = {
-      value,
-      ...(lower && { lower: withinBounds(readColumn(tensors, lower, row), 0, value) }),
-      ...(upper && { upper: withinBounds(readColumn(tensors, upper, row), value, 1) }),
-    }
+    const output: { -readonly [Key in keyof RiskOutput]: RiskOutput[Key] } = { value }
+    if (lower) output.lower = withinBounds(readColumn(tensors, lower, row), 0, value)
+    if (upper) output.upper = withinBounds(readColumn(tensors, upper, row), value, 1)
+    outputs[name] = output
   }
   raiseLaterHorizons(manifest, outputs)
   return outputs
