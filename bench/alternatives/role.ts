@@ -15,9 +15,9 @@ export interface QueuePrograms {
 }
 
 /**
- * Runs as a producer of so many jobs or, without a number, as a worker; the process is a child that was forked. Both send
- * that they are ready, with a 0. Then a worker sends how many jobs it has completed, and a producer, when it is told to
- * begin and has added its jobs, the seconds of CPU that this took.
+ * Runs in a forked process: as a producer that adds `jobs` jobs, or, if that is undefined, as a worker. Both send 0 to the
+ * parent when they are ready. A worker then sends the number of jobs that it has completed, each time it has grown. A producer
+ * waits for a message, adds its jobs, and sends the seconds of CPU that this took.
  */
 export const runRole = async ({ produce, work }: QueuePrograms, jobs: string | undefined): Promise<void> => {
   if (jobs === undefined) {

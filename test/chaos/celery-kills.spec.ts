@@ -31,18 +31,14 @@ describe(`Celery callers, with workers and Redis killed at random (seed ${seed})
     await caller.stop()
   })
 
-  const countEnded = () =>
-    queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks WHERE finished_at IS NOT NULL')
+  const countWhere = (condition: string) =>
+    queryNumber(stack.databaseUrl, `SELECT count(*)::int AS number FROM tasks WHERE ${condition}`)
   /** A task that three killed workers held ends as poison, by contract: those that have lost two end before another dies. */
   const killWorker = async () => {
-    await waitFor(
-      async () =>
-        (await queryNumber(
-          stack.databaseUrl,
-          'SELECT count(*)::int AS number FROM tasks WHERE crashes >= 2 AND finished_at IS NULL',
-        )) === 0,
-      { what: 'tasks that have lost two workers', timeoutMs: 90_000 },
-    )
+    await waitFor(async () => (await countWhere('crashes >= 2 AND finished_at IS NULL')) === 0, {
+      what: 'the end of tasks that have lost two workers',
+      timeoutMs: 90_000,
+    })
     const running = stack.workers.filter(({ isRunning }) => isRunning)
     await running[Math.floor(random() * running.length)]?.kill('SIGKILL')
     await stack.startWorker()
@@ -68,7 +64,10 @@ describe(`Celery callers, with workers and Redis killed at random (seed ${seed})
     const disturb = async () => {
       for (const [index, { event }] of events.entries()) {
         const share = Math.floor((index * callCount) / events.length)
-        await waitFor(async () => (await countEnded()) >= share, { what: `${share} ends`, timeoutMs: 90_000 })
+        await waitFor(async () => (await countWhere('finished_at IS NOT NULL')) >= share, {
+          what: `${share} ends`,
+          timeoutMs: 90_000,
+        })
         await event()
       }
     }
@@ -89,9 +88,7 @@ describe(`Celery callers, with workers and Redis killed at random (seed ${seed})
     )
     expect(stored).toEqual({ calls: callCount, tasks: callCount, predictions: callCount, successes: callCount })
     // The disturbance was one: work was lost and done again.
-    expect(
-      await queryNumber(stack.databaseUrl, 'SELECT count(*)::int AS number FROM tasks WHERE crashes > 0'),
-    ).toBeGreaterThan(0)
+    expect(await countWhere('crashes > 0')).toBeGreaterThan(0)
 
     const notes = await waitFor(
       async () => {

@@ -52,7 +52,7 @@ describeOnBothBrokers('consumers', (kind) => {
     worker.on('completed', () => happened.push('done'))
     const task = { taskId: uuidv7(), attempt: 1, name: 'ml.process_prediction', queue: 'predictions' } as const
     await broker.add([{ ...task, priority: 0, delayMs: 0 }])
-    const consumers = new Consumers({ create: () => worker }, delivered, log, broker, { worker: { concurrency: 1 } })
+    const consumers = new Consumers({ create: () => worker }, delivered, log, broker, { concurrency: 1 })
     consumers.addQueue('predictions')
     await waitFor(() => happened.includes('no more'), { what: 'the question for one more' })
     expect(happened).toEqual(['begun', 'no more'])
@@ -87,7 +87,7 @@ describeOnBothBrokers('consumers', (kind) => {
     })
     const tasks = Array.from({ length: jobs * 64 }, () => ({ taskId: uuidv7(), attempt: 1, priority: 0, delayMs: 0 }))
     await broker.addTogether(tasks.map((task) => ({ ...task, name: 'ml.process_prediction', queue: 'predictions' })))
-    const consumers = new Consumers({ create: () => worker }, delivered, log, broker, { worker: { concurrency: 1 } })
+    const consumers = new Consumers({ create: () => worker }, delivered, log, broker, { concurrency: 1 })
     consumers.addQueue('predictions')
     for (let job = 0; job < jobs; job += 1) {
       // One is computed, and one talks to the database; the last is alone.

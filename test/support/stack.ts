@@ -123,6 +123,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 /** Starts everything on free ports of 127.0.0.1, on a new database that is migrated or a copy of one that was. */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { broker, workers: workerCount = 1, logs = 'ignore' } = options
+  let { root = repository } = options
   const isThisBuild = options.root === undefined || options.isThisBuild === true
   const isPlain = isThisBuild && options.durable !== true && options.postgres === undefined
   const template = isPlain ? findTemplate(broker) : undefined
@@ -143,14 +144,13 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     ...(brokerUrl !== undefined && { BROKER_URL: brokerUrl }),
     PORT: String(port),
     ADMIN_API_KEY: key,
-    MODELS_DIR: models ?? `${options.root ?? repository}/models`,
+    MODELS_DIR: models ?? `${root}/models`,
     WORKER_CONCURRENCY: '2',
     LOG_LEVEL: 'warn',
     ...options.env,
   }
   const programs: Program[] = []
   const kept: string[] = []
-  let { root = repository } = options
   const run = (name: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const target = logs === 'keep' ? 'pipe' : logs
     const main = `${root}/dist/bin/memoryguard.js`

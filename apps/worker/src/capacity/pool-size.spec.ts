@@ -5,7 +5,7 @@ describe('the size of the pool', () => {
   let runner: { concurrency: number }
   let ofConsumers: number[]
   let asked: number[]
-  /** Ends the resizes that were asked for, in their order; with an error if one is given. */
+  /** One function for each resize that was asked for, the first one first. It ends that resize: well, or with an error. */
   let ends: ((error?: Error) => void)[]
   let size: PoolSize
   beforeEach(() => {

@@ -1,6 +1,5 @@
 import type { Config, QueueName } from '#libs/platform'
 import { brokerOptions, queueSettings } from '#libs/tasks'
-import { jobsAtOnce } from './jobs-in-hand.js'
 import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq'
 
 /** Pauses after one failure and after many in a row, in milliseconds. */
@@ -9,12 +8,14 @@ const longestPauseMs = 2_000
 /** Pause before a lost connection is used again, in milliseconds. */
 const retryMs = 1_000
 
-/** Returns the options of a queue's consumer, without its connection. The consumer takes no job before its `run` is called. */
-const consumerOptions = (queue: QueueName, { worker, task }: Config) => {
+/**
+ * Returns the options of a queue's consumer, without its connection. The consumer takes no job before its `run` is called;
+ * `JobsInHand` decides how many at once.
+ */
+const consumerOptions = (queue: QueueName, { task }: Config) => {
   const lockDuration = task.lockSeconds * 1000
   return {
     autorun: false,
-    concurrency: jobsAtOnce(queue, worker.concurrency),
     lockDuration,
     stalledInterval: lockDuration,
     maxStalledCount: queueSettings[queue].maxStalledCount,

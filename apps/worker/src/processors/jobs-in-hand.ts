@@ -1,12 +1,6 @@
 import type { QueueName } from '#libs/platform'
 import { jobPayload, queueSettings } from '#libs/tasks'
 
-/** The number of jobs of a queue that are in progress at once. */
-export const jobsAtOnce = (queue: QueueName, children: number): number => {
-  const { jobsPerBatch, extraBatches } = queueSettings[queue]
-  return jobsPerBatch * (children + extraBatches)
-}
-
 /**
  * The jobs that a consumer holds. It takes no further one while these carry enough tasks for all batches that may be under
  * way: else a worker with a slow model would hold hundreds of tasks while another has none.
@@ -23,6 +17,7 @@ export class JobsInHand {
     this.limit()
   }
 
+  /** Takes as many jobs at once as so many compute children need. */
   setChildren(children: number): void {
     this.children = children
     this.limit()
@@ -44,9 +39,9 @@ export class JobsInHand {
   }
 
   private limit(): void {
-    const { batchSize, extraBatches } = queueSettings[this.queue]
-    const isEnough = this.tasks >= batchSize * (this.children + extraBatches)
-    const most = jobsAtOnce(this.queue, this.children)
-    this.consumer.concurrency = isEnough ? Math.min(this.jobs, most) : most
+    const { batchSize, jobsPerBatch, extraBatches } = queueSettings[this.queue]
+    const batches = this.children + extraBatches
+    const most = jobsPerBatch * batches
+    this.consumer.concurrency = this.tasks >= batchSize * batches ? Math.min(this.jobs, most) : most
   }
 }

@@ -161,8 +161,9 @@ export class TaskRepository {
 
   /** Ends attempts with results by a statement of `settle.sql.ts`; returns the ids that were still this attempt's to end. */
   async succeed(successes: readonly AttemptSuccess[], statement = settleAttempts): Promise<ReadonlySet<string>> {
-    const input = inLockOrder(successes, ({ id }) => id)
-    const rows = await this.prepared.query<{ id: string }>(statement, [JSON.stringify(input)])
+    const rows = await this.prepared.query<{ id: string }>(statement, [
+      JSON.stringify(inLockOrder(successes, ({ id }) => id)),
+    ])
     return new Set(rows.map(({ id }) => id))
   }
 

@@ -44,7 +44,7 @@ const readOutputs = (manifest: RiskManifest, tensors: OutputTensors, row: number
   const outputs: Record<string, RiskOutput> = {}
   for (const { name, value: valueAt, lower, upper } of manifest.outputs) {
     const value = readColumn(tensors, valueAt, row)
-    const output: { -readonly [Key in keyof RiskOutput]: RiskOutput[Key] } = { value }
+    const output: { value: number; lower?: number; upper?: number } = { value }
     if (lower) output.lower = withinBounds(readColumn(tensors, lower, row), 0, value)
     if (upper) output.upper = withinBounds(readColumn(tensors, upper, row), value, 1)
     outputs[name] = output
